@@ -1,0 +1,98 @@
+//! `apply`: one function decides everything.
+
+mod boskos;
+mod contest;
+mod draft;
+mod due;
+mod dynamic;
+mod grant;
+mod lease;
+mod queue;
+mod resource;
+mod sync;
+
+use std::collections::BTreeSet;
+
+use crate::command::Command;
+use crate::refusal::Refusal;
+use crate::reply::{Reply, Settled, Step};
+use crate::request::RequestId;
+use crate::state::Ledger;
+use crate::time::Time;
+use draft::Draft;
+
+impl Ledger {
+    /// Settles everything due at `now`, then decides `command`, then hands what became free to whoever waits.
+    ///
+    /// `now` never goes back: an earlier one counts as the latest seen. A refusal changes nothing apart from what
+    /// was due anyway, with one exception: a refused Boskos poll keeps or takes its place in line.
+    pub fn apply(&mut self, command: Command, now: Time) -> Step {
+        let now = self.now.max(now);
+        self.now = now;
+        let mut draft = Draft {
+            ledger: self,
+            now,
+            changes: Vec::new(),
+            settled: Vec::new(),
+            freed: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+        };
+        let reply = if command == Command::Resume {
+            // Before anything is settled, or those who could not poll while the server was away lose their place.
+            let reply = draft.resume();
+            draft.settle_due();
+            reply
+        } else {
+            draft.settle_due();
+            draft.follow_up();
+            draft.decide(command)
+        };
+        draft.follow_up();
+        let reply = reply.map(|reply| granted_meanwhile(reply, &draft.settled));
+        Step { reply, changes: draft.changes, settled: draft.settled }
+    }
+}
+
+/// Getting in line can itself make the resource that is waited for (dynamic pools), and so can coming back to it.
+fn granted_meanwhile(reply: Reply, settled: &[(RequestId, Settled)]) -> Reply {
+    let Reply::Queued(request, _) = &reply else { return reply };
+    match settled.iter().find(|(id, _)| *id == request.id) {
+        Some((_, Settled::Granted(grant))) => Reply::Granted(grant.clone()),
+        Some((_, Settled::Ended(request))) => Reply::Settled(request.clone()),
+        None => reply,
+    }
+}
+
+impl Draft<'_> {
+    fn decide(&mut self, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::Tick | Command::Resume => Ok(Reply::Done),
+            Command::BoskosAcquire(acquire) => self.boskos_acquire(acquire),
+            Command::BoskosAcquireByState { state, dest, owner, names } => {
+                self.boskos_acquire_by_state(state, dest, owner, names)
+            }
+            Command::BoskosRelease { name, dest, owner } => self.boskos_release(&name, dest, owner),
+            Command::BoskosUpdate(update) => self.boskos_update(update),
+            Command::BoskosReset { pool, state, expire, dest } => {
+                self.boskos_reset(&pool, &state, expire, &dest)
+            }
+            Command::ContestLock(lock) => self.contest_lock(lock),
+            Command::ContestTryLock { lock, limit } => self.contest_try_lock(lock, limit),
+            Command::ContestUnlock(lock) => self.contest_unlock(lock),
+            Command::ContestRefresh(lock) => self.contest_refresh(lock),
+            Command::Acquire(acquire) => self.acquire(*acquire),
+            Command::Renew { lease, owner, ttl } => self.renew(lease, owner, ttl),
+            Command::Release { lease, owner, targets, to_state } => {
+                self.release(lease, owner, targets, to_state)
+            }
+            Command::Force(force) => self.force(force),
+            Command::Poll(request) => self.poll(request),
+            Command::Withdraw(request) => self.withdraw(request),
+            Command::PutResource(edit) => self.put_resource(*edit),
+            Command::PatchResource(edit) => self.patch_resource(*edit),
+            Command::DeleteResource { name, revision } => self.delete_resource(&name, revision),
+            Command::Sync(entries) => self.sync(&entries),
+        }
+    }
+}

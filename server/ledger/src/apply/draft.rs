@@ -1,0 +1,199 @@
+//! A step in the making: the ledger, the time, and what has changed so far.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::change::Change;
+use crate::command::Wanted;
+use crate::event::{Event, EventId, EventKind};
+use crate::index::{demands, held};
+use crate::lease::{Cause, Ended, Lease, LeaseId, Lock};
+use crate::name::{PoolName, State, Target};
+use crate::reply::Settled;
+use crate::request::{Request, RequestId};
+use crate::resource::{Origin, Resource};
+use crate::state::Ledger;
+use crate::time::Time;
+
+pub(super) struct Draft<'a> {
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) now: Time,
+    pub(super) changes: Vec<Change>,
+    pub(super) settled: Vec<(RequestId, Settled)>,
+    /// Lines in which something may have become available since they were last served.
+    pub(super) freed: BTreeSet<Wanted>,
+    /// Dynamic pools whose counts may have changed.
+    pub(super) stirred: BTreeSet<PoolName>,
+    /// Resources that are to go and may no longer be held.
+    pub(super) leaving: BTreeSet<Target>,
+}
+
+impl Draft<'_> {
+    /// Folds a change into the ledger, keeps it for the reply, and notes whom it may concern.
+    pub(super) fn record(&mut self, change: Change) {
+        self.ledger.absorb(&change);
+        match &change {
+            Change::Resource(resource) => self.note_resource(&resource.name.clone()),
+            Change::Lock(lock) => self.note_resource(&lock.target.clone()),
+            Change::LockGone(target) => self.note_resource(&target.clone()),
+            Change::Request(request) => {
+                if request.outcome.is_some() || request.dormant {
+                    self.note_lines(&Arc::clone(request));
+                }
+            }
+            Change::Pool(pool) if pool.lifecycle.is_some() => {
+                self.stirred.insert(pool.name.clone());
+            }
+            _ => {}
+        }
+        self.changes.push(change);
+    }
+
+    fn note_resource(&mut self, target: &Target) {
+        let free = !held(self.ledger.locks.get(target).map(AsRef::as_ref));
+        let Some(resource) = self.ledger.resources.get(target) else {
+            if free {
+                self.freed.insert(Wanted::Target(target.clone()));
+            }
+            return;
+        };
+        if self.ledger.pools.get(&resource.pool).is_some_and(|pool| pool.lifecycle.is_some()) {
+            self.stirred.insert(resource.pool.clone());
+        }
+        if free {
+            self.freed.insert(Wanted::Pool(resource.pool.clone(), resource.state.clone()));
+            if resource.origin == Origin::Leaving {
+                self.leaving.insert(target.clone());
+            }
+        }
+    }
+
+    /// A request that came, went or changed may let somebody in its lines have something.
+    pub(super) fn note_lines(&mut self, request: &Request) {
+        for demand in demands(&request.parts, &self.ledger.resources) {
+            self.freed.insert(demand.wanted);
+        }
+    }
+
+    /// An event of this kind, to be completed and told.
+    pub(super) fn event(&self, kind: EventKind) -> Event {
+        Event {
+            id: EventId(0),
+            at: self.now,
+            kind,
+            target: None,
+            pool: None,
+            lease: None,
+            request: None,
+            owner: None,
+            from: None,
+            to: None,
+            cause: None,
+            note: None,
+        }
+    }
+
+    /// Numbers an event and records it.
+    pub(super) fn tell(&mut self, mut event: Event) {
+        event.id = EventId(self.ledger.counters.event + 1);
+        self.record(Change::Event(Arc::new(event)));
+    }
+
+    /// Writes a resource anew: revision and `updated_at` move on.
+    pub(super) fn rewrite(&mut self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
+        let mut next = resource.clone();
+        edit(&mut next);
+        next.revision += 1;
+        next.updated_at = self.now;
+        let next = Arc::new(next);
+        self.record(Change::Resource(Arc::clone(&next)));
+        next
+    }
+
+    /// Takes `targets` from a lease. The resources among them whose lock was still live are written by `edit`
+    /// first. Ends the lease if nothing is left.
+    pub(super) fn strip(
+        &mut self,
+        lease: LeaseId,
+        targets: &[Target],
+        how: &Ended,
+        edit: impl Fn(&Self, &mut Resource),
+    ) -> Option<Arc<Lease>> {
+        let lease = Arc::clone(self.ledger.leases.get(&lease)?);
+        let gone: BTreeSet<&Target> = targets.iter().collect();
+        let (lost, kept): (Vec<Target>, Vec<Target>) =
+            lease.targets.iter().cloned().partition(|target| gone.contains(target));
+        let mut next = Lease::clone(&lease);
+        if kept.is_empty() {
+            next.targets.clone_from(&lost);
+            next.ended = Some(how.clone());
+        } else {
+            next.returned.extend(lost.iter().cloned());
+            next.targets = kept;
+        }
+        let next = Arc::new(next);
+        let last = lost.len().saturating_sub(1);
+        for (position, target) in lost.iter().enumerate() {
+            let over = next.ended.is_some() && position == last;
+            self.strip_one(&lease, target, how, over, &edit);
+        }
+        self.record(Change::Lease(Arc::clone(&next)));
+        Some(next)
+    }
+
+    fn strip_one(
+        &mut self,
+        lease: &Lease,
+        target: &Target,
+        how: &Ended,
+        over: bool,
+        edit: &impl Fn(&Self, &mut Resource),
+    ) {
+        let mut event = self.event(if over { EventKind::LeaseEnded } else { EventKind::LeaseReduced });
+        let live = held(self.ledger.locks.get(target).map(AsRef::as_ref));
+        if let Some(resource) = self.ledger.resources.get(target).cloned() {
+            event.pool = Some(resource.pool.clone());
+            if live {
+                let mut next = Resource::clone(&resource);
+                edit(self, &mut next);
+                if next != *resource {
+                    let next = self.rewrite(&next, |_| {});
+                    event.from = Some(resource.state.clone());
+                    event.to = Some(next.state.clone());
+                }
+            }
+        }
+        self.record(Change::LockGone(target.clone()));
+        event.target = Some(target.clone());
+        event.lease = Some(lease.id);
+        event.owner = Some(lease.owner.clone());
+        event.cause = Some(how.cause);
+        event.note.clone_from(&how.reason);
+        self.tell(event);
+    }
+
+    /// What a give-back does to a resource: the state, and the lifespan of a dynamic one
+    /// (`reference/boskos.md` R2 and R3).
+    pub(super) fn returned(&self, resource: &mut Resource, state: State) {
+        resource.state = state;
+        resource.updated_at = self.now;
+        match self.ledger.pools.get(&resource.pool).and_then(|pool| pool.lifecycle.as_ref()) {
+            Some(lifecycle) => {
+                if let Some(lifespan) = lifecycle.lifespan {
+                    resource.expires_at = Some(self.now.plus(lifespan));
+                }
+            }
+            None => resource.expires_at = None,
+        }
+    }
+
+    /// How a lease ends now, without anybody's words.
+    pub(super) fn ended(&self, cause: Cause) -> Ended {
+        Ended { at: self.now, cause, by: None, reason: None }
+    }
+
+    /// Writes a lock.
+    pub(super) fn set_lock(&mut self, lock: Lock) {
+        self.record(Change::Lock(Arc::new(lock)));
+    }
+}

@@ -1,0 +1,172 @@
+//! What time alone brings about: expiry, silence, the end of lifespans.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::apply::Draft;
+use crate::change::Change;
+use crate::event::EventKind;
+use crate::lease::{Cause, Dialect, LeaseId, Lock};
+use crate::limits;
+use crate::name::Target;
+use crate::refusal::Refusal;
+use crate::reply::{Reply, Settled};
+use crate::request::{Outcome, Request, RequestId};
+use crate::resource::Resource;
+use crate::time::Time;
+
+impl Draft<'_> {
+    /// Settles everything that is due, so that no command can see a dead lock as live.
+    pub(super) fn settle_due(&mut self) {
+        self.settle_locks();
+        self.collect_lapsed();
+        self.end_lifespans();
+        self.settle_silence();
+        self.forget_keys();
+        self.clean_doomed();
+        let unfinished = std::mem::take(&mut self.ledger.unfinished);
+        self.stirred.extend(unfinished);
+    }
+
+    fn settle_locks(&mut self) {
+        let now = self.now;
+        let due = self.ledger.index.deadlines.iter().take_while(|(at, _)| *at < now);
+        let mut by_lease: BTreeMap<LeaseId, Vec<Target>> = BTreeMap::new();
+        for (_, target) in due {
+            if let Some(lock) = self.ledger.locks.get(target) {
+                by_lease.entry(lock.lease).or_default().push(target.clone());
+            }
+        }
+        for (lease, targets) in by_lease {
+            match self.ledger.leases.get(&lease).map(|lease| lease.dialect) {
+                Some(Dialect::Contest) => targets.iter().for_each(|target| self.lapse(target)),
+                Some(Dialect::Boskos | Dialect::V1) | None => {
+                    let how = self.ended(self.why_expired(lease));
+                    self.strip(lease, &targets, &how, Self::after_expiry);
+                }
+            }
+        }
+    }
+
+    /// A Boskos lease whose only deadline is the pool's `reap-after` was reaped, any other expired.
+    fn why_expired(&self, lease: LeaseId) -> Cause {
+        let lease = self.ledger.leases.get(&lease).filter(|lease| lease.dialect == Dialect::Boskos);
+        let resource = lease.and_then(|lease| self.ledger.resources.get(lease.targets.first()?));
+        let pool = resource.and_then(|resource| self.ledger.pools.get(&resource.pool));
+        match pool {
+            Some(pool) if pool.default_ttl.is_none() && pool.reap_after.is_some() => Cause::Reaped,
+            _ => Cause::Expired,
+        }
+    }
+
+    /// What expiry does to a resource: it leaves the owner for the pool's `on-expire` state (design §3.2).
+    pub(super) fn after_expiry(draft: &Self, resource: &mut Resource) {
+        let pool = draft.ledger.pools.get(&resource.pool);
+        let state = pool.map_or_else(crate::State::free, |pool| pool.state_after_expiry());
+        draft.returned(resource, state);
+    }
+
+    /// A `ConTest` lock that expires stays in the table, but holds nobody off.
+    fn lapse(&mut self, target: &Target) {
+        let Some(lock) = self.ledger.locks.get(target).cloned() else { return };
+        let mut event = self.event(EventKind::LockLapsed);
+        if let Some(resource) = self.ledger.resources.get(target).cloned() {
+            let mut next = Resource::clone(&resource);
+            Self::after_expiry(self, &mut next);
+            event.pool = Some(next.pool.clone());
+            event.from = Some(resource.state.clone());
+            event.to = Some(next.state.clone());
+            self.rewrite(&next, |_| {});
+        }
+        self.set_lock(Lock { lapsed: true, ..Lock::clone(&lock) });
+        event.target = Some(target.clone());
+        event.lease = Some(lock.lease);
+        event.owner = Some(lock.owner.clone());
+        event.cause = Some(Cause::Expired);
+        self.tell(event);
+    }
+
+    fn collect_lapsed(&mut self) {
+        let now = self.now;
+        let due = self.ledger.index.lapsed.iter();
+        let due: Vec<Target> = due
+            .take_while(|(at, _)| at.plus(limits::LAPSED_LOCK_KEEP) < now)
+            .map(|(_, target)| target.clone())
+            .collect();
+        let how = self.ended(Cause::Collected);
+        for target in due {
+            if let Some(lock) = self.ledger.locks.get(&target) {
+                self.strip(lock.lease, std::slice::from_ref(&target), &how, |_, _| {});
+            }
+        }
+    }
+
+    fn settle_silence(&mut self) {
+        while let Some(&(at, id)) = self.ledger.index.silence.get_min()
+            && at < self.now
+        {
+            let Some(request) = self.ledger.requests.get(&id).cloned() else { return };
+            if !request.waits() {
+                self.record(Change::RequestGone(id));
+            } else if request.dormant {
+                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now });
+            } else {
+                self.record(Change::Request(Arc::new(Request { dormant: true, ..Request::clone(&request) })));
+            }
+        }
+    }
+
+    /// Takes a waiting request out of its lines. A Boskos poller is forgotten at once; the outcome of a `/v1`
+    /// request can be read for a while.
+    pub(super) fn end_request(&mut self, request: &Request, kind: EventKind, outcome: Outcome) {
+        let ended = Arc::new(Request { outcome: Some(outcome), ..request.clone() });
+        match request.dialect {
+            Dialect::Boskos => self.record(Change::RequestGone(request.id)),
+            Dialect::V1 | Dialect::Contest => self.record(Change::Request(Arc::clone(&ended))),
+        }
+        self.note_lines(request);
+        let mut event = self.event(kind);
+        event.request = Some(request.id);
+        event.owner = Some(request.owner.clone());
+        event.pool = super::queue::first_pool(request);
+        self.tell(event);
+        self.settled.push((request.id, Settled::Ended(ended)));
+    }
+
+    fn forget_keys(&mut self) {
+        let now = self.now;
+        while let Some((at, owner, text)) = self.ledger.index.keys_by_age.get_min().cloned()
+            && at.plus(limits::KEY_KEEP) < now
+        {
+            self.record(Change::KeyGone(owner, text));
+        }
+    }
+
+    /// Gives every waiter a full request TTL from now on, and looks at every dynamic pool once.
+    pub(super) fn resume(&mut self) -> Result<Reply, Refusal> {
+        let until: Time = self.now.plus(self.ledger.settings.request_ttl);
+        let waiting: Vec<RequestId> = self
+            .ledger
+            .requests
+            .values()
+            .filter(|request| request.waits())
+            .map(|request| request.id)
+            .collect();
+        for id in waiting {
+            if let Some(request) = self.ledger.requests.get(&id).cloned()
+                && request.live_until < until
+            {
+                self.record(Change::Request(Arc::new(Request {
+                    live_until: until,
+                    dormant: false,
+                    ..Request::clone(&request)
+                })));
+                self.note_lines(&request);
+            }
+        }
+        let dynamic = self.ledger.pools.values().filter(|pool| pool.lifecycle.is_some());
+        let dynamic: Vec<_> = dynamic.map(|pool| pool.name.clone()).collect();
+        self.stirred.extend(dynamic);
+        Ok(Reply::Done)
+    }
+}

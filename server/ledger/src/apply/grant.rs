@@ -1,0 +1,92 @@
+//! Granting: the one place where targets come into somebody's hands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::apply::Draft;
+use crate::change::Change;
+use crate::event::EventKind;
+use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock};
+use crate::name::{Owner, State, Target, Text};
+use crate::request::RequestId;
+use crate::time::{Span, Time};
+
+/// A lease about to be granted.
+pub(super) struct NewLease {
+    pub(super) owner: Owner,
+    pub(super) dialect: Dialect,
+    pub(super) targets: Vec<Target>,
+    /// State that the registered ones get; `None` leaves them as they are.
+    pub(super) to_state: Option<State>,
+    pub(super) ttl: Option<Span>,
+    pub(super) purpose: Option<Text>,
+    pub(super) key: Option<Text>,
+    pub(super) request: Option<RequestId>,
+}
+
+impl Draft<'_> {
+    /// Grants `new`. The caller has made sure that no target is held and that there is at least one.
+    pub(super) fn grant(&mut self, new: NewLease) -> LeaseId {
+        let id = LeaseId(self.ledger.counters.lease + 1);
+        let deadline = new.ttl.map(|ttl| self.now.plus(ttl));
+        self.take_over(&new.targets);
+        for target in &new.targets {
+            self.take(id, &new, target, deadline);
+        }
+        self.record(Change::Lease(Arc::new(Lease {
+            id,
+            owner: new.owner,
+            dialect: new.dialect,
+            targets: new.targets,
+            returned: Vec::new(),
+            granted_at: self.now,
+            renewed_at: self.now,
+            ttl: new.ttl,
+            purpose: new.purpose,
+            key: new.key,
+            request: new.request,
+            ended: None,
+        })));
+        id
+    }
+
+    fn take(&mut self, lease: LeaseId, new: &NewLease, target: &Target, deadline: Option<Time>) {
+        self.set_lock(Lock {
+            target: target.clone(),
+            lease,
+            owner: new.owner.clone(),
+            taken_at: self.now,
+            deadline,
+            lapsed: deadline.is_some_and(|deadline| deadline < self.now),
+        });
+        let mut event = self.event(EventKind::LeaseGranted);
+        if let Some(resource) = self.ledger.resources.get(target).cloned() {
+            event.pool = Some(resource.pool.clone());
+            if let Some(state) = &new.to_state {
+                event.from = Some(resource.state.clone());
+                event.to = Some(state.clone());
+                self.rewrite(&resource, |resource| resource.state = state.clone());
+            }
+        }
+        event.target = Some(target.clone());
+        event.lease = Some(lease);
+        event.owner = Some(new.owner.clone());
+        event.request = new.request;
+        event.note.clone_from(&new.purpose);
+        self.tell(event);
+    }
+
+    /// Takes lapsed locks on `targets` out of the leases that still list them.
+    fn take_over(&mut self, targets: &[Target]) {
+        let mut lapsed: BTreeMap<LeaseId, Vec<Target>> = BTreeMap::new();
+        for target in targets {
+            if let Some(lock) = self.ledger.locks.get(target) {
+                lapsed.entry(lock.lease).or_default().push(target.clone());
+            }
+        }
+        let how = self.ended(Cause::TakenOver);
+        for (lease, targets) in lapsed {
+            self.strip(lease, &targets, &how, |_, _| {});
+        }
+    }
+}

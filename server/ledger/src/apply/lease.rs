@@ -1,0 +1,147 @@
+//! What can be done with a lease: renew it, give it back, take it away.
+
+use std::sync::Arc;
+
+use crate::apply::Draft;
+use crate::change::Change;
+use crate::command::{Force, Subject};
+use crate::lease::{Cause, Dialect, Ended, Lease, LeaseId};
+use crate::limits;
+use crate::name::{Owner, State, Target};
+use crate::refusal::{Missing, Refusal};
+use crate::reply::{Grant, Reply};
+use crate::resource::Resource;
+use crate::time::Span;
+
+impl Draft<'_> {
+    /// Moves the deadline of every target to `ttl`, or the lease's own TTL, from now on.
+    pub(super) fn renew(
+        &mut self,
+        id: LeaseId,
+        owner: Option<Owner>,
+        ttl: Option<Span>,
+    ) -> Result<Reply, Refusal> {
+        let lease = self.active(id, owner)?;
+        if let Some(ttl) = ttl {
+            self.check_ttl(ttl, &lease.targets)?;
+        }
+        let ttl = ttl.or(lease.ttl);
+        if let Some(ttl) = ttl {
+            let deadline = self.now.plus(ttl);
+            for target in &lease.targets {
+                self.rebase(target, deadline);
+            }
+        }
+        let renewed = Lease { ttl, renewed_at: self.now, ..Lease::clone(&lease) };
+        self.record(Change::Lease(Arc::new(renewed)));
+        Ok(Reply::Granted(Box::new(self.granted(id)?)))
+    }
+
+    /// Gives back all of a lease, or some of its targets. What was given back before is passed over.
+    pub(super) fn release(
+        &mut self,
+        id: LeaseId,
+        owner: Option<Owner>,
+        targets: Option<Vec<Target>>,
+        to_state: Option<State>,
+    ) -> Result<Reply, Refusal> {
+        let lease = self.active(id, owner)?;
+        let targets = targets.unwrap_or_else(|| lease.targets.clone());
+        let foreign = |t: &&Target| !lease.targets.contains(t) && !lease.returned.contains(t);
+        let missing: Vec<Missing> = targets
+            .iter()
+            .filter(foreign)
+            .map(|target| Missing {
+                target: target.clone(),
+                holder: self.ledger.conflict(target).and_then(|conflict| conflict.holder),
+            })
+            .collect();
+        if !missing.is_empty() {
+            return Err(Refusal::NotHeld(missing));
+        }
+        if !targets.iter().any(|target| lease.targets.contains(target)) {
+            return Ok(Reply::Released(lease));
+        }
+        let how = self.ended(Cause::Released);
+        let left = self.give_back(id, &targets, &how, to_state);
+        Ok(Reply::Released(left.unwrap_or(lease)))
+    }
+
+    /// Ends a lease, or frees one target, in the owner's place.
+    pub(super) fn force(&mut self, force: Force) -> Result<Reply, Refusal> {
+        let (id, targets) = match &force.subject {
+            Subject::Lease(id) => (*id, None),
+            Subject::Target(target) => match self.ledger.locks.get(target) {
+                Some(lock) => (lock.lease, Some(vec![target.clone()])),
+                None => {
+                    return Err(Refusal::NotHeld(vec![Missing { target: target.clone(), holder: None }]));
+                }
+            },
+        };
+        let lease = self.active(id, force.expected)?;
+        let targets = targets.unwrap_or_else(|| lease.targets.clone());
+        let how = Ended { at: self.now, cause: Cause::Forced, by: force.by, reason: Some(force.reason) };
+        let left = self.strip(id, &targets, &how, |draft, resource| match &force.to_state {
+            Some(state) => draft.returned(resource, state.clone()),
+            None => Self::after_expiry(draft, resource),
+        });
+        Ok(Reply::Released(left.unwrap_or(lease)))
+    }
+
+    /// Strips `targets` from a lease the way its dialect gives things back: a `ConTest` job knows no states, so
+    /// it leaves them as they are.
+    pub(super) fn give_back(
+        &mut self,
+        id: LeaseId,
+        targets: &[Target],
+        how: &Ended,
+        to_state: Option<State>,
+    ) -> Option<Arc<Lease>> {
+        let contest = self.ledger.leases.get(&id).is_some_and(|lease| lease.dialect == Dialect::Contest);
+        self.strip(id, targets, how, |draft, resource: &mut Resource| match &to_state {
+            Some(state) => draft.returned(resource, state.clone()),
+            None if contest => {}
+            None => {
+                let pool = draft.ledger.pools.get(&resource.pool);
+                let state = pool.map_or_else(State::free, |pool| pool.state_after_release());
+                draft.returned(resource, state);
+            }
+        })
+    }
+
+    /// The lease, if it is active and (when given) `owner`'s.
+    fn active(&self, id: LeaseId, owner: Option<Owner>) -> Result<Arc<Lease>, Refusal> {
+        let Some(lease) = self.ledger.leases.get(&id) else {
+            let known = id.0 > 0 && id.0 <= self.ledger.counters.lease;
+            return Err(if known { Refusal::LeaseEnded(id) } else { Refusal::NoSuchLease(id) });
+        };
+        match owner {
+            Some(asked) if asked != lease.owner => Err(Refusal::NotOwner {
+                what: format!("lease {id}"),
+                asked,
+                holder: Some(lease.owner.clone()),
+            }),
+            _ => Ok(Arc::clone(lease)),
+        }
+    }
+
+    pub(super) fn granted(&self, id: LeaseId) -> Result<Grant, Refusal> {
+        self.ledger.grant(id).ok_or(Refusal::LeaseEnded(id))
+    }
+
+    /// A TTL must be positive and no longer than every pool concerned allows.
+    pub(super) fn check_ttl(&self, ttl: Span, targets: &[Target]) -> Result<(), Refusal> {
+        let resources = targets.iter().filter_map(|target| self.ledger.resources.get(target));
+        let pools = resources.filter_map(|resource| self.ledger.pools.get(&resource.pool));
+        let strictest = pools.filter_map(|pool| Some((pool.max_ttl?, &pool.name))).min();
+        let (most, pool) = match strictest {
+            Some((most, pool)) => (most, Some(pool.clone())),
+            None => (limits::TTL_MAX, None),
+        };
+        if ttl.is_positive() && ttl <= most {
+            Ok(())
+        } else {
+            Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool })
+        }
+    }
+}

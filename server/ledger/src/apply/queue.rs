@@ -1,0 +1,380 @@
+//! Getting something now, or getting in line for it; and handing out what becomes free (design §3.3).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::apply::Draft;
+use crate::apply::grant::NewLease;
+use crate::change::{Answer, Change, Key};
+use crate::command::{Acquire, Wanted};
+use crate::event::EventKind;
+use crate::index::{Demand, Selector, Turn, demands};
+use crate::lease::{Dialect, LeaseId};
+use crate::limits;
+use crate::name::{PoolName, Target};
+use crate::pool::Pool;
+use crate::refusal::{Conflict, Refusal, Unmet};
+use crate::reply::{Reply, Settled};
+use crate::request::{Outcome, Part, Request, RequestId};
+use crate::time::Span;
+use crate::walk::Walk;
+
+impl Draft<'_> {
+    /// Leases everything asked for, or gets in line for it, or says why neither.
+    pub(super) fn acquire(&mut self, mut ask: Acquire) -> Result<Reply, Refusal> {
+        check_size(&mut ask.parts)?;
+        if let Some(reply) = self.replay(&ask)? {
+            return Ok(reply);
+        }
+        self.check_satisfiable(&ask)?;
+        if let Some(ttl) = ask.ttl {
+            self.check_ttl_of(ttl, &ask.parts)?;
+        }
+        let demands = demands(&ask.parts, &self.ledger.resources);
+        let place = Turn(Reverse(ask.priority), RequestId(self.ledger.counters.request + 1));
+        let offers = self.ledger.offers(&demands, place);
+        if is_whole(&demands, &offers) {
+            let lease = self.grant_v1(&ask, offers.concat(), None);
+            self.remember(&ask, Answer::Lease(lease));
+            return Ok(Reply::Granted(Box::new(self.granted(lease)?)));
+        }
+        if !ask.queue {
+            return Err(Refusal::Unavailable(self.missing(&demands, &offers)));
+        }
+        self.room_for_request()?;
+        let request = Arc::new(self.request_for(ask.clone()));
+        self.record(Change::Request(Arc::clone(&request)));
+        self.tell_queued(&request);
+        self.remember(&ask, Answer::Request(request.id));
+        self.create_for(&demands, &offers);
+        self.queued(&request)
+    }
+
+    /// Shows that a waiter is alive, which also brings back the place of one that fell silent.
+    pub(super) fn poll(&mut self, id: RequestId) -> Result<Reply, Refusal> {
+        let Some(request) = self.ledger.requests.get(&id).cloned() else {
+            return Err(Refusal::NoSuchRequest(id));
+        };
+        if !request.waits() {
+            return Ok(Reply::Settled(request));
+        }
+        let live_until = self.now.plus(self.ledger.settings.request_ttl);
+        let alive = Arc::new(Request { live_until, dormant: false, ..Request::clone(&request) });
+        self.record(Change::Request(Arc::clone(&alive)));
+        if request.dormant {
+            self.note_lines(&alive);
+        }
+        self.queued(&alive)
+    }
+
+    /// Takes a request out of line. One that was settled before stays as it is.
+    pub(super) fn withdraw(&mut self, id: RequestId) -> Result<Reply, Refusal> {
+        let Some(request) = self.ledger.requests.get(&id).cloned() else {
+            return Err(Refusal::NoSuchRequest(id));
+        };
+        if request.waits() {
+            self.end_request(&request, EventKind::RequestWithdrawn, Outcome::Withdrawn { at: self.now });
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Hands out what became free, and does what follows from that, until nothing more follows.
+    pub(super) fn follow_up(&mut self) {
+        loop {
+            if let Some(target) = self.leaving.pop_first() {
+                self.see_off(&target);
+            } else if let Some(pool) = self.stirred.pop_first() {
+                self.update_dynamic(&pool);
+            } else if let Some(line) = self.freed.pop_first() {
+                self.serve(&line);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Grants whatever the waiters of one line can now have, in the order of their turns.
+    fn serve(&mut self, line: &Wanted) {
+        if !self.ledger.index.lines.contains_key(line) {
+            return;
+        }
+        // The walk looks at the ledger as it was before the first grant, which it accounts for itself.
+        let before = self.ledger.clone();
+        let mut walk = Walk::new(&before, line);
+        let mut done = BTreeSet::new();
+        while let Some(share) = walk.next_share(|request| !done.contains(&request)) {
+            let Some(request) = self.ledger.requests.get(&share.request).cloned() else { continue };
+            if !share.whole || request.dialect != Dialect::V1 {
+                continue;
+            }
+            if let Some(targets) = self.whole_offer(&request, share.targets) {
+                walk.reserve(&targets);
+                done.insert(request.id);
+                self.grant_request(&request, targets);
+            }
+        }
+    }
+
+    /// Everything that a request wants, if all of it is there: `share` is what one of its demands got.
+    fn whole_offer(&self, request: &Request, share: Vec<Target>) -> Option<Vec<Target>> {
+        let demands = demands(&request.parts, &self.ledger.resources);
+        if demands.len() == 1 {
+            return Some(share);
+        }
+        let offers = self.ledger.offers(&demands, crate::index::turn(request));
+        is_whole(&demands, &offers).then(|| offers.concat())
+    }
+
+    fn grant_request(&mut self, request: &Arc<Request>, targets: Vec<Target>) {
+        let ask = Acquire {
+            owner: request.owner.clone(),
+            parts: request.parts.clone(),
+            to_state: request.to_state.clone(),
+            ttl: request.ttl,
+            queue: true,
+            wait_anyway: true,
+            priority: request.priority,
+            purpose: request.purpose.clone(),
+            key: None,
+        };
+        let lease = self.grant_v1(&ask, targets, Some(request));
+        let outcome = Some(Outcome::Granted { lease, at: self.now });
+        self.record(Change::Request(Arc::new(Request { outcome, ..Request::clone(request) })));
+        if let Some(grant) = self.ledger.grant(lease) {
+            self.settled.push((request.id, Settled::Granted(Box::new(grant))));
+        }
+    }
+
+    fn grant_v1(&mut self, ask: &Acquire, targets: Vec<Target>, request: Option<&Request>) -> LeaseId {
+        let key = match request {
+            Some(request) => request.key.clone(),
+            None => ask.key.as_ref().map(|(key, _)| key.clone()),
+        };
+        let ttl = ask.ttl.unwrap_or_else(|| self.default_ttl(&targets));
+        self.grant(NewLease {
+            owner: ask.owner.clone(),
+            dialect: Dialect::V1,
+            to_state: Some(ask.to_state.clone()),
+            ttl: Some(ttl),
+            purpose: ask.purpose.clone(),
+            key,
+            request: request.map(|request| request.id),
+            targets,
+        })
+    }
+
+    /// The shortest default of the pools concerned, and never longer than any of them allows.
+    fn default_ttl(&self, targets: &[Target]) -> Span {
+        let pool = |target| self.ledger.pools.get(&self.ledger.resources.get(target)?.pool);
+        let of = |pool: &Arc<Pool>| {
+            let ttl = pool.ttl_for(Dialect::V1).unwrap_or(limits::TTL_DEFAULT);
+            pool.max_ttl.map_or(ttl, |most| ttl.min(most))
+        };
+        targets.iter().filter_map(pool).map(of).min().unwrap_or(limits::TTL_DEFAULT)
+    }
+
+    fn request_for(&self, ask: Acquire) -> Request {
+        Request {
+            id: RequestId(self.ledger.counters.request + 1),
+            owner: ask.owner,
+            dialect: Dialect::V1,
+            parts: ask.parts,
+            to_state: ask.to_state,
+            ttl: ask.ttl,
+            priority: ask.priority,
+            purpose: ask.purpose,
+            key: ask.key.map(|(key, _)| key),
+            since: self.now,
+            live_until: self.now.plus(self.ledger.settings.request_ttl),
+            dormant: false,
+            outcome: None,
+        }
+    }
+
+    fn queued(&self, request: &Arc<Request>) -> Result<Reply, Refusal> {
+        let place = self.ledger.place(request.id).ok_or(Refusal::NoSuchRequest(request.id))?;
+        Ok(Reply::Queued(Arc::clone(request), place))
+    }
+
+    pub(super) fn room_for_request(&self) -> Result<(), Refusal> {
+        if self.ledger.requests.len() >= limits::REQUESTS_MAX {
+            return Err(Refusal::Limit { what: "requests waiting", limit: limits::REQUESTS_MAX });
+        }
+        Ok(())
+    }
+
+    /// What the same call led to before, if its key was used.
+    fn replay(&mut self, ask: &Acquire) -> Result<Option<Reply>, Refusal> {
+        let Some((text, fingerprint)) = &ask.key else { return Ok(None) };
+        let Some(key) = self.ledger.keys.get(&(ask.owner.clone(), text.clone())) else { return Ok(None) };
+        if key.fingerprint != *fingerprint {
+            return Err(Refusal::KeyReused);
+        }
+        match key.outcome {
+            Answer::Lease(lease) => Ok(Some(self.replay_lease(lease))),
+            Answer::Request(id) => match self.ledger.requests.get(&id).and_then(|request| request.outcome) {
+                Some(Outcome::Granted { lease, .. }) => Ok(Some(self.replay_lease(lease))),
+                None if self.ledger.requests.contains_key(&id) => self.poll(id).map(Some),
+                // It was withdrawn, lapsed or forgotten without a grant: the caller starts anew.
+                _ => Ok(None),
+            },
+        }
+    }
+
+    fn replay_lease(&self, lease: LeaseId) -> Reply {
+        self.ledger.grant(lease).map_or(Reply::Replayed(lease), |grant| Reply::Granted(Box::new(grant)))
+    }
+
+    fn remember(&mut self, ask: &Acquire, outcome: Answer) {
+        let Some((text, fingerprint)) = ask.key.clone() else { return };
+        while self.ledger.keys.len() >= limits::KEYS_MAX
+            && let Some((_, owner, text)) = self.ledger.index.keys_by_age.get_min().cloned()
+        {
+            self.record(Change::KeyGone(owner, text));
+        }
+        let key = Key { owner: ask.owner.clone(), text, fingerprint, outcome, at: self.now };
+        self.record(Change::Key(Arc::new(key)));
+    }
+
+    /// Refuses what waiting can never bring about as things are.
+    fn check_satisfiable(&self, ask: &Acquire) -> Result<(), Refusal> {
+        if ask.wait_anyway {
+            return Ok(());
+        }
+        let mut asked: BTreeMap<&PoolName, u64> = BTreeMap::new();
+        let mut unmet = Vec::new();
+        for part in &ask.parts {
+            match part {
+                Part::Pool { pool, labels, count, .. } => {
+                    *asked.entry(pool).or_default() += u64::from(*count);
+                    unmet.extend(self.unmet_labels(pool, labels, u64::from(*count)));
+                }
+                Part::Named { targets, pool: Some(pool), .. } => {
+                    let strays = targets.iter().filter(|target| {
+                        self.ledger.resources.get(*target).is_none_or(|resource| resource.pool != *pool)
+                    });
+                    unmet.extend(strays.map(|t| Unmet::NotInPool { target: t.clone(), pool: pool.clone() }));
+                }
+                Part::Named { pool: None, .. } => {}
+            }
+        }
+        unmet.extend(asked.into_iter().filter_map(|(pool, asked)| self.unmet_count(pool, asked)));
+        if unmet.is_empty() { Ok(()) } else { Err(Refusal::Unsatisfiable(unmet)) }
+    }
+
+    fn unmet_count(&self, pool: &PoolName, asked: u64) -> Option<Unmet> {
+        let Some(record) = self.ledger.pools.get(pool) else {
+            return Some(Unmet::NoSuchPool(pool.clone()));
+        };
+        let there = self.ledger.index.members.get(pool).map_or(0, |members| members.all.len() as u64);
+        let can_be = record.lifecycle.as_ref().map_or(0, |l| u64::try_from(l.max_count).unwrap_or(0));
+        let most = there.max(can_be);
+        (asked > most).then(|| Unmet::TooMany { pool: pool.clone(), asked, most })
+    }
+
+    fn unmet_labels(
+        &self,
+        pool: &PoolName,
+        labels: &BTreeMap<crate::Text, crate::Text>,
+        asked: u64,
+    ) -> Option<Unmet> {
+        let members = self.ledger.index.members.get(pool).filter(|_| !labels.is_empty())?;
+        let sets = labels.iter().map(|(k, v)| members.labelled.get(&(k.clone(), v.clone())));
+        let most = match sets.collect::<Option<Vec<_>>>() {
+            None => 0,
+            Some(mut sets) => {
+                sets.sort_by_key(|set| set.len());
+                let (first, rest) = sets.split_first()?;
+                first.iter().filter(|target| rest.iter().all(|set| set.contains(*target))).count() as u64
+            }
+        };
+        (asked > most).then(|| Unmet::NoLabelMatch {
+            pool: pool.clone(),
+            asked,
+            most,
+            labels: labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+        })
+    }
+
+    fn check_ttl_of(&self, ttl: Span, parts: &[Part]) -> Result<(), Refusal> {
+        for part in parts {
+            match part {
+                Part::Pool { pool, .. } => {
+                    let pool = self.ledger.pools.get(pool);
+                    if let Some((most, pool)) = pool.and_then(|pool| Some((pool.max_ttl?, pool)))
+                        && ttl > most
+                    {
+                        let pool = Some(pool.name.clone());
+                        return Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool });
+                    }
+                }
+                Part::Named { targets, .. } => self.check_ttl(ttl, targets)?,
+            }
+        }
+        self.check_ttl(ttl, &[])
+    }
+
+    /// What is missing for each demand that got less than it wants.
+    fn missing(&self, demands: &[Demand], offers: &[Vec<Target>]) -> Vec<Conflict> {
+        let short = demands.iter().zip(offers).filter(|(d, offer)| offer.len() < d.count as usize);
+        short.flat_map(|(demand, offer)| self.missing_for(demand, offer.len())).collect()
+    }
+
+    fn missing_for(&self, demand: &Demand, there: usize) -> Vec<Conflict> {
+        const HOLDERS_MAX: usize = 10;
+        let mut conflicts = self.ledger.holders(demand, HOLDERS_MAX);
+        let (pool, state) = match &demand.wanted {
+            Wanted::Pool(pool, state) => (Some(pool.clone()), format!(" in state {state}")),
+            Wanted::Target(_) => (None, String::new()),
+        };
+        let target = match &demand.selector {
+            Selector::Name(target) => Some(target.clone()),
+            Selector::Labels(_) | Selector::Any => None,
+        };
+        if target.is_none() || conflicts.is_empty() {
+            let why = Some(format!("{there} of {} to be had{state}", demand.count));
+            conflicts.insert(0, Conflict { target, pool, holder: None, lease: None, until: None, why });
+        }
+        conflicts
+    }
+}
+
+/// The pool that a request is about, or the first of several.
+pub(super) fn first_pool(request: &Request) -> Option<PoolName> {
+    request.parts.iter().find_map(|part| match part {
+        Part::Pool { pool, .. } => Some(pool.clone()),
+        Part::Named { pool, .. } => pool.clone(),
+    })
+}
+
+fn is_whole(demands: &[Demand], offers: &[Vec<Target>]) -> bool {
+    demands.iter().zip(offers).all(|(demand, offer)| offer.len() == demand.count as usize)
+}
+
+/// Bounds what one request may ask for, and lets nothing be named twice.
+fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
+    if parts.is_empty() || parts.len() > limits::PARTS_PER_REQUEST_MAX {
+        return Err(Refusal::Limit { what: "parts in one request", limit: limits::PARTS_PER_REQUEST_MAX });
+    }
+    let mut named = BTreeSet::new();
+    let mut total = 0usize;
+    for part in parts {
+        match part {
+            Part::Pool { count, labels, .. } => {
+                if *count == 0 || labels.len() > limits::LABELS_MAX {
+                    return Err(Refusal::Limit { what: "labels in one selector", limit: limits::LABELS_MAX });
+                }
+                total = total.saturating_add(*count as usize);
+            }
+            Part::Named { targets, .. } => {
+                targets.retain(|target| named.insert(target.clone()));
+                total = total.saturating_add(targets.len());
+            }
+        }
+    }
+    if total == 0 || total > limits::TARGETS_PER_CALL_MAX {
+        return Err(Refusal::Limit { what: "targets in one request", limit: limits::TARGETS_PER_CALL_MAX });
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Commands: everything that can be asked of the ledger, as data.
+
+use std::collections::BTreeMap;
+
+use crate::lease::LeaseId;
+use crate::name::{Job, Owner, PoolName, State, Target, Text};
+use crate::pool::Pool;
+pub use crate::request::Part;
+use crate::request::RequestId;
+use crate::resource::Addresses;
+use crate::time::Span;
+
+/// One question to the ledger. [`Ledger::apply`](crate::Ledger::apply) decides it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Settles what is due and nothing else.
+    Tick,
+    /// Gives every waiter a full request TTL, because the server was away and they could not poll.
+    Resume,
+
+    /// Boskos `/acquire`. Answers [`Reply::Held`](crate::Reply::Held) with one resource.
+    BoskosAcquire(BoskosAcquire),
+    /// Boskos `/acquirebystate`. Answers [`Reply::Held`](crate::Reply::Held), least recently updated first.
+    BoskosAcquireByState {
+        /// State that all of them must be in.
+        state: State,
+        /// State that they get.
+        dest: State,
+        /// Who takes them.
+        owner: Owner,
+        /// Which; repetitions collapse. An empty name matches nothing, so it is `None` here.
+        names: Vec<Option<Target>>,
+    },
+    /// Boskos `/release`. Answers [`Reply::Done`](crate::Reply::Done).
+    BoskosRelease {
+        /// The resource.
+        name: Target,
+        /// State that it gets.
+        dest: State,
+        /// Who says so; must be its holder.
+        owner: Owner,
+    },
+    /// Boskos `/update`. Answers [`Reply::Done`](crate::Reply::Done).
+    BoskosUpdate(BoskosUpdate),
+    /// Boskos `/reset`. Answers [`Reply::Reset`](crate::Reply::Reset).
+    BoskosReset {
+        /// The pool.
+        pool: PoolName,
+        /// State that they must be in.
+        state: State,
+        /// How long they must not have been written.
+        expire: Span,
+        /// State that they get.
+        dest: State,
+    },
+
+    /// `ConTest` `Lock`: all or nothing. Answers [`Reply::Locked`](crate::Reply::Locked).
+    ContestLock(ContestLock),
+    /// `ConTest` `TryLock`: as many as possible, in order, at most `limit`.
+    ContestTryLock {
+        /// Which, for whom, how long.
+        lock: ContestLock,
+        /// At most this many.
+        limit: u64,
+    },
+    /// `ConTest` `Unlock`: all or nothing. The duration is not looked at.
+    ContestUnlock(ContestLock),
+    /// `ConTest` `RefreshLocks`: all or nothing.
+    ContestRefresh(ContestLock),
+
+    /// `/v1`: lease now, or get in line. Answers [`Reply::Granted`](crate::Reply::Granted) or
+    /// [`Reply::Queued`](crate::Reply::Queued).
+    Acquire(Box<Acquire>),
+    /// `/v1`: move the deadline on. Answers [`Reply::Granted`](crate::Reply::Granted).
+    Renew {
+        /// The lease.
+        lease: LeaseId,
+        /// If set, must be its owner.
+        owner: Option<Owner>,
+        /// A new TTL from now on, or the one that it has.
+        ttl: Option<Span>,
+    },
+    /// `/v1`: give back all, or some. Answers [`Reply::Released`](crate::Reply::Released).
+    Release {
+        /// The lease.
+        lease: LeaseId,
+        /// If set, must be its owner.
+        owner: Option<Owner>,
+        /// Which of its targets; `None` for all.
+        targets: Option<Vec<Target>>,
+        /// State that they get, or what the pool says.
+        to_state: Option<State>,
+    },
+    /// Ends somebody else's lease. Answers [`Reply::Released`](crate::Reply::Released).
+    Force(Force),
+    /// A sign of life of a `/v1` waiter. Answers [`Reply::Queued`](crate::Reply::Queued) or
+    /// [`Reply::Settled`](crate::Reply::Settled).
+    Poll(RequestId),
+    /// Leaves the line. Withdrawing a settled request is a no-op. Answers [`Reply::Done`](crate::Reply::Done).
+    Withdraw(RequestId),
+
+    /// Creates a resource, or sets its pool, labels, addresses and user data. Answers
+    /// [`Reply::Edited`](crate::Reply::Edited).
+    PutResource(Box<ResourceEdit>),
+    /// Changes what is `Some` in the edit. Answers [`Reply::Edited`](crate::Reply::Edited).
+    PatchResource(Box<ResourceEdit>),
+    /// Deletes a resource that nobody holds. Answers [`Reply::Done`](crate::Reply::Done).
+    DeleteResource {
+        /// Which.
+        name: Target,
+        /// If set, must be its revision.
+        revision: Option<u64>,
+    },
+    /// Makes pools and listed resources as in the pools file. Answers [`Reply::Synced`](crate::Reply::Synced).
+    Sync(Vec<PoolEntry>),
+}
+
+/// See [`Command::BoskosAcquire`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoskosAcquire {
+    /// The pool (Boskos: type).
+    pub pool: PoolName,
+    /// State that the resource must be in.
+    pub state: State,
+    /// State that it gets.
+    pub dest: State,
+    /// Who takes it.
+    pub owner: Owner,
+    /// Keeps a place in line from poll to poll.
+    pub request_id: Option<Text>,
+}
+
+/// See [`Command::BoskosUpdate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoskosUpdate {
+    /// The resource.
+    pub name: Target,
+    /// Must be its holder.
+    pub owner: Owner,
+    /// Must be its state.
+    pub state: State,
+    /// User data to merge: an empty value deletes the key.
+    pub patch: BTreeMap<Text, Text>,
+}
+
+/// The arguments that the four `ConTest` operations share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContestLock {
+    /// The job; 0 is refused.
+    pub job: Job,
+    /// How long from now; zero and negative are legal.
+    pub duration: Span,
+    /// Which; repetitions collapse. An empty ID refuses the whole call, so it is `None` here.
+    pub targets: Vec<Option<Target>>,
+}
+
+/// See [`Command::Acquire`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// Who asks.
+    pub owner: Owner,
+    /// What for: all of it at once, or nothing.
+    pub parts: Vec<Part>,
+    /// State that the resources get; `leased` by default at the API.
+    pub to_state: State,
+    /// TTL of the lease; `None` takes the pool's.
+    pub ttl: Option<Span>,
+    /// Whether to get in line when not everything is there.
+    pub queue: bool,
+    /// Whether to get in line even for what can never be met as things are.
+    pub wait_anyway: bool,
+    /// Higher goes first.
+    pub priority: i32,
+    /// What for, in the owner's words.
+    pub purpose: Option<Text>,
+    /// Idempotency key, and the fingerprint of the body it came with.
+    pub key: Option<(Text, u64)>,
+}
+
+/// Ends a lease in its owner's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Force {
+    /// Which.
+    pub subject: Subject,
+    /// If set, must be the holder: somebody else may have taken it in the meantime.
+    pub expected: Option<Owner>,
+    /// Why, for the event log and the former holder.
+    pub reason: Text,
+    /// Who says so.
+    pub by: Option<Owner>,
+    /// State that the resources get, or what the pool says.
+    pub to_state: Option<State>,
+}
+
+/// What to take away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// All of a lease.
+    Lease(LeaseId),
+    /// One target, whoever holds it.
+    Target(Target),
+}
+
+/// What a resource is to be. In a put, `None` means "empty"; in a patch, "as it is".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceEdit {
+    /// Which.
+    pub name: Target,
+    /// If set, must be its revision; 0 means that it must not exist yet.
+    pub revision: Option<u64>,
+    /// The pool; needed for a new resource.
+    pub pool: Option<PoolName>,
+    /// The state; in a put of an existing resource `None` leaves it as it is.
+    pub state: Option<State>,
+    /// The labels.
+    pub labels: Option<BTreeMap<Text, Text>>,
+    /// The user data.
+    pub user_data: Option<BTreeMap<Text, Text>>,
+    /// The addresses.
+    pub addresses: Option<Addresses>,
+    /// `Some(Some(message))` cordons, `Some(None)` uncordons.
+    pub cordon: Option<Option<Text>>,
+}
+
+/// One entry of the pools file, read and validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolEntry {
+    /// The pool's settings. Of two entries with one name the later wins where they differ.
+    pub pool: Pool,
+    /// The resources that it lists; empty for a dynamic entry.
+    pub names: Vec<Target>,
+    /// Labels of every resource listed here; `None` leaves labels as they are.
+    pub labels: Option<BTreeMap<Text, Text>>,
+    /// Addresses of the listed resources, by name.
+    pub addresses: BTreeMap<Target, Addresses>,
+}
+
+/// What a queue is about: resources of one pool and state, or one unregistered target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// Resources of this pool that are in this state.
+    Pool(PoolName, State),
+    /// A target that is not a registered resource.
+    Target(Target),
+}

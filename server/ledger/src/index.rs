@@ -1,0 +1,228 @@
+//! Indexes: what makes every operation's cost independent of how much there is (promise P6).
+//!
+//! Nothing in here is a record; all of it can be rebuilt from the records, and `check` does so.
+
+mod line;
+mod members;
+mod shelf;
+
+use imbl::{OrdMap, OrdSet};
+
+pub(crate) use line::{Demand, Line, Selector, Turn, demands, turn};
+pub(crate) use members::Members;
+pub(crate) use shelf::Shelf;
+
+use crate::change::Key;
+use crate::command::Wanted;
+use crate::lease::{Lease, LeaseId, Lock};
+use crate::limits;
+use crate::name::{Owner, PoolName, State, Target, Text};
+use crate::request::{Request, RequestId};
+use crate::resource::{Origin, Resource};
+use crate::time::Time;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    /// What can be leased now, by pool and state.
+    pub(crate) shelves: OrdMap<(PoolName, State), Shelf>,
+    /// What is held now, by pool and state, the least recently written first.
+    pub(crate) held: OrdMap<(PoolName, State), OrdSet<(Time, Target)>>,
+    /// Idle dynamic resources that wait for the cleaner, the longest-waiting first.
+    pub(crate) doomed: OrdSet<(Time, Target)>,
+    /// Who belongs to each pool, and counts.
+    pub(crate) members: OrdMap<PoolName, Members>,
+    /// Deadlines of live locks.
+    pub(crate) deadlines: OrdSet<(Time, Target)>,
+    /// Deadlines of lapsed locks, which are collected a day later.
+    pub(crate) lapsed: OrdSet<(Time, Target)>,
+    /// When idle dynamic resources are given up.
+    pub(crate) lifespans: OrdSet<(Time, Target)>,
+    /// Active leases by owner.
+    pub(crate) leases_by_owner: OrdSet<(Owner, LeaseId)>,
+    /// Active leases by owner and client key.
+    pub(crate) leases_by_key: OrdMap<(Owner, Text), LeaseId>,
+    /// Who waits for what, in order.
+    pub(crate) lines: OrdMap<Wanted, Line>,
+    /// When to look at each request next: it falls silent, loses its place, or is forgotten.
+    pub(crate) silence: OrdSet<(Time, RequestId)>,
+    /// Boskos pollers by what they wait for and their `request_id`.
+    pub(crate) pollers: OrdMap<(PoolName, State, Text), RequestId>,
+    /// Waiting requests by the targets that they name.
+    pub(crate) named: OrdSet<(Target, RequestId)>,
+    /// Idempotency keys by age.
+    pub(crate) keys_by_age: OrdSet<(Time, Owner, Text)>,
+}
+
+impl Index {
+    /// The earliest instant after which something is due.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        let collected = self.lapsed.get_min().map(|(at, _)| at.plus(limits::LAPSED_LOCK_KEEP));
+        let forgotten = self.keys_by_age.get_min().map(|(at, ..)| at.plus(limits::KEY_KEEP));
+        [
+            self.deadlines.get_min().map(|&(at, _)| at),
+            self.lifespans.get_min().map(|&(at, _)| at),
+            self.silence.get_min().map(|&(at, _)| at),
+            collected,
+            forgotten,
+            self.doomed.get_min().map(|(at, _)| at.plus(limits::CLEANER_DELAY)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(crate) fn pool_came(&mut self, name: &PoolName) {
+        self.members.entry(name.clone()).or_default();
+    }
+
+    pub(crate) fn pool_went(&mut self, name: &PoolName) {
+        if self.members.get(name).is_some_and(Members::is_empty) {
+            self.members.remove(name);
+        }
+    }
+
+    /// Moves a resource from where `old` stood to where `new` stands, with the same lock before and after.
+    pub(crate) fn resource_changed(
+        &mut self,
+        old: Option<&Resource>,
+        new: Option<&Resource>,
+        lock: Option<&Lock>,
+    ) {
+        if let Some(old) = old {
+            self.leave_shelf(old, lock);
+            self.members.entry(old.pool.clone()).or_default().leave(old, lock);
+        }
+        if let Some(new) = new {
+            self.join_shelf(new, lock);
+            self.members.entry(new.pool.clone()).or_default().join(new, lock);
+        }
+    }
+
+    /// Replaces a target's lock, the resource staying as it is.
+    pub(crate) fn lock_changed(
+        &mut self,
+        old: Option<&Lock>,
+        new: Option<&Lock>,
+        resource: Option<&Resource>,
+    ) {
+        if let Some(old) = old
+            && let Some(deadline) = old.deadline
+        {
+            let set = if old.lapsed { &mut self.lapsed } else { &mut self.deadlines };
+            set.remove(&(deadline, old.target.clone()));
+        }
+        if let Some(new) = new
+            && let Some(deadline) = new.deadline
+        {
+            let set = if new.lapsed { &mut self.lapsed } else { &mut self.deadlines };
+            set.insert((deadline, new.target.clone()));
+        }
+        let holder = |lock: Option<&Lock>| lock.filter(|lock| !lock.lapsed).map(|lock| lock.owner.clone());
+        if let Some(resource) = resource
+            && holder(old) != holder(new)
+        {
+            self.leave_shelf(resource, old);
+            self.join_shelf(resource, new);
+            let members = self.members.entry(resource.pool.clone()).or_default();
+            members.leave(resource, old);
+            members.join(resource, new);
+        }
+    }
+
+    fn leave_shelf(&mut self, resource: &Resource, lock: Option<&Lock>) {
+        let place = (resource.updated_at, resource.name.clone());
+        if held(lock) {
+            let kind = (resource.pool.clone(), resource.state.clone());
+            if let Some(set) = self.held.get_mut(&kind) {
+                set.remove(&place);
+                if set.is_empty() {
+                    self.held.remove(&kind);
+                }
+            }
+            return;
+        }
+        if let Some(at) = lifespan(resource) {
+            self.lifespans.remove(&(at, resource.name.clone()));
+        }
+        if doomed(resource) {
+            self.doomed.remove(&place);
+        }
+        if resource.cordon().is_none() {
+            let place = (resource.pool.clone(), resource.state.clone());
+            if let Some(shelf) = self.shelves.get_mut(&place) {
+                shelf.remove(resource);
+                if shelf.is_empty() {
+                    self.shelves.remove(&place);
+                }
+            }
+        }
+    }
+
+    fn join_shelf(&mut self, resource: &Resource, lock: Option<&Lock>) {
+        let place = (resource.updated_at, resource.name.clone());
+        if held(lock) {
+            let kind = (resource.pool.clone(), resource.state.clone());
+            self.held.entry(kind).or_default().insert(place);
+            return;
+        }
+        if let Some(at) = lifespan(resource) {
+            self.lifespans.insert((at, resource.name.clone()));
+        }
+        if doomed(resource) {
+            self.doomed.insert(place);
+        }
+        if resource.cordon().is_none() {
+            let place = (resource.pool.clone(), resource.state.clone());
+            self.shelves.entry(place).or_default().insert(resource);
+        }
+    }
+
+    pub(crate) fn lease_came(&mut self, lease: &Lease) {
+        self.leases_by_owner.insert((lease.owner.clone(), lease.id));
+        if let Some(key) = &lease.key {
+            self.leases_by_key.insert((lease.owner.clone(), key.clone()), lease.id);
+        }
+    }
+
+    pub(crate) fn lease_went(&mut self, lease: &Lease) {
+        self.leases_by_owner.remove(&(lease.owner.clone(), lease.id));
+        if let Some(key) = &lease.key {
+            let place = (lease.owner.clone(), key.clone());
+            if self.leases_by_key.get(&place) == Some(&lease.id) {
+                self.leases_by_key.remove(&place);
+            }
+        }
+    }
+
+    pub(crate) fn key_came(&mut self, key: &Key) {
+        self.keys_by_age.insert((key.at, key.owner.clone(), key.text.clone()));
+    }
+
+    pub(crate) fn key_went(&mut self, key: &Key) {
+        self.keys_by_age.remove(&(key.at, key.owner.clone(), key.text.clone()));
+    }
+}
+
+/// Whether a lock keeps its resource from being leased. Locks are marked lapsed as soon as time passes them.
+pub(crate) fn held(lock: Option<&Lock>) -> bool {
+    lock.is_some_and(|lock| !lock.lapsed)
+}
+
+/// When an idle dynamic resource is given up, if it is not on its way out already.
+fn lifespan(resource: &Resource) -> Option<Time> {
+    let leaving = resource.state == State::to_be_deleted() || resource.state == State::tombstone();
+    resource.expires_at.filter(|_| resource.origin == Origin::Dynamic && !leaving)
+}
+
+fn doomed(resource: &Resource) -> bool {
+    resource.origin == Origin::Dynamic && resource.state == State::to_be_deleted()
+}
+
+/// When to look at a request next.
+pub(crate) fn silence(request: &Request) -> Time {
+    match request.outcome {
+        Some(outcome) => outcome.at().plus(limits::OUTCOME_KEEP),
+        None if request.dormant => request.live_until.plus(limits::REQUEST_GRACE),
+        None => request.live_until,
+    }
+}

@@ -1,0 +1,181 @@
+//! Lines: who waits for what, in order.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::command::Wanted;
+use crate::index::{Index, silence};
+use crate::lease::Dialect;
+use crate::name::{Target, Text};
+use crate::request::{Part, Request, RequestId};
+use crate::resource::Resource;
+
+/// A place in line: higher priority first, then first come first served (promise P5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn(pub(crate) Reverse<i32>, pub(crate) RequestId);
+
+/// Which of a line's resources will do. The narrowest comes first, so that of one request's demands the pickiest
+/// is served first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Selector {
+    /// This one.
+    Name(Target),
+    /// Any that carries these labels.
+    Labels(BTreeMap<Text, Text>),
+    /// Any.
+    Any,
+}
+
+/// The live waiters for one pool and state, or for one unregistered target. Waiters that want the same are in one
+/// group, so that those whom nothing on the shelf can help are passed over together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) groups: OrdMap<Selector, OrdSet<Turn>>,
+}
+
+/// One thing that a request wants of one line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Demand {
+    pub(crate) wanted: Wanted,
+    pub(crate) selector: Selector,
+    pub(crate) count: u32,
+}
+
+pub(crate) type Registry = OrdMap<Target, std::sync::Arc<Resource>>;
+
+/// What `parts` amount to, line by line, the pickiest demand of each line first; the same demand twice is one
+/// demand for the sum.
+pub(crate) fn demands(parts: &[Part], resources: &Registry) -> Vec<Demand> {
+    let mut sums: BTreeMap<(Wanted, Selector), u32> = BTreeMap::new();
+    for part in parts {
+        match part {
+            Part::Pool { pool, state, labels, count } => {
+                let selector =
+                    if labels.is_empty() { Selector::Any } else { Selector::Labels(labels.clone()) };
+                let sum = sums.entry((Wanted::Pool(pool.clone(), state.clone()), selector)).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+            Part::Named { targets, state, .. } => {
+                for target in targets {
+                    let wanted = match resources.get(target) {
+                        Some(resource) => Wanted::Pool(resource.pool.clone(), state.clone()),
+                        None => Wanted::Target(target.clone()),
+                    };
+                    sums.insert((wanted, Selector::Name(target.clone())), 1);
+                }
+            }
+        }
+    }
+    sums.into_iter().map(|((wanted, selector), count)| Demand { wanted, selector, count }).collect()
+}
+
+pub(crate) fn turn(request: &Request) -> Turn {
+    Turn(Reverse(request.priority), request.id)
+}
+
+/// Whether a request stands in its lines: it waits, and has not fallen silent.
+fn stands(request: &Request) -> bool {
+    request.waits() && !request.dormant
+}
+
+impl Index {
+    pub(crate) fn request_came(&mut self, request: &Request, resources: &Registry) {
+        self.silence.insert((silence(request), request.id));
+        if let Some(place) = poller(request) {
+            self.pollers.insert(place, request.id);
+        }
+        if request.waits() {
+            for target in named(request) {
+                self.named.insert((target.clone(), request.id));
+            }
+        }
+        if stands(request) {
+            for demand in demands(&request.parts, resources) {
+                let line = self.lines.entry(demand.wanted).or_default();
+                line.groups.entry(demand.selector).or_default().insert(turn(request));
+            }
+        }
+    }
+
+    pub(crate) fn request_went(&mut self, request: &Request, resources: &Registry) {
+        self.silence.remove(&(silence(request), request.id));
+        if let Some(place) = poller(request) {
+            self.pollers.remove(&place);
+        }
+        if request.waits() {
+            for target in named(request) {
+                self.named.remove(&(target.clone(), request.id));
+            }
+        }
+        if stands(request) {
+            for demand in demands(&request.parts, resources) {
+                self.leave_line(&demand.wanted, &demand.selector, turn(request));
+            }
+        }
+    }
+
+    fn leave_line(&mut self, wanted: &Wanted, selector: &Selector, turn: Turn) {
+        let Some(line) = self.lines.get_mut(wanted) else { return };
+        if let Some(group) = line.groups.get_mut(selector) {
+            group.remove(&turn);
+            if group.is_empty() {
+                line.groups.remove(selector);
+            }
+        }
+        if line.groups.is_empty() {
+            self.lines.remove(wanted);
+        }
+    }
+
+    /// Puts those who wait for `target` by name into the right line after it was registered, moved to another
+    /// pool or deleted. `resources` is the registry as it is now.
+    pub(crate) fn reline(
+        &mut self,
+        target: &Target,
+        before: Option<&Resource>,
+        requests: &OrdMap<RequestId, std::sync::Arc<Request>>,
+        resources: &Registry,
+    ) {
+        let first = (target.clone(), RequestId(0));
+        let waiting: Vec<RequestId> =
+            self.named.range(first..).take_while(|(name, _)| name == target).map(|&(_, id)| id).collect();
+        for id in waiting {
+            let Some(request) = requests.get(&id).filter(|request| stands(request)) else { continue };
+            for state in states_wanted(request, target) {
+                let selector = Selector::Name(target.clone());
+                let wanted = |resource: Option<&Resource>| match resource {
+                    Some(resource) => Wanted::Pool(resource.pool.clone(), state.clone()),
+                    None => Wanted::Target(target.clone()),
+                };
+                self.leave_line(&wanted(before), &selector, turn(request));
+                let line = self.lines.entry(wanted(resources.get(target).map(AsRef::as_ref))).or_default();
+                line.groups.entry(selector).or_default().insert(turn(request));
+            }
+        }
+    }
+}
+
+fn poller(request: &Request) -> Option<(crate::PoolName, crate::State, Text)> {
+    match (request.dialect, request.parts.as_slice(), &request.key) {
+        (Dialect::Boskos, [Part::Pool { pool, state, .. }], Some(key)) if request.waits() => {
+            Some((pool.clone(), state.clone(), key.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn named(request: &Request) -> impl Iterator<Item = &Target> {
+    request.parts.iter().flat_map(|part| match part {
+        Part::Named { targets, .. } => targets.as_slice(),
+        Part::Pool { .. } => &[],
+    })
+}
+
+fn states_wanted<'a>(request: &'a Request, target: &Target) -> impl Iterator<Item = &'a crate::State> {
+    request.parts.iter().filter_map(move |part| match part {
+        Part::Named { targets, state, .. } if targets.contains(target) => Some(state),
+        _ => None,
+    })
+}

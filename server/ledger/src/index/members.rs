@@ -1,0 +1,94 @@
+//! Members: who belongs to a pool, held or not, with the counts that metrics and dynamic pools need.
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::index::held;
+use crate::lease::Lock;
+use crate::name::{Owner, State, Target, Text};
+use crate::resource::{Origin, Resource};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    pub(crate) all: OrdSet<Target>,
+    pub(crate) by_state: OrdMap<State, u64>,
+    /// Held ones only.
+    pub(crate) by_owner: OrdMap<Owner, u64>,
+    pub(crate) held: u64,
+    pub(crate) labelled: OrdMap<(Text, Text), OrdSet<Target>>,
+    /// Members that the pool made itself.
+    pub(crate) dynamic: u64,
+    /// Those of them that are tombstones and not held.
+    pub(crate) tombstones: OrdSet<Target>,
+    /// Those of them that wait for the cleaner and are not held.
+    pub(crate) doomed: OrdSet<Target>,
+}
+
+impl Members {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(crate) fn join(&mut self, resource: &Resource, lock: Option<&Lock>) {
+        self.all.insert(resource.name.clone());
+        *self.by_state.entry(resource.state.clone()).or_default() += 1;
+        if let Some(lock) = lock.filter(|_| held(lock)) {
+            self.held += 1;
+            *self.by_owner.entry(lock.owner.clone()).or_default() += 1;
+        }
+        for (key, value) in &resource.details().labels {
+            let set = self.labelled.entry((key.clone(), value.clone())).or_default();
+            set.insert(resource.name.clone());
+        }
+        if resource.origin == Origin::Dynamic {
+            self.dynamic += 1;
+            if let Some(set) = self.leaving(resource, lock) {
+                set.insert(resource.name.clone());
+            }
+        }
+    }
+
+    pub(crate) fn leave(&mut self, resource: &Resource, lock: Option<&Lock>) {
+        self.all.remove(&resource.name);
+        count_down(&mut self.by_state, &resource.state);
+        if let Some(lock) = lock.filter(|_| held(lock)) {
+            self.held -= 1;
+            count_down(&mut self.by_owner, &lock.owner);
+        }
+        for (key, value) in &resource.details().labels {
+            let label = (key.clone(), value.clone());
+            if let Some(set) = self.labelled.get_mut(&label) {
+                set.remove(&resource.name);
+                if set.is_empty() {
+                    self.labelled.remove(&label);
+                }
+            }
+        }
+        if resource.origin == Origin::Dynamic {
+            self.dynamic -= 1;
+            if let Some(set) = self.leaving(resource, lock) {
+                set.remove(&resource.name);
+            }
+        }
+    }
+
+    fn leaving(&mut self, resource: &Resource, lock: Option<&Lock>) -> Option<&mut OrdSet<Target>> {
+        if held(lock) {
+            None
+        } else if resource.state == State::tombstone() {
+            Some(&mut self.tombstones)
+        } else if resource.state == State::to_be_deleted() {
+            Some(&mut self.doomed)
+        } else {
+            None
+        }
+    }
+}
+
+fn count_down<K: Ord + Clone>(counts: &mut OrdMap<K, u64>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => {
+            counts.remove(key);
+        }
+    }
+}

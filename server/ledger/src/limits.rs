@@ -1,0 +1,58 @@
+//! Every bound of the ledger, with its unit and the reason for its size.
+
+use crate::time::Span;
+
+/// Longest name of a target, pool, state or owner, in bytes (design §1).
+pub const NAME_BYTES_MAX: usize = 512;
+
+/// Longest free text (purpose, reason, message), in bytes.
+pub const TEXT_BYTES_MAX: usize = 4096;
+
+/// Most targets that one lease, one `ConTest` call or one request may name or ask for.
+///
+/// `ConTest` chunks its SQL at 100 rows and its checklist asks for 250; 10,000 is a whole lab.
+pub const TARGETS_PER_CALL_MAX: usize = 10_000;
+
+/// Most parts (pools) in one request.
+pub const PARTS_PER_REQUEST_MAX: usize = 16;
+
+/// Most labels, and most user-data keys, on one resource or in one selector.
+pub const LABELS_MAX: usize = 64;
+
+/// Largest user data of one resource, keys and values together, in bytes.
+pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// Most requests waiting at once in the whole server.
+pub const REQUESTS_MAX: usize = 100_000;
+
+/// Most idempotency keys remembered at once.
+pub const KEYS_MAX: usize = 200_000;
+
+/// How long an idempotency key is remembered after its first use: 24 h, as `reference`d by `ux.md` §4.
+pub const KEY_KEEP: Span = Span::from_secs(24 * 60 * 60);
+
+/// How long a silent waiter may come back to its old place, after its request has expired.
+///
+/// Boskos collects expired waiters every 60 s, so upstream loses a place 0 to 60 s after it expired
+/// (`reference/boskos.md` §3.2 Q4); this is the mean of that, and exact.
+pub const REQUEST_GRACE: Span = Span::from_secs(30);
+
+/// How long the outcome of a settled `/v1` request can be read.
+pub const OUTCOME_KEEP: Span = Span::from_secs(10 * 60);
+
+/// How long an expired `ConTest` lock stays in the table for its owner to refresh or unlock (design §3.2).
+pub const LAPSED_LOCK_KEEP: Span = Span::from_secs(24 * 60 * 60);
+
+/// TTL of a `/v1` lease when neither the request nor the pool names one.
+pub const TTL_DEFAULT: Span = Span::from_secs(10 * 60);
+
+/// Longest TTL of a `/v1` lease when the pool sets no other limit: 30 days.
+pub const TTL_MAX: Span = Span::from_secs(30 * 24 * 60 * 60);
+
+/// How long a dynamic resource waits for an outside cleaner before the built-in one does its work. Upstream's
+/// cleaner looks every 15 s (`reference/boskos.md` §5.3).
+pub const CLEANER_DELAY: Span = Span::from_secs(15);
+
+/// Most resources that one tick creates for one dynamic pool, so that no step grows with a typing error in
+/// `min-count`; the next tick goes on.
+pub const CREATED_PER_STEP_MAX: usize = 1_000;

@@ -1,0 +1,243 @@
+//! Read queries. All of them answer from records and indexes; none walks everything.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::change::Key;
+use crate::command::Wanted;
+use crate::index::{Index, Turn};
+use crate::lease::{Lease, LeaseId, Lock};
+use crate::name::{Owner, PoolName, State, Target};
+use crate::pool::Pool;
+use crate::refusal::Conflict;
+use crate::reply::Grant;
+use crate::request::{Request, RequestId};
+use crate::resource::Resource;
+use crate::state::Ledger;
+use crate::time::Time;
+
+/// Counts of one pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All resources.
+    pub total: u64,
+    /// Those that somebody holds.
+    pub held: u64,
+    /// Those that can be leased now in state `free`.
+    pub free: u64,
+    /// All, by state; no zeros.
+    pub by_state: BTreeMap<State, u64>,
+    /// Held ones, by holder; no zeros.
+    pub by_owner: BTreeMap<Owner, u64>,
+}
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// 1 is next. The number of requests ahead in the longest of its lines, plus one.
+    pub position: u64,
+    /// What it waits for, demand by demand.
+    pub blockers: Vec<Blocker>,
+}
+
+/// One thing that a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// The pool and state, or the unregistered target.
+    pub wanted: Wanted,
+    /// How many are wanted.
+    pub count: u32,
+    /// How many are there for it, after everybody ahead has had their share.
+    pub there: u32,
+    /// Who holds what it could use, at most [`Blocker::HOLDERS_MAX`] of them.
+    pub holders: Vec<Conflict>,
+}
+
+impl Blocker {
+    /// Most holders that a blocker names.
+    pub const HOLDERS_MAX: usize = 10;
+}
+
+fn after<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
+    (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+impl Ledger {
+    /// All pools, by name.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.values()
+    }
+
+    /// The pool of this name.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.get(name)
+    }
+
+    /// Resources by name, from the one after `cursor` on.
+    pub fn resources_after(&self, cursor: Option<&Target>) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.range::<_, Target>(after(cursor)).map(|(_, resource)| resource)
+    }
+
+    /// Resources of one pool by name, from the one after `cursor` on.
+    pub fn members_after(&self, pool: &str, cursor: Option<&Target>) -> impl Iterator<Item = &Arc<Resource>> {
+        let members = self.index.members.get(pool);
+        let names = members.map(|members| members.all.range::<_, Target>(after(cursor)));
+        names.into_iter().flatten().filter_map(|name| self.resources.get(name))
+    }
+
+    /// The resource of this name.
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.resources.get(name)
+    }
+
+    /// How many resources there are.
+    #[must_use]
+    pub fn resource_count(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// The entry of this target in the lock table, live or lapsed.
+    #[must_use]
+    pub fn lock(&self, target: &str) -> Option<&Arc<Lock>> {
+        self.locks.get(target)
+    }
+
+    /// Who holds this target at `now`, if anybody.
+    #[must_use]
+    pub fn holder(&self, target: &str, now: Time) -> Option<&Arc<Lock>> {
+        self.locks.get(target).filter(|lock| lock.live(now))
+    }
+
+    /// The lock table by target, from the one after `cursor` on.
+    pub fn locks_after(&self, cursor: Option<&Target>) -> impl Iterator<Item = &Arc<Lock>> {
+        self.locks.range::<_, Target>(after(cursor)).map(|(_, lock)| lock)
+    }
+
+    /// How many entries the lock table has.
+    #[must_use]
+    pub fn lock_count(&self) -> usize {
+        self.locks.len()
+    }
+
+    /// The active lease with this ID. An ended one is in the store's history.
+    #[must_use]
+    pub fn lease(&self, id: LeaseId) -> Option<&Arc<Lease>> {
+        self.leases.get(&id)
+    }
+
+    /// Active leases by ID, from the one after `cursor` on.
+    pub fn leases_after(&self, cursor: Option<LeaseId>) -> impl Iterator<Item = &Arc<Lease>> {
+        self.leases.range::<_, LeaseId>(after(cursor.as_ref())).map(|(_, lease)| lease)
+    }
+
+    /// Active leases of one owner by ID, from the one after `cursor` on.
+    pub fn leases_of(&self, owner: &Owner, cursor: Option<LeaseId>) -> impl Iterator<Item = &Arc<Lease>> {
+        let first = (owner.clone(), LeaseId(cursor.map_or(0, |id| id.0.saturating_add(1))));
+        let last = (owner.clone(), LeaseId(u64::MAX));
+        self.index.leases_by_owner.range(first..=last).filter_map(|(_, id)| self.leases.get(id))
+    }
+
+    /// How many active leases there are.
+    #[must_use]
+    pub fn lease_count(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// The request with this ID, waiting or settled not long ago.
+    #[must_use]
+    pub fn request(&self, id: RequestId) -> Option<&Arc<Request>> {
+        self.requests.get(&id)
+    }
+
+    /// Requests by ID, waiting or settled not long ago, from the one after `cursor` on.
+    pub fn requests_after(&self, cursor: Option<RequestId>) -> impl Iterator<Item = &Arc<Request>> {
+        self.requests.range::<_, RequestId>(after(cursor.as_ref())).map(|(_, request)| request)
+    }
+
+    /// How many requests there are, waiting or settled not long ago.
+    #[must_use]
+    pub fn request_count(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// The first use of this idempotency key.
+    #[must_use]
+    pub fn key(&self, owner: &Owner, text: &str) -> Option<&Arc<Key>> {
+        self.keys.get(&(owner.clone(), text.into()))
+    }
+
+    /// Counts of a pool; zeros for one that does not exist.
+    #[must_use]
+    pub fn usage(&self, pool: &PoolName) -> Usage {
+        let Some(members) = self.index.members.get(pool) else { return Usage::default() };
+        let shelf = self.index.shelves.get(&(pool.clone(), State::free()));
+        Usage {
+            total: members.all.len() as u64,
+            held: members.held,
+            free: shelf.map_or(0, |shelf| shelf.all.len() as u64),
+            by_state: members.by_state.iter().map(|(state, &count)| (state.clone(), count)).collect(),
+            by_owner: members.by_owner.iter().map(|(owner, &count)| (owner.clone(), count)).collect(),
+        }
+    }
+
+    /// Live waiters of a pool over all its states, and since when the longest of them waits.
+    #[must_use]
+    pub fn waiting(&self, pool: &PoolName) -> (u64, Option<Time>) {
+        let first = Wanted::Pool(pool.clone(), State::lowest());
+        let lines = self.index.lines.range(first..);
+        let mine = lines.take_while(|(wanted, _)| matches!(wanted, Wanted::Pool(name, _) if name == pool));
+        let groups = mine.flat_map(|(_, line)| line.groups.values());
+        groups.fold((0, None), |(count, oldest), group| {
+            // Within one priority the lowest ID waits the longest, and groups with many priorities are rare.
+            let since =
+                group.iter().take(16).filter_map(|turn| self.requests.get(&turn.1)).map(|r| r.since).min();
+            (count + group.len() as u64, [oldest, since].into_iter().flatten().min())
+        })
+    }
+
+    /// Where a waiting request stands; `None` for one that does not wait.
+    #[must_use]
+    pub fn place(&self, id: RequestId) -> Option<Place> {
+        let request = self.requests.get(&id).filter(|request| request.waits())?;
+        let demands = crate::index::demands(&request.parts, &self.resources);
+        let turn = crate::index::turn(request);
+        let ahead = demands.iter().map(|demand| self.index.ahead(&demand.wanted, turn)).max();
+        let there = self.offers(&demands, turn);
+        let blockers = demands.into_iter().zip(there);
+        let blockers = blockers.map(|(demand, there)| Blocker {
+            holders: self.holders(&demand, Blocker::HOLDERS_MAX),
+            count: demand.count,
+            there: u32::try_from(there.len()).unwrap_or(u32::MAX),
+            wanted: demand.wanted,
+        });
+        Some(Place { position: ahead.unwrap_or(0) + 1, blockers: blockers.collect() })
+    }
+
+    /// The active lease with what is needed to use it.
+    #[must_use]
+    pub fn grant(&self, id: LeaseId) -> Option<Grant> {
+        let lease = self.leases.get(&id)?;
+        let deadlines = lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline);
+        Some(Grant {
+            expires_at: deadlines.min(),
+            resources: lease.targets.iter().filter_map(|t| self.resources.get(t)).cloned().collect(),
+            lease: Arc::clone(lease),
+        })
+    }
+}
+
+impl Index {
+    /// How many stand ahead of `turn` in a line.
+    fn ahead(&self, wanted: &Wanted, turn: Turn) -> u64 {
+        let Some(line) = self.lines.get(wanted) else { return 0 };
+        let ahead = |group: &imbl::OrdSet<Turn>| match group.get_max() {
+            Some(&last) if last < turn => group.len(),
+            Some(&last) if last == turn => group.len() - 1,
+            _ => group.range(..turn).count(),
+        };
+        line.groups.values().map(|group| ahead(group) as u64).sum()
+    }
+}
