@@ -1,0 +1,58 @@
+//! `cargo xtask setup`: fetches now what the other commands fetch when they need it.
+
+use clap::Args;
+
+use crate::go::Go;
+use crate::{Failure, Result, bench_compare, debian, place, python, say, steps, tools};
+
+/// Installs what is missing, and says what and why. Nothing here has to be done by hand first, and nothing has to be
+/// done at all: each command fetches what it needs. Packages of the system come with apt-get, as root or with sudo;
+/// everything else goes to target/tools.
+#[derive(Args)]
+pub(crate) struct Setup {
+    /// Also fetch what only `cargo xtask bench-compare` needs: Redis and etcd.
+    #[arg(long)]
+    bench: bool,
+}
+
+impl Setup {
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut wanting = Vec::new();
+        let mut have = |what: &str, done: Result<()>| match done {
+            Ok(()) => say::note(&format!("{what}: there")),
+            Err(failure) => {
+                say::note(&format!("{what}: {failure}"));
+                wanting.push(what.to_owned());
+            }
+        };
+        have("git", git());
+        have("C compiler and linker", steps::compilers());
+        have("Go", Go::find_for(&place::root().join("tests/boskos")).map(|_| ()));
+        have("cargo-deny", tools::cargo_deny().map(|_| ()));
+        have("schemathesis", schemathesis());
+        if self.bench {
+            have("Redis", bench_compare::install_redis());
+            have("etcd", bench_compare::install_etcd());
+        }
+        if wanting.is_empty() {
+            say::step("All is there");
+            return Ok(());
+        }
+        let names = wanting.join(", ");
+        Err(Failure::Missing(format!(
+            "not to be had: {names}; the steps that need these will be skipped by name"
+        )))
+    }
+}
+
+fn git() -> Result<()> {
+    if place::which("git").is_some() {
+        return Ok(());
+    }
+    debian::install(&["git"], "to keep the history")
+}
+
+fn schemathesis() -> Result<()> {
+    let (name, version) = steps::SCHEMATHESIS;
+    python::package(name, version, "it makes requests from the OpenAPI document").map(|_| ())
+}
