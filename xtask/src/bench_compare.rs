@@ -10,8 +10,9 @@ use crate::go::Go;
 use crate::place::{self, Build};
 use crate::{Result, debian, missing, process, say, tools};
 
-/// Measures cycles of acquire and release against Lessor, Redis (`appendfsync always`) and etcd, one after the other,
-/// with the same clients. Redis and etcd come from Debian's packages and run on loopback with data of their own; one
+/// Measure cycles of acquire and release side by side with Redis and etcd.
+///
+/// Lessor, Redis (`appendfsync always`) and etcd are measured one after the other, with the same clients. Redis and etcd come from Debian's packages and run on loopback with data of their own; one
 /// that cannot be had is named and left out.
 #[derive(Args)]
 pub(crate) struct BenchCompare {

@@ -8,7 +8,8 @@ use clap::Args;
 use crate::counts::{Counts, Verdict, Verdicts, cargo_verdicts, go_verdicts};
 use crate::{Failure, Result, failed, place, process, say, steps, tools};
 
-/// Runs the conformance tests and prints which numbered statement passed, failed, was set aside, or has no test.
+/// Run the conformance tests and print how each numbered statement of the specifications fares.
+///
 /// A test holds statement NNN of a specification if its name begins with `boskos_NNN` or `contest_NNN`; those that only
 /// the real Boskos programs can show are Go tests named `TestBoskosNNN`. Statements are set aside, with the reason, in
 /// tests/conformance/set-aside.txt.

@@ -10,8 +10,10 @@ use crate::process::interrupted;
 use crate::server::Server;
 use crate::{Result, failed, say, tools};
 
-/// Builds `lessor`, serves examples/pools/sample.yaml with data in target/demo-data, and prints three things to try.
-/// Ctrl-C stops it; the data stays for the next time.
+/// Start a server with sample pools and print three things to try.
+///
+/// Builds `lessor`, serves examples/pools/sample.yaml with data in target/demo-data, and stops it at Ctrl-C. The data
+/// stays for the next time.
 #[derive(Args)]
 pub(crate) struct Demo {
     /// Where to listen.

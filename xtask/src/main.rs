@@ -35,15 +35,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a server with sample pools and print three things to try.
     Demo(demo::Demo),
-    /// Set up and run every test there is, and sum up what passed, failed and was skipped.
     Test(test::Test),
-    /// Run the conformance tests and print them by the numbers of the specifications.
     Conformance(conformance::Conformance),
-    /// Fetch now what the other commands would fetch when they need it.
     Setup(setup::Setup),
-    /// Measure acquire and release side by side with Redis and etcd.
     BenchCompare(bench_compare::BenchCompare),
 }
 

@@ -5,8 +5,9 @@ use clap::Args;
 use crate::go::Go;
 use crate::{Failure, Result, bench_compare, debian, place, python, say, steps, tools};
 
-/// Installs what is missing, and says what and why. Nothing here has to be done by hand first, and nothing has to be
-/// done at all: each command fetches what it needs. Packages of the system come with apt-get, as root or with sudo;
+/// Fetch now what the other commands would fetch when they need it.
+///
+/// Says what is missing and why it is needed. Nothing has to be installed by hand first. Packages of the system come with apt-get, as root or with sudo;
 /// everything else goes to target/tools.
 #[derive(Args)]
 pub(crate) struct Setup {

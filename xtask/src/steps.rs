@@ -142,7 +142,7 @@ fn suite(finished: &Finished, counts: Counts) -> Outcome {
 
 fn deny(what: &[&str]) -> Result<Finished> {
     let bin = tools::cargo_deny()?;
-    let mut command = cargo(&["deny", "check"]);
+    let mut command = cargo(&["deny", "check", "--hide-inclusion-graph"]);
     command.args(what);
     if let Some(bin) = bin {
         command.env("PATH", place::path_with(&bin));

@@ -11,9 +11,10 @@ use crate::process::interrupted;
 use crate::steps::{Outcome, Step, compilers};
 use crate::{Failure, Result, failed, say};
 
-/// Sets up and runs every test: format, lints, dependencies, docs, Rust tests, the real Boskos client and programs,
-/// conformance, and Schemathesis. What a step needs is fetched when the step needs it. A step whose tool cannot be had
-/// is skipped by name.
+/// Set up and run every test, and sum up what passed, failed and was skipped.
+///
+/// What a step needs is fetched when the step needs it. A step whose tool cannot be had is skipped by name, never
+/// counted as passed. The last line is the sum: of tests where a step runs tests, else of the step as one check.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only this step; may be given several times.
