@@ -1,0 +1,287 @@
+//! The journal: batch after batch, what happened and what the records are since.
+//!
+//! A batch is one or more *parts* under consecutive keys, written in one transaction. A part is a CBOR array of a
+//! header, the events as a byte string of records, and the other changes as a byte string of tagged records. So an
+//! event is found without stepping over records, and records are replayed without stepping over events.
+
+use lessor_ledger::{Change, Counters, Event, EventId, Time};
+use minicbor::{Decode, Decoder, Encode, Encoder};
+
+use crate::codec::{self, DecodeError, EventRecord, Names, Record as _};
+use crate::error::{Fault, damaged};
+use crate::limits::{BUFFER_BYTES_KEPT, PART_CHANGES_MAX};
+use crate::schema::PartKey;
+
+/// What one commit makes durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Its number: one more than that of the batch before, the first is 1.
+    pub number: u64,
+    /// When it was decided. Never before the batch before.
+    pub at: Time,
+    /// The highest numbers given out, this batch included.
+    pub counters: Counters,
+    /// What happened, in order.
+    pub changes: &'a [Change],
+}
+
+/// A place in the journal, and what was true there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) batch: u64,
+    pub(crate) at: Time,
+    pub(crate) counters: Counters,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct MarkRecord {
+    #[n(0)]
+    batch: u64,
+    #[n(1)]
+    at: i64,
+    #[n(2)]
+    counters: CountersRecord,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct CountersRecord {
+    #[n(0)]
+    lease: u64,
+    #[n(1)]
+    request: u64,
+    #[n(2)]
+    event: u64,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct HeaderRecord {
+    #[n(0)]
+    at: i64,
+    #[n(1)]
+    counters: CountersRecord,
+    #[n(2)]
+    first_event: u64,
+    #[n(3)]
+    events: u64,
+    #[n(4)]
+    #[cbor(default)]
+    more: bool,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self::START
+    }
+}
+
+impl CountersRecord {
+    fn of(counters: Counters) -> Self {
+        Self { lease: counters.lease, request: counters.request, event: counters.event }
+    }
+
+    fn build(self) -> Counters {
+        Counters { lease: self.lease, request: self.request, event: self.event }
+    }
+}
+
+impl Mark {
+    /// Before the first batch.
+    pub(crate) const START: Self = Self {
+        batch: 0,
+        at: Time::from_nanos(i64::MIN),
+        counters: Counters { lease: 0, request: 0, event: 0 },
+    };
+
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        let counters = CountersRecord::of(self.counters);
+        codec::put(&MarkRecord { batch: self.batch, at: self.at.nanos(), counters }, out);
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mark: MarkRecord = minicbor::decode(bytes).map_err(DecodeError::from).map_err(damaged("meta"))?;
+        Ok(Self { batch: mark.batch, at: Time::from_nanos(mark.at), counters: mark.counters.build() })
+    }
+}
+
+/// What is known about a part before its sections are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// When the batch was decided.
+    pub(crate) at: Time,
+    /// The highest numbers given out, the whole batch included.
+    pub(crate) counters: Counters,
+    /// Number of the first event in this part or after it.
+    pub(crate) first_event: u64,
+    /// How many events are in this part.
+    pub(crate) events: u64,
+    /// Whether another part of the batch follows.
+    pub(crate) more: bool,
+}
+
+/// One stored part, not yet decoded further than needed.
+pub(crate) struct Part<'a> {
+    pub(crate) header: Header,
+    events: &'a [u8],
+    records: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Fault> {
+        Self::read(bytes).map_err(damaged("journal"))
+    }
+
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        decoder.array()?;
+        let header: HeaderRecord = decoder.decode()?;
+        let header = Header {
+            at: Time::from_nanos(header.at),
+            counters: header.counters.build(),
+            first_event: header.first_event,
+            events: header.events,
+            more: header.more,
+        };
+        Ok(Self { header, events: decoder.bytes()?, records: decoder.bytes()? })
+    }
+
+    /// Hands every change to `each`: records in order, then events in order.
+    pub(crate) fn changes(&self, names: &mut Names, mut each: impl FnMut(Change)) -> Result<(), Fault> {
+        codec::decode_changes(self.records, names, &mut each).map_err(damaged("journal"))?;
+        self.events(names, |event| {
+            each(Change::Event(event.into()));
+            true
+        })
+    }
+
+    /// Hands events to `each`, in order, until it answers `false`.
+    pub(crate) fn events(&self, names: &mut Names, mut each: impl FnMut(Event) -> bool) -> Result<(), Fault> {
+        let mut decoder = Decoder::new(self.events);
+        while decoder.position() < self.events.len() {
+            let event = codec::read::<EventRecord<'_>>(&mut decoder, names).map_err(damaged("journal"))?;
+            if !each(event) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event with this number, if it is in this part.
+    pub(crate) fn event(&self, id: EventId, names: &mut Names) -> Result<Option<Event>, Fault> {
+        self.find(id, names).map_err(damaged("journal"))
+    }
+
+    fn find(&self, id: EventId, names: &mut Names) -> Result<Option<Event>, DecodeError> {
+        let mut decoder = Decoder::new(self.events);
+        while decoder.position() < self.events.len() {
+            let record: EventRecord<'_> = decoder.decode()?;
+            if record.id == id.0 {
+                return record.build(names).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leases that ended in this part.
+    pub(crate) fn ended_leases(&self) -> Result<Vec<lessor_ledger::LeaseId>, Fault> {
+        codec::ended_leases(self.records).map_err(damaged("journal"))
+    }
+}
+
+/// Where a part begins in the event log: what the index of parts needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartStart {
+    pub(crate) key: PartKey,
+    pub(crate) header: Header,
+}
+
+/// Turns batches into parts, with buffers that are used again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Scribe {
+    records: Vec<u8>,
+    events: Vec<u8>,
+    value: Vec<u8>,
+    written_bytes: usize,
+}
+
+impl Scribe {
+    /// Writes `batch` to the journal. `last_event` is the number of the last event before it.
+    pub(crate) fn write(
+        &mut self,
+        journal: &mut redb::Table<'_, PartKey, &'static [u8]>,
+        batch: &Batch<'_>,
+        mut last_event: u64,
+    ) -> Result<Vec<PartStart>, Fault> {
+        let mut starts = Vec::with_capacity(batch.changes.len() / PART_CHANGES_MAX + 1);
+        let mut rest = batch.changes;
+        self.written_bytes = 0;
+        loop {
+            let (part, later) = rest.split_at(rest.len().min(PART_CHANGES_MAX));
+            rest = later;
+            let header = self.encode(batch, part, last_event, !rest.is_empty());
+            last_event = last_event.max((header.first_event + header.events).saturating_sub(1));
+            let number = u32::try_from(starts.len()).expect("a batch fits into memory");
+            let key = (batch.number, number);
+            journal.insert(key, self.value.as_slice())?;
+            self.written_bytes += self.value.len();
+            starts.push(PartStart { key, header });
+            if rest.is_empty() {
+                break;
+            }
+        }
+        self.shrink();
+        Ok(starts)
+    }
+
+    /// Size of the last batch written.
+    pub(crate) fn written_bytes(&self) -> usize {
+        self.written_bytes
+    }
+
+    fn encode(&mut self, batch: &Batch<'_>, changes: &[Change], last_event: u64, more: bool) -> Header {
+        self.records.clear();
+        self.events.clear();
+        self.value.clear();
+        let mut first_event = last_event + 1;
+        let mut events = 0;
+        for change in changes {
+            codec::encode_change(change, &mut self.records, &mut self.events);
+            if let Change::Event(event) = change {
+                if events == 0 {
+                    first_event = event.id.0;
+                }
+                events += 1;
+            }
+        }
+        let header = HeaderRecord {
+            at: batch.at.nanos(),
+            counters: CountersRecord::of(batch.counters),
+            first_event,
+            events,
+            more,
+        };
+        Encoder::new(&mut self.value)
+            .array(3)
+            .and_then(|e| e.encode(&header))
+            .and_then(|e| e.bytes(&self.events))
+            .and_then(|e| e.bytes(&self.records))
+            .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
+        Header { at: batch.at, counters: batch.counters, first_event, events, more }
+    }
+
+    fn shrink(&mut self) {
+        for buffer in [&mut self.records, &mut self.events, &mut self.value] {
+            if buffer.capacity() > BUFFER_BYTES_KEPT {
+                buffer.clear();
+                buffer.shrink_to(BUFFER_BYTES_KEPT);
+            }
+        }
+    }
+}
+
+/// Parts with batch numbers above `after`, in order.
+pub(crate) fn after(batch: u64) -> std::ops::RangeFrom<PartKey> {
+    (batch.saturating_add(1), 0)..
+}

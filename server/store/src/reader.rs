@@ -1,0 +1,85 @@
+//! Reading history while the store is written.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use lessor_ledger::{Event, EventId, Lease, LeaseId};
+use redb::{ReadTransaction, ReadableDatabase};
+
+use crate::backup;
+use crate::error::{BackupError, ReadError};
+use crate::history::{EventFilter, History, LeaseFilter};
+use crate::store::Shared;
+
+/// A handle for reading history: ended leases and events. Cheap to clone, and for any number of threads.
+///
+/// Every call sees one committed state. Calls read from disk and so may block: not for an async thread. They never
+/// hold up the writer.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The ended lease with this ID; `None` if it never was, has not ended, or is so old that it was forgotten.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the store is closed or cannot be read.
+    pub fn lease(&self, id: LeaseId) -> Result<Option<Lease>, ReadError> {
+        self.history()?.lease(id)
+    }
+
+    /// Ended leases that match, by ID.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn leases(&self, filter: &LeaseFilter) -> Result<Vec<Lease>, ReadError> {
+        self.history()?.leases(filter)
+    }
+
+    /// Events that match, by number.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, ReadError> {
+        self.history()?.events(filter)
+    }
+
+    /// Number of the last committed event, 0 if there never was one. Reads nothing from disk.
+    #[must_use]
+    pub fn last_event(&self) -> EventId {
+        EventId(self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).last_event)
+    }
+
+    /// Number of the oldest event that is still kept; one more than the last if none is.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn first_event(&self) -> Result<EventId, ReadError> {
+        self.history()?.first_event()
+    }
+
+    /// Writes a consistent copy of the store to the file `path`, which must not exist. Takes commits meanwhile; what
+    /// is committed after the start is not in it.
+    ///
+    /// # Errors
+    /// [`BackupError`]; there is no new file at `path` then, but perhaps a left-over beside it.
+    pub fn backup_to(&self, path: &Path) -> Result<(), BackupError> {
+        backup::write(&self.begin()?, path)
+    }
+
+    fn history(&self) -> Result<History, ReadError> {
+        // The tail comes first: what leaves it afterwards is in the tables that the transaction then sees.
+        let tail = self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(History::new(tail, self.begin()?))
+    }
+
+    fn begin(&self) -> Result<ReadTransaction, ReadError> {
+        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(database.as_ref().ok_or(ReadError::Closed)?.begin_read()?)
+    }
+}

@@ -1,0 +1,197 @@
+//! Which tables there are, and which version of them.
+//!
+//! The version stands in `meta` under a key and in an encoding that never change, so that every version of lessor can
+//! read the version of every store. Raise [`SCHEMA_VERSION`] whenever an older lessor could not read what this one
+//! writes, add the step from the version before to [`MIGRATIONS`], and check in a golden file of the new version.
+
+use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
+
+use crate::codec::{self, DecodeError};
+use crate::error::{Fault, OpenError, damaged};
+
+/// Version of the tables and of everything in them.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Rows of which there is one each: see the `META_…` keys.
+pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// (batch, part) → what happened: durability, replay tail and event log in one.
+pub(crate) const JOURNAL: TableDefinition<'_, PartKey, &[u8]> = TableDefinition::new("journal");
+/// Name → pool.
+pub(crate) const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
+/// Name → resource.
+pub(crate) const RESOURCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("resources");
+/// Target → lock.
+pub(crate) const LOCKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("locks");
+/// ID → lease that has not ended.
+pub(crate) const LEASES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("leases");
+/// ID → request.
+pub(crate) const REQUESTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("requests");
+/// (owner, text) → idempotency key.
+pub(crate) const KEYS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("keys");
+/// ID → lease that has ended.
+pub(crate) const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
+/// (target, lease that ended).
+pub(crate) const ENDED_BY_TARGET: TableDefinition<'_, (&str, u64), ()> =
+    TableDefinition::new("ended_by_target");
+/// (owner, lease that ended).
+pub(crate) const ENDED_BY_OWNER: TableDefinition<'_, (&str, u64), ()> =
+    TableDefinition::new("ended_by_owner");
+/// (subject, first event) → further events on this subject; see [`crate::posting`].
+pub(crate) const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
+/// First event of a part → where the part is. Only parts with events.
+pub(crate) const EVENT_PARTS: TableDefinition<'_, u64, PartKey> = TableDefinition::new("event_parts");
+
+/// Batch, and which part of it, counted from 0.
+pub(crate) type PartKey = (u64, u32);
+
+/// The schema version, as four bytes, big end first. Never change this.
+const META_SCHEMA: &str = "schema";
+/// The seed, as a CBOR number.
+const META_SEED: &str = "seed";
+/// When the first batch was committed, as a CBOR number of nanoseconds since 1970.
+pub(crate) const META_CREATED: &str = "created";
+/// How far the tables are complete: see [`crate::journal::Mark`].
+pub(crate) const META_MARK: &str = "mark";
+
+/// One migration: turns the tables of a version into those of the next.
+pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
+
+/// The step at index `n` leads from version `n + 1` to `n + 2`.
+pub(crate) const MIGRATIONS: &[Step] = &[];
+
+/// Makes sure that all tables are there in this version, and gives the store's seed.
+///
+/// Each migration is a transaction of its own that also writes the version which it leads to, so a crash between
+/// two leaves a store of a version in between, and the next opening goes on from there.
+pub(crate) fn prepare(db: &redb::Database, steps: &[Step], seed: impl Fn() -> u64) -> Result<u64, OpenError> {
+    let supported = u32::try_from(steps.len()).expect("there are few migrations") + 1;
+    loop {
+        let txn = db.begin_write().map_err(Fault::from)?;
+        let Some(found) = version(&txn)? else {
+            let seed = create(&txn, supported, seed())?;
+            txn.commit().map_err(Fault::from)?;
+            return Ok(seed);
+        };
+        if found > supported {
+            return Err(OpenError::Newer { found, supported });
+        }
+        if found == supported {
+            return Ok(read_seed(&txn)?);
+        }
+        let step = usize::try_from(found).ok().and_then(|found| steps.get(found.checked_sub(1)?));
+        let step = step.ok_or(Fault::Missing { table: "meta", what: "a version that ever was" })?;
+        step(&txn)?;
+        set_version(&txn, found + 1)?;
+        txn.commit().map_err(Fault::from)?;
+        tracing::info!(from = found, to = found + 1, "store migrated");
+    }
+}
+
+/// The version of the store that `txn` sees; `None` if it is empty.
+fn version(txn: &WriteTransaction) -> Result<Option<u32>, Fault> {
+    if txn.list_tables()?.next().is_none() {
+        return Ok(None);
+    }
+    let no_version = Fault::Missing { table: "meta", what: "a schema version" };
+    if !txn.list_tables()?.any(|table| table.name() == META.name()) {
+        return Err(no_version);
+    }
+    let meta = txn.open_table(META)?;
+    let bytes = meta.get(META_SCHEMA)?.ok_or(no_version)?;
+    read_version(bytes.value()).map(Some)
+}
+
+/// Reads a stored schema version.
+pub(crate) fn read_version(bytes: &[u8]) -> Result<u32, Fault> {
+    let bytes =
+        bytes.try_into().map_err(|_| Fault::Missing { table: "meta", what: "a readable schema version" })?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+fn set_version(txn: &WriteTransaction, version: u32) -> Result<(), Fault> {
+    txn.open_table(META)?.insert(META_SCHEMA, version.to_be_bytes().as_slice())?;
+    Ok(())
+}
+
+fn create(txn: &WriteTransaction, version: u32, seed: u64) -> Result<u64, Fault> {
+    set_version(txn, version)?;
+    let mut bytes = Vec::new();
+    codec::put(&seed, &mut bytes);
+    txn.open_table(META)?.insert(META_SEED, bytes.as_slice())?;
+    txn.open_table(JOURNAL)?;
+    txn.open_table(POOLS)?;
+    txn.open_table(RESOURCES)?;
+    txn.open_table(LOCKS)?;
+    txn.open_table(LEASES)?;
+    txn.open_table(REQUESTS)?;
+    txn.open_table(KEYS)?;
+    txn.open_table(ENDED)?;
+    txn.open_table(ENDED_BY_TARGET)?;
+    txn.open_table(ENDED_BY_OWNER)?;
+    txn.open_table(POSTINGS)?;
+    txn.open_table(EVENT_PARTS)?;
+    Ok(seed)
+}
+
+fn read_seed(txn: &WriteTransaction) -> Result<u64, Fault> {
+    let meta = txn.open_table(META)?;
+    let bytes = meta.get(META_SEED)?.ok_or(Fault::Missing { table: "meta", what: "a seed" })?;
+    minicbor::decode(bytes.value()).map_err(DecodeError::from).map_err(damaged("meta"))
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::ReadableDatabase;
+
+    use super::*;
+
+    fn database() -> redb::Database {
+        redb::Builder::new().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap()
+    }
+
+    fn rename_pools(txn: &WriteTransaction) -> Result<(), Fault> {
+        txn.open_table(META)?.insert("pools_were", b"renamed".as_slice())?;
+        Ok(())
+    }
+
+    #[test]
+    fn an_older_store_is_migrated_step_by_step_and_keeps_its_seed() {
+        let db = database();
+        assert_eq!(prepare(&db, &[], || 7).unwrap(), 7);
+        assert_eq!(prepare(&db, &[rename_pools, |_| Ok(())], || 8).unwrap(), 7);
+        let txn = db.begin_read().unwrap();
+        let meta = txn.open_table(META).unwrap();
+        assert_eq!(meta.get("pools_were").unwrap().unwrap().value(), b"renamed");
+        assert_eq!(read_version(meta.get(META_SCHEMA).unwrap().unwrap().value()).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_with_both_versions() {
+        let db = database();
+        prepare(&db, &[|_| Ok(())], || 1).unwrap();
+        let error = prepare(&db, &[], || 1).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the store has schema version 2, this lessor knows versions up to 1: use a newer lessor"
+        );
+    }
+
+    #[test]
+    fn a_failed_migration_changes_nothing() {
+        let db = database();
+        prepare(&db, &[], || 1).unwrap();
+        let fails: Step = |txn| {
+            txn.open_table(META)?.insert("half", b"done".as_slice())?;
+            Err(Fault::Missing { table: "meta", what: "luck" })
+        };
+        prepare(&db, &[fails], || 1).unwrap_err();
+        assert_eq!(prepare(&db, &[], || 1).unwrap(), 1);
+        let txn = db.begin_read().unwrap();
+        assert!(txn.open_table(META).unwrap().get("half").unwrap().is_none());
+    }
+
+    #[test]
+    fn the_steps_lead_to_the_current_version() {
+        assert_eq!(MIGRATIONS.len() + 1, SCHEMA_VERSION as usize);
+    }
+}
