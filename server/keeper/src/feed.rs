@@ -1,0 +1,102 @@
+//! The feed: committed events, for whoever follows along. A subscriber that is too slow misses some and is told so;
+//! it never holds the writer up.
+
+use std::sync::Arc;
+
+use lessor_ledger::{Change, Event};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// A subscription to committed events, from the moment it was made.
+#[derive(Debug)]
+pub struct Feed {
+    receiver: broadcast::Receiver<Bundle>,
+}
+
+/// Why a feed does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missed {
+    /// Events were skipped: the subscriber was too slow, or the store was reopened. The feed goes on; what was
+    /// skipped is in the history.
+    #[error("events were skipped")]
+    Skipped,
+    /// The keeper has stopped: nothing more will come.
+    #[error("the keeper has stopped")]
+    Stopped,
+}
+
+#[derive(Clone, Debug)]
+enum Bundle {
+    Events(Arc<[Arc<Event>]>),
+    Gap,
+}
+
+impl Feed {
+    /// The events of the next commit that had any, in order of their numbers.
+    ///
+    /// # Errors
+    /// [`Missed`] if events were skipped, or if there is no keeper any more.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a dropped future loses no event.
+    pub async fn next(&mut self) -> Result<Arc<[Arc<Event>]>, Missed> {
+        match self.receiver.recv().await {
+            Ok(Bundle::Events(events)) => Ok(events),
+            Ok(Bundle::Gap) | Err(RecvError::Lagged(_)) => Err(Missed::Skipped),
+            Err(RecvError::Closed) => Err(Missed::Stopped),
+        }
+    }
+}
+
+/// Where subscriptions come from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    sender: broadcast::WeakSender<Bundle>,
+}
+
+impl Source {
+    pub(crate) fn subscribe(&self) -> Feed {
+        let receiver = match self.sender.upgrade() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        };
+        Feed { receiver }
+    }
+}
+
+/// The writer's end. When it is dropped, every feed ends.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    sender: broadcast::Sender<Bundle>,
+}
+
+impl Publisher {
+    pub(crate) fn new(batches_max: usize) -> Self {
+        Self { sender: broadcast::channel(batches_max).0 }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        Source { sender: self.sender.downgrade() }
+    }
+
+    /// Shows the events among `changes` to everybody. Costs nothing while nobody follows.
+    pub(crate) fn publish(&self, changes: &[Change]) {
+        if self.sender.receiver_count() == 0 {
+            return;
+        }
+        let events = changes.iter().filter_map(|change| match change {
+            Change::Event(event) => Some(Arc::clone(event)),
+            _ => None,
+        });
+        let events: Arc<[Arc<Event>]> = events.collect();
+        if !events.is_empty() {
+            // An error means that the last subscriber has just left.
+            let _ = self.sender.send(Bundle::Events(events));
+        }
+    }
+
+    /// Tells everybody that events may be missing.
+    pub(crate) fn gap(&self) {
+        // An error means that nobody follows.
+        let _ = self.sender.send(Bundle::Gap);
+    }
+}

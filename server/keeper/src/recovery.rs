@@ -1,0 +1,124 @@
+//! What happens when the store fails: writes stop, reading goes on, and the store is opened again.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use lessor_ledger::{Command, Ledger, Outcome, RequestId, Settled};
+use tokio::time::Instant;
+
+use crate::error::{Error, Health};
+use crate::limits::REOPEN_WAIT_MAX;
+use crate::writer::Writer;
+
+/// When to try again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    at: Instant,
+    wait: Duration,
+}
+
+impl Retry {
+    fn after(wait: Duration) -> Self {
+        Self { at: Instant::now() + wait, wait }
+    }
+
+    /// How long until then.
+    pub(crate) fn pause(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Writer {
+    /// Stops writing. Memory stays at the last committed state.
+    pub(crate) fn fail(&mut self, what: &str, error: &(dyn StdError + 'static)) {
+        let reason = chain(error);
+        let batch = self.store.last_batch();
+        tracing::error!(what, batch, error = %reason, "the store failed: no more writes until it is reopened");
+        self.shared.stats.commit_failures.fetch_add(1, Relaxed);
+        self.shared.health.store(Arc::new(Health::ReadOnly(reason.into())));
+        self.retry = Some(Retry::after(self.reopen_wait));
+    }
+
+    /// What whoever asks now is told.
+    pub(crate) fn read_only(&self) -> Error {
+        match &**self.shared.health.load() {
+            Health::ReadOnly(reason) => Error::ReadOnly(reason.to_string()),
+            Health::Writable | Health::Stopped => Error::Stopped,
+        }
+    }
+
+    /// Opens the failed store again, or says when to try next.
+    pub(crate) fn try_reopen(&mut self) {
+        let Some(retry) = self.retry else { return };
+        match self.store.reopen() {
+            Ok(ledger) => self.resume(ledger),
+            Err(error) => {
+                let wait = (retry.wait * 2).min(REOPEN_WAIT_MAX);
+                tracing::warn!(error = %chain(&error), wait_ms = millis(wait), "the store cannot be reopened yet");
+                self.retry = Some(Retry::after(wait));
+            }
+        }
+    }
+
+    /// Goes on from what the disk says, which may be one batch more than was acknowledged.
+    fn resume(&mut self, ledger: Ledger) {
+        self.retry = None;
+        self.checkpointing = false;
+        self.show(Arc::new(ledger));
+        self.reconcile();
+        self.publisher.gap();
+        self.shared.stats.reopened.fetch_add(1, Relaxed);
+        self.shared.health.store(Arc::new(Health::Writable));
+        tracing::info!(batch = self.store.last_batch(), "the store is open again");
+        self.own(Command::Resume);
+    }
+
+    /// Tells whoever watches a request that the disk says was settled.
+    fn reconcile(&mut self) {
+        for id in self.watches.requests() {
+            match settlement(&self.current, id) {
+                Verdict::Waits => {}
+                Verdict::Settled(settled) => self.watches.settle(id, &settled),
+                Verdict::Unknown => self.watches.forget(id),
+            }
+        }
+    }
+}
+
+enum Verdict {
+    Waits,
+    Settled(Settled),
+    Unknown,
+}
+
+fn settlement(ledger: &Ledger, id: RequestId) -> Verdict {
+    let Some(request) = ledger.request(id) else { return Verdict::Unknown };
+    match request.outcome {
+        None => Verdict::Waits,
+        Some(Outcome::Granted { lease, .. }) => match ledger.grant(lease) {
+            Some(grant) => Verdict::Settled(Settled::Granted(Box::new(grant))),
+            None => Verdict::Settled(Settled::Ended(Arc::clone(request))),
+        },
+        Some(Outcome::Withdrawn { .. } | Outcome::Lapsed { .. }) => {
+            Verdict::Settled(Settled::Ended(Arc::clone(request)))
+        }
+    }
+}
+
+/// An error with its causes, for the log and the health page.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

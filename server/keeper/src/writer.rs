@@ -1,0 +1,284 @@
+//! The writer thread: takes commands, decides them in batches, commits, and tells.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lessor_ledger::{Change, Command, Ledger, Refusal, Reply, RequestId, Settled, Time};
+use lessor_store::{Batch, CommitError, Store};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Stopwatch;
+use crate::error::Error;
+use crate::feed::Publisher;
+use crate::handle::Shared;
+use crate::limits;
+use crate::options::Options;
+use crate::recovery::Retry;
+use crate::stats::Kind;
+use crate::watch::{Watch, Watches};
+
+/// A command on its way to the writer.
+pub(crate) struct Letter {
+    pub(crate) command: Command,
+    pub(crate) asker: Asker,
+}
+
+/// Whoever waits for the answer, if they still do.
+pub(crate) struct Asker {
+    /// Whether they want to know how their request ends, should it be queued.
+    pub(crate) watch: bool,
+    pub(crate) sender: oneshot::Sender<Answer>,
+}
+
+pub(crate) type Answer = Result<(Reply, Option<Watch>), Error>;
+
+impl Asker {
+    fn answer(self, answer: Answer) {
+        // An error means that they have left; what was decided stays decided.
+        let _ = self.sender.send(answer);
+    }
+}
+
+/// The owner of ledger and store.
+pub(crate) struct Writer {
+    pub(crate) store: Store,
+    /// The last committed state; the same as the published snapshot.
+    pub(crate) current: Arc<Ledger>,
+    pub(crate) publisher: Publisher,
+    pub(crate) watches: Watches,
+    pub(crate) shared: Arc<Shared>,
+    /// Set while the store has failed.
+    pub(crate) retry: Option<Retry>,
+    pub(crate) reopen_wait: Duration,
+    clock_check: Duration,
+    /// Whether the last tick changed nothing although one was due.
+    idle_tick: bool,
+    /// Whether the last thing done was a checkpoint chunk, with more to come.
+    pub(crate) checkpointing: bool,
+    /// Changes of the batch at hand; kept for its memory.
+    changes: Vec<Change>,
+    decided: Vec<Decided>,
+    settled: Vec<(RequestId, Settled)>,
+}
+
+/// A command that was decided and is not answered yet.
+struct Decided {
+    kind: Kind,
+    reply: Result<Reply, Refusal>,
+    /// `None` for the writer's own commands.
+    asker: Option<Asker>,
+}
+
+/// What to do when nobody asks for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chore {
+    Tick,
+    Checkpoint,
+    Reopen,
+    LookAgain,
+}
+
+impl Writer {
+    pub(crate) fn new(store: Store, publisher: Publisher, shared: Arc<Shared>, options: Options) -> Self {
+        let Options { clock: _, clock_check, letters_max: _, feed_batches_max: _, reopen_wait } = options;
+        Self {
+            store,
+            current: shared.snapshot.load_full(),
+            publisher,
+            watches: Watches::default(),
+            shared,
+            retry: None,
+            reopen_wait,
+            clock_check,
+            idle_tick: false,
+            checkpointing: false,
+            changes: Vec::new(),
+            decided: Vec::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    /// Works until it is told to stop and nothing waits any more, or until nobody is left to ask.
+    pub(crate) async fn run(mut self, mut letters: mpsc::Receiver<Letter>, stop: oneshot::Receiver<()>) {
+        let mut stop = std::pin::pin!(told(stop));
+        let mut stopping = false;
+        let mut inbox = Vec::with_capacity(limits::LETTERS_PER_BATCH_MAX);
+        self.own(Command::Resume);
+        loop {
+            let (chore, pause) = self.chore();
+            tokio::select! {
+                biased;
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    letters.close();
+                }
+                count = letters.recv_many(&mut inbox, limits::LETTERS_PER_BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.checkpointing = false;
+                    self.serve(&mut inbox);
+                }
+                () = tokio::time::sleep(pause) => self.work(chore),
+            }
+        }
+        self.finish();
+    }
+
+    /// What is due next if nobody asks, and in how long.
+    fn chore(&self) -> (Chore, Duration) {
+        if let Some(retry) = &self.retry {
+            return (Chore::Reopen, retry.pause());
+        }
+        let due = self.current.deadline().map(|deadline| {
+            let nanos = deadline.since(self.shared.clock.now()).nanos();
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        });
+        let tick = due.map(|due| if self.idle_tick { due.max(limits::TICK_GAP) } else { due });
+        let mut next = (Chore::LookAgain, self.clock_check);
+        if self.store.backlog() > 0 {
+            next = (Chore::Checkpoint, limits::IDLE_BEFORE_CHECKPOINT);
+        }
+        if self.checkpointing {
+            next = (Chore::Checkpoint, Duration::ZERO);
+        }
+        match tick {
+            Some(tick) if tick <= next.1 => (Chore::Tick, tick),
+            _ => next,
+        }
+    }
+
+    fn work(&mut self, chore: Chore) {
+        match chore {
+            Chore::Tick => self.idle_tick = !self.own(Command::Tick),
+            Chore::Checkpoint => self.checkpoint(),
+            Chore::Reopen => self.try_reopen(),
+            // The clock may have been set: the next look at it says what is due.
+            Chore::LookAgain => {}
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        match self.store.checkpoint_some() {
+            Ok(more) => self.checkpointing = more,
+            Err(error) => self.fail("checkpoint", &error),
+        }
+    }
+
+    /// Writes what is left of the checkpoint, for a moment.
+    fn finish(mut self) {
+        let watch = Stopwatch::start();
+        self.checkpointing = true;
+        while self.checkpointing && self.retry.is_none() && watch.elapsed() < limits::LAST_CHECKPOINT_MAX {
+            self.checkpoint();
+        }
+    }
+
+    /// Decides a command of the writer's own. Returns whether anything changed.
+    pub(crate) fn own(&mut self, command: Command) -> bool {
+        let mut next = Ledger::clone(&self.current);
+        let now = self.now();
+        self.decide(&mut next, now, command, None);
+        let changed = !self.changes.is_empty();
+        self.conclude(next);
+        changed
+    }
+
+    /// Decides everything in `inbox`, in as few commits as the bounds allow.
+    fn serve(&mut self, inbox: &mut Vec<Letter>) {
+        let mut letters = inbox.drain(..).peekable();
+        while letters.peek().is_some() {
+            if self.retry.is_some() {
+                let error = self.read_only();
+                letters.for_each(|letter| letter.asker.answer(Err(error.clone())));
+                return;
+            }
+            let mut next = Ledger::clone(&self.current);
+            let now = self.now();
+            while self.changes.len() < limits::CHANGES_PER_BATCH_MAX {
+                let Some(Letter { command, asker }) = letters.next() else { break };
+                self.decide(&mut next, now, command, Some(asker));
+            }
+            self.conclude(next);
+        }
+    }
+
+    fn decide(&mut self, next: &mut Ledger, now: Time, command: Command, asker: Option<Asker>) {
+        let kind = Kind::of(&command);
+        let step = next.apply(command, now);
+        self.changes.extend(step.changes);
+        self.settled.extend(step.settled);
+        self.decided.push(Decided { kind, reply: step.reply, asker });
+    }
+
+    /// The time to decide at: never before what was decided last, whatever the wall clock says (promise P9).
+    fn now(&self) -> Time {
+        self.current.now().max(self.shared.clock.now())
+    }
+
+    /// Makes the batch at hand durable, shows it, and answers; or forgets it and says why.
+    fn conclude(&mut self, next: Ledger) {
+        if self.changes.is_empty() {
+            self.tell();
+            return;
+        }
+        match self.commit(&next) {
+            Ok(()) => {
+                self.show(Arc::new(next));
+                self.tell();
+                self.publisher.publish(&self.changes);
+            }
+            Err(error) => {
+                self.fail("commit", &error);
+                let error = self.read_only();
+                for asker in self.decided.drain(..).filter_map(|decided| decided.asker) {
+                    asker.answer(Err(error.clone()));
+                }
+                self.settled.clear();
+            }
+        }
+        self.changes.clear();
+    }
+
+    fn commit(&mut self, next: &Ledger) -> Result<(), CommitError> {
+        let watch = Stopwatch::start();
+        self.store.commit(&Batch {
+            number: self.store.last_batch() + 1,
+            at: next.now(),
+            counters: next.counters(),
+            changes: &self.changes,
+        })?;
+        self.shared.stats.count_commit(self.decided.len(), watch.elapsed(), &self.changes);
+        Ok(())
+    }
+
+    /// Shows a committed state to everybody.
+    pub(crate) fn show(&mut self, committed: Arc<Ledger>) {
+        self.shared.snapshot.store(Arc::clone(&committed));
+        self.current = committed;
+    }
+
+    /// Answers what was decided, then tells whoever watched what was settled. A request is watched before anything
+    /// that the same batch settled is told, so no settlement is missed.
+    fn tell(&mut self) {
+        for Decided { kind, reply, asker } in self.decided.drain(..) {
+            self.shared.stats.count(kind, reply.is_err());
+            let Some(asker) = asker else { continue };
+            let watch = match &reply {
+                Ok(Reply::Queued(request, _)) if asker.watch => self.watches.add(request.id),
+                _ => None,
+            };
+            asker.answer(reply.map(|reply| (reply, watch)).map_err(Error::from));
+        }
+        for (request, settled) in self.settled.drain(..) {
+            self.watches.settle(request, &settled);
+        }
+    }
+}
+
+/// Resolves when somebody says stop. If that somebody is gone, nobody ever will.
+async fn told(stop: oneshot::Receiver<()>) {
+    if stop.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
