@@ -18,6 +18,16 @@ pub struct Dashboard {
     pub waits: Table<WaitRow>,
 }
 
+impl Dashboard {
+    /// The page as HTML.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) if the template fails, which it has no reason to.
+    pub fn html(&self) -> Result<String, crate::Error> {
+        self.render()
+    }
+}
+
 /// The first rows of a table, and how many there are in all.
 #[derive(Clone, Debug)]
 pub struct Table<T> {
@@ -131,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_users_wrote_is_escaped() {
-        let html = page().render().expect("renders");
+        let html = page().html().expect("renders");
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("&#60;script&#62;") || html.contains("&lt;script&gt;"), "{html}");
         assert!(!html.contains("<no name>"), "{html}");
@@ -139,7 +149,7 @@ mod tests {
 
     #[test]
     fn everything_is_on_the_page() {
-        let html = page().render().expect("renders");
+        let html = page().html().expect("renders");
         for part in
             ["gpu", "dynamic", "gpu-1", "and 2 more", "nightly", "4 min", "6 min", "2026-05-04T09:30:00Z"]
         {
@@ -165,14 +175,14 @@ mod tests {
 
     #[test]
     fn an_empty_server_says_what_to_do_next() {
-        let html = Dashboard::default().render().expect("renders");
+        let html = Dashboard::default().html().expect("renders");
         assert!(html.contains("--pools"), "{html}");
     }
 
     #[test]
     fn the_policy_allows_no_script_and_the_page_has_none() {
         assert!(!crate::CONTENT_SECURITY_POLICY.contains("unsafe"));
-        let html = page().render().expect("renders");
+        let html = page().html().expect("renders");
         for inline in [" style=", "<style", "<script", "javascript:", " onclick="] {
             assert!(!html.contains(inline), "{inline} is in {html}");
         }

@@ -1,0 +1,126 @@
+//! What every handler has at hand.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use lessor_control::PoolsStatus;
+use lessor_keeper::Keeper;
+use lessor_ledger::{Command, Reply};
+use lessor_store::Reader;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::guard::Hosts;
+use crate::limits::{HELD_REQUESTS_MAX, HISTORY_READS_MAX, STREAMS_MAX};
+use crate::metrics::Metrics;
+use crate::problem::{Kind, Problem};
+
+/// What the API is built from.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// Decides and remembers.
+    pub keeper: Keeper,
+    /// What became of the pools file.
+    pub pools: watch::Receiver<PoolsStatus>,
+    /// Cancelled when the server goes down: streams end, held requests are answered.
+    pub shutdown: CancellationToken,
+    /// Which `Host` headers are answered.
+    pub hosts: Hosts,
+}
+
+/// State of the router. A clone is one count up.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Shared>);
+
+/// What [`App`] dereferences to.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) keeper: Keeper,
+    pub(crate) pools: watch::Receiver<PoolsStatus>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) hosts: Hosts,
+    pub(crate) metrics: Arc<Metrics>,
+    held: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    history_reads: Arc<Semaphore>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the inputs together with fresh metrics and full allowances.
+    #[must_use]
+    pub fn new(inputs: Inputs) -> Self {
+        let Inputs { keeper, pools, shutdown, hosts } = inputs;
+        let metrics = Arc::new(Metrics::new(keeper.clone()));
+        Self(Arc::new(Shared {
+            keeper,
+            pools,
+            shutdown,
+            hosts,
+            metrics,
+            held: Arc::new(Semaphore::new(HELD_REQUESTS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            history_reads: Arc::new(Semaphore::new(HISTORY_READS_MAX)),
+        }))
+    }
+
+    /// Submits a command; a refusal is a problem.
+    ///
+    /// # Errors
+    /// The problem that the keeper's error stands for.
+    ///
+    /// # Cancel safety
+    /// A dropped future does not undo the command.
+    pub(crate) async fn submit(&self, command: Command) -> Result<Reply, Problem> {
+        self.keeper.submit(command).await.map_err(Problem::from)
+    }
+
+    /// Allows one more request to be held open, until the permit is dropped.
+    pub(crate) fn hold(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.held).try_acquire_owned().map_err(|_| {
+            Problem::new(
+                Kind::Overloaded,
+                format!("{HELD_REQUESTS_MAX} requests are held open, which is the limit"),
+            )
+        })
+    }
+
+    /// Allows one more event stream, until the permit is dropped.
+    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            Problem::new(
+                Kind::Overloaded,
+                format!("{STREAMS_MAX} event streams are open, which is the limit"),
+            )
+        })
+    }
+
+    /// Reads the history in a thread where that may block.
+    ///
+    /// # Errors
+    /// An internal problem if the store fails; never "not found".
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> Result<T, lessor_store::ReadError> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.history_reads).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let reader = self.keeper.history().clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&reader)
+        });
+        match reading.await {
+            Ok(outcome) => outcome.map_err(|error| Problem::internal(&error)),
+            Err(error) => Err(Problem::internal(&error)),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Extractors whose every rejection is a problem, with the position or field that is wrong.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX};
+use crate::problem::{Kind, Problem};
+
+/// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+/// The parameters in the path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// The parameters in the query string.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        is_json(request.headers())?;
+        let bytes = bytes(request.into_body()).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = bytes(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// `application/json` or `application/…+json`, with any parameters.
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("not text"));
+    let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let subtype = essence.split_once('/').filter(|(kind, _)| kind.eq_ignore_ascii_case("application"));
+    if subtype.is_some_and(|(_, subtype)| {
+        let subtype = subtype.to_ascii_lowercase();
+        subtype == "json" || subtype.ends_with("+json")
+    }) {
+        return Ok(());
+    }
+    let detail = given.map_or_else(
+        || "the request has no content-type".to_owned(),
+        |given| format!("the content-type is {given:?}, not application/json"),
+    );
+    Err(Problem::new(Kind::MediaType, detail))
+}
+
+/// Reads a whole body within its bounds.
+pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    match tokio::time::timeout(BODY_READ_MAX, reading).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if too_long(&error) => {
+            Err(Problem::new(Kind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes")))
+        }
+        Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body broke off")),
+        Err(_) => Err(Problem::new(
+            Kind::Timeout,
+            format!("a body must arrive within {} s", BODY_READ_MAX.as_secs()),
+        )),
+    }
+}
+
+/// Whether reading stopped at the bound: axum wraps the cause without making it public.
+fn too_long(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.to_string() == "length limit exceeded" {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// Reads JSON quickly; only if it is wrong reads it again to learn which field.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." || path == "?" { "body".to_owned() } else { path };
+        Problem::new(Kind::Malformed, format!("{path}: {}", error.inner()))
+    })?;
+    reader.end().map_err(|error| Problem::new(Kind::Malformed, format!("body: {error}")))?;
+    Ok(value)
+}
+
+#[expect(clippy::disallowed_types, reason = "this is the wrapper that turns its rejection into a problem")]
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(Problem::new(Kind::Malformed, rejection.body_text())),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "this is the wrapper that turns its rejection into a problem")]
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        is_text(parts.uri.query().unwrap_or_default())?;
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(Problem::new(Kind::Malformed, rejection.body_text())),
+        }
+    }
+}
+
+/// Refuses a query whose percent-encoding does not decode to UTF-8, instead of replacing the bad bytes.
+fn is_text(query: &str) -> Result<(), Problem> {
+    let bytes = query.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte != b'%' {
+            decoded.push(byte);
+            at += 1;
+            continue;
+        }
+        let digits =
+            query.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(code) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return Err(Problem::new(Kind::Malformed, "the query has a % without two hex digits"));
+        };
+        decoded.push(code);
+        at += 3;
+    }
+    match std::str::from_utf8(&decoded) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Problem::new(Kind::Malformed, "the query is not UTF-8")),
+    }
+}

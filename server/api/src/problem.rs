@@ -1,0 +1,404 @@
+//! Problems: every answer that is not a success, as RFC 9457 `application/problem+json`.
+//!
+//! The only place that gives a refusal a status. Texts may change; clients key on `type`, which is part of the API:
+//! the list is append-only.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lessor_keeper::Error;
+use lessor_ledger::{Conflict, Missing, NameError, Refusal, Unmet};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::limits::RETRY_AFTER_SECS;
+use crate::time::Stamp;
+
+/// Media type of a problem.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:ident, $slug:literal, $title:literal;)*) => {
+        /// What went wrong, as far as a client can act on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            /// Every kind, in declaration order.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// Its HTTP status.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)* }
+            }
+
+            /// Its `type`: a URI reference.
+            pub(crate) fn uri(self) -> &'static str {
+                match self { $(Self::$kind => concat!("/problems/", $slug),)* }
+            }
+
+            /// Its `title`.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Not HTTP, JSON, a number, … as it should be.
+    Malformed = BAD_REQUEST, "malformed", "Request is malformed";
+    /// Well-formed, but a value is out of its range.
+    Invalid = BAD_REQUEST, "invalid", "Request is invalid";
+    /// The browser sent it for another site.
+    ForeignOrigin = FORBIDDEN, "foreign-origin", "Request comes from another site";
+    /// Nothing lives at this path.
+    NotFound = NOT_FOUND, "not-found", "Nothing lives at this path";
+    /// No such pool.
+    NoSuchPool = NOT_FOUND, "no-such-pool", "No such pool";
+    /// No such resource.
+    NoSuchResource = NOT_FOUND, "no-such-resource", "No such resource";
+    /// No such lease.
+    NoSuchLease = NOT_FOUND, "no-such-lease", "No such lease";
+    /// No such request.
+    NoSuchRequest = NOT_FOUND, "no-such-request", "No such request";
+    /// The path does not know the method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method is not allowed here";
+    /// The body did not arrive in time.
+    Timeout = REQUEST_TIMEOUT, "request-timeout", "Request body did not arrive in time";
+    /// What was asked for cannot be had now.
+    Busy = CONFLICT, "busy", "Not everything asked for is free";
+    /// Somebody else holds it, or nobody.
+    NotHolder = CONFLICT, "not-holder", "Held by somebody else";
+    /// The request was granted, so it cannot be withdrawn.
+    Granted = CONFLICT, "granted", "Request was granted";
+    /// The resource is in another state.
+    StateMismatch = CONFLICT, "state-mismatch", "Resource is in another state";
+    /// The lease is over.
+    LeaseEnded = GONE, "lease-ended", "Lease has ended";
+    /// The request is over, and was not granted.
+    RequestOver = GONE, "request-over", "Request is over";
+    /// The record was changed in the meantime.
+    StaleRevision = PRECONDITION_FAILED, "stale-revision", "Record was changed in the meantime";
+    /// The body is too large.
+    TooLarge = PAYLOAD_TOO_LARGE, "too-large", "Request is too large";
+    /// The body is not JSON.
+    MediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Body must be application/json";
+    /// The `Host` is not one of ours.
+    ForeignHost = MISDIRECTED_REQUEST, "foreign-host", "Host is not served here";
+    /// Waiting would never end.
+    Unsatisfiable = UNPROCESSABLE_ENTITY, "unsatisfiable", "Request can never be met";
+    /// The key was used for something else.
+    KeyReused = UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key was used for another request";
+    /// A bound is reached.
+    Limit = TOO_MANY_REQUESTS, "limit", "A limit is reached";
+    /// It is our fault; the log knows more.
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    /// Too much to do.
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Server is overloaded";
+    /// The store takes no writes.
+    ReadOnly = SERVICE_UNAVAILABLE, "read-only", "Server takes no writes now";
+    /// The server is going down.
+    Stopping = SERVICE_UNAVAILABLE, "stopping", "Server is stopping";
+}
+
+/// A problem on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    kind: Kind,
+    detail: Option<String>,
+    more: More,
+}
+
+/// Extension members, each only where it applies.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct More {
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) holder: Option<String>,
+    /// Everything that stands in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) conflicts: Vec<ConflictView>,
+    /// Each rule by which waiting would never end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unsatisfied: Vec<UnmetView>,
+    /// The lease that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease: Option<u64>,
+    /// The request that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<u64>,
+    /// The record's revision now; 0 if it does not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<u64>,
+    /// The largest value allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<i64>,
+}
+
+/// A problem as on the wire (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView<'a> {
+    /// Stable URI reference of the kind of problem: key on this.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/busy")]
+    kind: &'a str,
+    /// The kind in words.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    /// Names this answer in the server's log.
+    request_id: &'a str,
+    /// Extension members.
+    #[serde(flatten)]
+    more: &'a More,
+}
+
+/// A target that cannot be had now, and why.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Conflict)]
+pub(crate) struct ConflictView {
+    /// The target; absent if too few resources of a pool are free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    /// The pool, if it is about a resource or a pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<String>,
+    /// Who holds it; null if nobody does.
+    holder: Option<String>,
+    /// By which lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<u64>,
+    /// Until when, if there is a deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Stamp>,
+    /// Everything else in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// A rule by which a request can never be met as things are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Unmet)]
+pub(crate) struct UnmetView {
+    /// `no-such-pool`, `too-many`, `no-label-match` or `not-in-pool`.
+    rule: &'static str,
+    /// The pool.
+    pool: String,
+    /// The rule in words, with its numbers.
+    reason: String,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` goes to the client as it is.
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts { kind, detail: Some(detail.into()), more: More::default() }))
+    }
+
+    /// The same with extension members.
+    pub(crate) fn with(mut self, more: More) -> Self {
+        self.0.more = more;
+        self
+    }
+
+    /// A value is out of its range; `field` says which.
+    pub(crate) fn invalid(field: &str, why: impl fmt::Display) -> Self {
+        Self::new(Kind::Invalid, format!("{field}: {why}"))
+    }
+
+    /// Something broke that is not the client's fault. The cause goes to the log and nowhere else.
+    pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(cause = %Chain(cause), "request failed");
+        Self(Box::new(Parts { kind: Kind::Internal, detail: None, more: More::default() }))
+    }
+
+    /// What kind it is.
+    #[cfg(test)]
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What happened, for people.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        self.0.detail.as_deref().unwrap_or_default()
+    }
+}
+
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// A number that no other answer of this process has, after a part that no other process is likely to have.
+fn request_id() -> String {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{:08x}-{}", *PROCESS & 0xffff_ffff, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Parts { kind, detail, more } = *self.0;
+        let status = kind.status();
+        let request_id = request_id();
+        tracing::debug!(
+            status = status.as_u16(),
+            kind = kind.uri(),
+            request_id,
+            detail = detail.as_deref().unwrap_or_default(),
+            "problem"
+        );
+        let view = ProblemView {
+            kind: kind.uri(),
+            title: kind.title(),
+            status: status.as_u16(),
+            detail: detail.as_deref(),
+            request_id: &request_id,
+            more: &more,
+        };
+        let body = serde_json::to_vec(&view).expect("a problem has only string keys and plain values");
+        let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, HeaderValue::from_str(&request_id).expect("hex digits and a dash"));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Busy => Self::new(Kind::Overloaded, error.to_string()),
+            Error::ReadOnly(_) => {
+                Self::new(Kind::ReadOnly, "the last write failed; writes resume by themselves")
+            }
+            Error::Stopped => Self::new(Kind::Stopping, error.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let (kind, more) = match refusal {
+            Refusal::NoSuchPool(_) => (Kind::NoSuchPool, More::default()),
+            Refusal::NoSuchResource(_) => (Kind::NoSuchResource, More::default()),
+            Refusal::NoSuchLease(_) => (Kind::NoSuchLease, More::default()),
+            Refusal::LeaseEnded(id) => (Kind::LeaseEnded, More { lease: Some(id.0), ..More::default() }),
+            Refusal::NoSuchRequest(_) => (Kind::NoSuchRequest, More::default()),
+            Refusal::NothingFree { .. } | Refusal::NotAllInState { .. } => (Kind::Busy, More::default()),
+            Refusal::NotOwner { holder, .. } => {
+                (Kind::NotHolder, More { holder: holder.map(|owner| owner.to_string()), ..More::default() })
+            }
+            Refusal::StateMismatch { .. } => (Kind::StateMismatch, More::default()),
+            Refusal::JobZero | Refusal::EmptyTarget | Refusal::PoolNeeded(_) => {
+                (Kind::Invalid, More::default())
+            }
+            Refusal::Busy(conflicts) | Refusal::Unavailable(conflicts) => (Kind::Busy, blocked(&conflicts)),
+            Refusal::NotHeld(missing) => (Kind::NotHolder, not_held(&missing)),
+            Refusal::Unsatisfiable(unmet) => {
+                let unsatisfied = unmet.iter().map(UnmetView::from).collect();
+                (Kind::Unsatisfiable, More { unsatisfied, ..More::default() })
+            }
+            Refusal::TtlOutOfRange { max_ms, .. } => {
+                (Kind::Invalid, More { limit: Some(max_ms), ..More::default() })
+            }
+            Refusal::KeyReused => (Kind::KeyReused, More::default()),
+            Refusal::StaleRevision { current, .. } => {
+                (Kind::StaleRevision, More { revision: Some(current), ..More::default() })
+            }
+            Refusal::Limit { what, limit } => {
+                // Only one limit is about what others do; the rest is the request's own size.
+                let kind = if what == "requests waiting" { Kind::Limit } else { Kind::Invalid };
+                (kind, More { limit: i64::try_from(limit).ok(), ..More::default() })
+            }
+        };
+        Self::new(kind, detail).with(more)
+    }
+}
+
+/// All conflicts; a single holder is named at the top too.
+fn blocked(conflicts: &[Conflict]) -> More {
+    let holder = match conflicts {
+        [only] => only.holder.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    More { holder, conflicts: conflicts.iter().map(ConflictView::from).collect(), ..More::default() }
+}
+
+fn not_held(missing: &[Missing]) -> More {
+    let holder = match missing {
+        [only] => only.holder.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    let conflicts = missing
+        .iter()
+        .map(|missing| ConflictView {
+            target: Some(missing.target.to_string()),
+            holder: missing.holder.as_ref().map(ToString::to_string),
+            ..ConflictView::default()
+        })
+        .collect();
+    More { holder, conflicts, ..More::default() }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(Kind::Invalid, error.to_string())
+    }
+}
+
+impl From<&Conflict> for ConflictView {
+    fn from(conflict: &Conflict) -> Self {
+        Self {
+            target: conflict.target.as_ref().map(ToString::to_string),
+            pool: conflict.pool.as_ref().map(ToString::to_string),
+            holder: conflict.holder.as_ref().map(ToString::to_string),
+            lease: conflict.lease.map(|lease| lease.0),
+            until: conflict.until.map(Stamp),
+            why: conflict.why.clone(),
+        }
+    }
+}
+
+impl From<&Unmet> for UnmetView {
+    fn from(unmet: &Unmet) -> Self {
+        let (rule, pool) = match unmet {
+            Unmet::NoSuchPool(pool) => ("no-such-pool", pool),
+            Unmet::TooMany { pool, .. } => ("too-many", pool),
+            Unmet::NoLabelMatch { pool, .. } => ("no-label-match", pool),
+            Unmet::NotInPool { pool, .. } => ("not-in-pool", pool),
+        };
+        Self { rule, pool: pool.to_string(), reason: unmet.to_string() }
+    }
+}

@@ -1,0 +1,62 @@
+//! The whole route table.
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::guard::GuardLayer;
+use crate::problem::{Kind, Problem};
+use crate::{boskos, contest, health, metrics, openapi, page, v1};
+
+/// Everything that Lessor answers to.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(page::dashboard).post(page::dashboard))
+        .route("/style.css", get(page::style))
+        .route("/healthz", get(health::alive))
+        .route("/healthz/ready", get(health::ready))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
+        .merge(boskos::routes())
+        .merge(contest::routes())
+        .merge(v1_routes())
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(GuardLayer(app.clone()))
+        .with_state(app)
+}
+
+fn v1_routes() -> Router<App> {
+    Router::new()
+        .route("/v1/leases", get(v1::lease::list).post(v1::acquire::acquire))
+        .route("/v1/leases/{id}", get(v1::lease::show).delete(v1::lease::delete))
+        .route("/v1/leases/{id}/renew", post(v1::lease::renew))
+        .route("/v1/leases/{id}/release", post(v1::lease::release))
+        .route("/v1/leases/{id}/force-release", post(v1::force::lease))
+        .route("/v1/requests", get(v1::request::list))
+        .route("/v1/requests/{id}", get(v1::request::show).delete(v1::request::withdraw))
+        .route("/v1/pools", get(v1::pool::list))
+        .route("/v1/pools/{name}", get(v1::pool::show))
+        .route("/v1/resources", get(v1::resource::list))
+        .route(
+            "/v1/resources/{name}",
+            get(v1::resource::show)
+                .put(v1::resource::put)
+                .patch(v1::resource::patch)
+                .delete(v1::resource::delete),
+        )
+        .route("/v1/locks", get(v1::lock::list))
+        .route("/v1/locks/force-release", post(v1::force::target))
+        .route("/v1/events", get(v1::event::list))
+        .route("/v1/events/stream", get(v1::event::stream))
+}
+
+async fn nowhere(uri: Uri) -> Problem {
+    Problem::new(Kind::NotFound, format!("nothing lives at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, format!("{} does not know {method}", uri.path()))
+}

@@ -1,0 +1,142 @@
+//! The event stream: from the history until it has caught up, then live; never a gap without a word, never an
+//! event twice.
+//!
+//! The feed is subscribed to before the history is read, so an event is in the history, or in the feed, or in both;
+//! of both the number tells. A client that reads too slowly falls behind the feed and is served from the history
+//! again. What the history has forgotten is announced with `event: reset`.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use lessor_keeper::{Feed, Missed};
+use lessor_ledger::{Event, EventId};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::app::App;
+use crate::limits::{STREAM_CATCH_UP_EVENTS, STREAM_KEEP_ALIVE};
+use crate::problem::Problem;
+use crate::v1::event::Topic;
+use crate::v1::view::EventView;
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// One open stream.
+struct Follow {
+    app: App,
+    topic: Topic,
+    feed: Feed,
+    /// Everything up to here was sent, or is not wanted.
+    done: EventId,
+    ready: VecDeque<Frame>,
+    live: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Answers with events about `topic` after `after`, or from now on. Ends when the server goes down.
+///
+/// # Errors
+/// A problem if too many streams are open.
+pub(crate) fn follow(app: &App, topic: Topic, after: Option<EventId>) -> Result<Response, Problem> {
+    let permit = app.stream()?;
+    let feed = app.keeper.feed();
+    // Read after subscribing, so that what is newer comes through the feed.
+    let newest = EventId(app.keeper.snapshot().counters().event);
+    let mut follow = Follow {
+        app: app.clone(),
+        topic,
+        feed,
+        done: after.unwrap_or(newest),
+        ready: VecDeque::new(),
+        live: after.is_none(),
+        _permit: permit,
+    };
+    if follow.done > newest {
+        // A number from another store, or from before a backup was restored.
+        follow.reset(newest);
+    }
+    let frames = stream::unfold(follow, async |mut follow| {
+        let frame = follow.next().await?;
+        Some((Ok::<_, Infallible>(frame), follow))
+    });
+    let mut response =
+        Sse::new(frames).keep_alive(KeepAlive::new().interval(STREAM_KEEP_ALIVE)).into_response();
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+impl Follow {
+    /// The next frame; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Some(frame);
+            }
+            let shutdown = self.app.shutdown.clone();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return None,
+                went_on = self.gather() => went_on.ok()?,
+            }
+        }
+    }
+
+    /// Gets more frames ready, or catches up without finding any.
+    async fn gather(&mut self) -> Result<(), Missed> {
+        if !self.live {
+            return self.catch_up().await;
+        }
+        match self.feed.next().await {
+            Ok(events) => {
+                events.iter().for_each(|event| self.push(event));
+                Ok(())
+            }
+            Err(Missed::Skipped) => {
+                self.live = false;
+                Ok(())
+            }
+            Err(Missed::Stopped) => Err(Missed::Stopped),
+        }
+    }
+
+    /// Reads one page of the history.
+    async fn catch_up(&mut self) -> Result<(), Missed> {
+        let filter = self.topic.filter(Some(self.done), STREAM_CATCH_UP_EVENTS);
+        let read = self.app.read(move |reader| {
+            let first = reader.first_event()?;
+            let events = reader.events(&filter)?;
+            Ok((first, events))
+        });
+        // The problem is in the log; the client comes back with the number of the last event that it got.
+        let (first, events) = read.await.map_err(|_| Missed::Stopped)?;
+        if first.0 > self.done.0.saturating_add(1) {
+            self.reset(EventId(first.0 - 1));
+        }
+        self.live = events.len() < STREAM_CATCH_UP_EVENTS;
+        events.iter().for_each(|event| self.push(event));
+        Ok(())
+    }
+
+    fn push(&mut self, event: &Event) {
+        if event.id <= self.done {
+            return;
+        }
+        self.done = event.id;
+        if self.topic.covers(event) {
+            let view = EventView::of(event);
+            let data = serde_json::to_string(&view).expect("an event has only string keys and plain values");
+            let frame = Frame::default().id(view.id.to_string()).event(view.kind).data(data);
+            self.ready.push_back(frame);
+        }
+    }
+
+    /// Says that what lies between the last event and the one after `to` cannot be had.
+    fn reset(&mut self, to: EventId) {
+        self.done = to;
+        let data = format!(r#"{{"after":{}}}"#, to.0);
+        self.ready.push_back(Frame::default().id(to.0.to_string()).event("reset").data(data));
+    }
+}

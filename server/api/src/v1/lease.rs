@@ -1,0 +1,212 @@
+//! `/v1/leases`: looking at leases, renewing them and giving them back.
+
+use axum::Json as Body;
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use lessor_ledger::{Command, Lease, LeaseId, Refusal, Reply};
+use lessor_store::LeaseFilter;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::extract::{OptionalJson, Path, Query};
+use crate::problem::Problem;
+use crate::time::Length;
+use crate::v1::body;
+use crate::v1::list::{self, Page};
+use crate::v1::view::LeaseView;
+
+/// Filter of `GET /v1/leases`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Leases of this owner.
+    owner: Option<String>,
+    /// Leases that have or had this target.
+    target: Option<String>,
+    /// Ended leases, newest last, instead of active ones.
+    ended: Option<bool>,
+    /// Most items in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// Cursor from the page before.
+    after: Option<String>,
+}
+
+/// Lists leases by ID.
+#[utoipa::path(get, path = "/v1/leases", tag = "leases", params(ListQuery), responses(
+    (status = 200, description = "Leases", body = Page<LeaseView>)
+))]
+pub(crate) async fn list(
+    Extract(app): Extract<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Body<Page<LeaseView>>, Problem> {
+    if query.ended == Some(true) { ended(&app, query).await } else { active(&app, query) }.map(Body)
+}
+
+fn active(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after = list::after_lease(query.after.as_deref())?;
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let target = body::optional("target", query.target, body::target)?;
+    let ledger = app.keeper.snapshot();
+    let now = app.keeper.now();
+    let key = |lease: &&std::sync::Arc<Lease>| lease.id.to_string();
+    let shown = |lease: &&std::sync::Arc<Lease>| {
+        let wanted = target.as_ref().is_none_or(|target| lease.targets.contains(target));
+        wanted.then(|| LeaseView::current(lease, &ledger, now))
+    };
+    Ok(match (owner, &target) {
+        (None, Some(target)) => {
+            let holder = ledger.lock(target.as_str()).and_then(|lock| ledger.lease(lock.lease));
+            let holder = holder.filter(|lease| after.is_none_or(|after| lease.id > after));
+            list::page(holder.into_iter(), limit, key, shown)
+        }
+        (Some(owner), _) => list::page(ledger.leases_of(&owner, after), limit, key, shown),
+        (None, None) => list::page(ledger.leases_after(after), limit, key, shown),
+    })
+}
+
+async fn ended(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after = list::after_lease(query.after.as_deref())?;
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let target = body::optional("target", query.target, body::target)?;
+    let filter = LeaseFilter { after, limit, owner, target, ..LeaseFilter::default() };
+    let leases = app.read(move |reader| reader.leases(&filter)).await?;
+    let next = (leases.len() == limit).then(|| leases.last().map(|lease| lease.id.to_string())).flatten();
+    Ok(Page { items: leases.iter().map(|lease| LeaseView::record(lease)).collect(), next })
+}
+
+/// Shows a lease, held or ended.
+#[utoipa::path(get, path = "/v1/leases/{id}", tag = "leases", params(("id" = u64, Path)), responses(
+    (status = 200, description = "The lease", body = LeaseView),
+    (status = 404, description = "No such lease, or it ended so long ago that it is forgotten"),
+))]
+pub(crate) async fn show(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+) -> Result<Body<LeaseView>, Problem> {
+    let id = LeaseId(id);
+    if let Some(grant) = app.keeper.snapshot().grant(id) {
+        return Ok(Body(LeaseView::held(&grant, app.keeper.now())));
+    }
+    let lease = app.read(move |reader| reader.lease(id)).await?;
+    lease.map(|lease| Body(LeaseView::record(&lease))).ok_or_else(|| Refusal::NoSuchLease(id).into())
+}
+
+/// What a renewal may say.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Renew)]
+pub(crate) struct RenewBody {
+    /// If given, must be the lease's owner.
+    #[serde(default)]
+    owner: Option<String>,
+    /// A new TTL, from now on; the one that it has by default.
+    #[serde(default)]
+    ttl: Option<Length>,
+}
+
+/// Moves the deadline on.
+#[utoipa::path(post, path = "/v1/leases/{id}/renew", tag = "leases", params(("id" = u64, Path)),
+    request_body = Option<RenewBody>,
+    responses(
+        (status = 200, description = "The lease with its new deadline", body = LeaseView),
+        (status = 404, description = "No lease ever had this ID"),
+        (status = 409, description = "Not the owner: who is"),
+        (status = 410, description = "The lease is over"),
+    )
+)]
+pub(crate) async fn renew(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+    OptionalJson(body): OptionalJson<RenewBody>,
+) -> Result<Body<LeaseView>, Problem> {
+    let owner = body::optional("owner", body.owner, body::owner)?;
+    let ttl = body.ttl.map(|ttl| ttl.0);
+    let reply = app.submit(Command::Renew { lease: LeaseId(id), owner, ttl }).await?;
+    shown(&app, &reply)
+}
+
+/// What a release may say.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Release)]
+pub(crate) struct ReleaseBody {
+    /// Which targets; all by default.
+    #[serde(default)]
+    targets: Option<Vec<String>>,
+    /// If given, must be the lease's owner.
+    #[serde(default)]
+    owner: Option<String>,
+    /// State that the resources get; what the pool says by default.
+    #[serde(default)]
+    to_state: Option<String>,
+}
+
+/// Gives back all of a lease, or some of its targets.
+#[utoipa::path(post, path = "/v1/leases/{id}/release", tag = "leases", params(("id" = u64, Path)),
+    request_body = Option<ReleaseBody>,
+    responses(
+        (status = 200, description = "What is left of the lease, or how it ended", body = LeaseView),
+        (status = 404, description = "No lease ever had this ID"),
+        (status = 409, description = "Not the owner, or not a target of the lease"),
+        (status = 410, description = "The lease is over"),
+    )
+)]
+pub(crate) async fn release(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+    OptionalJson(body): OptionalJson<ReleaseBody>,
+) -> Result<Body<LeaseView>, Problem> {
+    let command = Command::Release {
+        lease: LeaseId(id),
+        owner: body::optional("owner", body.owner, body::owner)?,
+        targets: body.targets.map(|targets| body::targets("targets", targets)).transpose()?,
+        to_state: body::optional("to_state", body.to_state, body::state)?,
+    };
+    let reply = app.submit(command).await?;
+    shown(&app, &reply)
+}
+
+/// What a deletion may say.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteQuery {
+    /// If given, must be the lease's owner.
+    owner: Option<String>,
+    /// State that the resources get; what the pool says by default.
+    to_state: Option<String>,
+}
+
+/// Gives back all of a lease. Doing it again is no error.
+#[utoipa::path(delete, path = "/v1/leases/{id}", tag = "leases", params(("id" = u64, Path), DeleteQuery), responses(
+    (status = 204, description = "The lease is over, now or since before"),
+    (status = 404, description = "No lease ever had this ID"),
+    (status = 409, description = "Not the owner: who is"),
+))]
+pub(crate) async fn delete(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+    Query(query): Query<DeleteQuery>,
+) -> Result<StatusCode, Problem> {
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let to_state = body::optional("to_state", query.to_state, body::state)?;
+    match app.keeper.submit(Command::Release { lease: LeaseId(id), owner, targets: None, to_state }).await {
+        Ok(_) | Err(lessor_keeper::Error::Refused(Refusal::LeaseEnded(_))) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The lease in a reply.
+pub(crate) fn shown(app: &App, reply: &Reply) -> Result<Body<LeaseView>, Problem> {
+    let now = app.keeper.now();
+    match reply {
+        Reply::Granted(grant) => Ok(Body(LeaseView::held(grant, now))),
+        Reply::Released(lease) => Ok(Body(LeaseView::current(lease, &app.keeper.snapshot(), now))),
+        _ => unreachable!("the ledger answers a renewal or release with nothing else"),
+    }
+}

@@ -1,0 +1,61 @@
+//! `GET /v1/locks`: the lock table, which all dialects share.
+
+use axum::Json;
+use axum::extract::State as Extract;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::extract::Query;
+use crate::problem::Problem;
+use crate::v1::body;
+use crate::v1::list::{self, Page};
+use crate::v1::view::LockView;
+
+/// Filter of `GET /v1/locks`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// The lock of this target.
+    target: Option<String>,
+    /// Locks of this owner.
+    owner: Option<String>,
+    /// Only live ones, or only ones that are not.
+    live: Option<bool>,
+    /// Most items in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// Cursor from the page before.
+    after: Option<String>,
+}
+
+/// Lists locks by target.
+#[utoipa::path(get, path = "/v1/locks", tag = "locks", params(ListQuery), responses(
+    (status = 200, description = "Locks", body = Page<LockView>)
+))]
+pub(crate) async fn list(
+    Extract(app): Extract<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<LockView>>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after = list::after_name(query.after)?;
+    let target = body::optional("target", query.target, body::target)?;
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let ledger = app.keeper.snapshot();
+    let now = app.keeper.now();
+    let key = |lock: &&std::sync::Arc<lessor_ledger::Lock>| lock.target.to_string();
+    let shown = |lock: &&std::sync::Arc<lessor_ledger::Lock>| {
+        let wanted = owner.as_ref().is_none_or(|owner| lock.owner == *owner)
+            && query.live.is_none_or(|live| lock.live(now) == live);
+        wanted.then(|| LockView::of(lock, now))
+    };
+    Ok(Json(match target {
+        Some(target) => {
+            let lock =
+                ledger.lock(target.as_str()).filter(|_| after.as_ref().is_none_or(|after| target > *after));
+            list::page(lock.into_iter(), limit, key, shown)
+        }
+        None => list::page(ledger.locks_after(after.as_ref()), limit, key, shown),
+    }))
+}

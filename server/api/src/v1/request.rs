@@ -1,0 +1,146 @@
+//! `/v1/requests`: who waits, and waiting on.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use lessor_ledger::{Command, Dialect, Outcome, Refusal, Reply, Request, RequestId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::extract::{Path, Query};
+use crate::limits::HOLD_MAX;
+use crate::problem::Problem;
+use crate::time::{Length, in_query};
+use crate::v1::body;
+use crate::v1::hold::{self, Answer};
+use crate::v1::list::{self, Page};
+use crate::v1::view::RequestView;
+
+/// Filter of `GET /v1/requests`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Requests of this owner.
+    owner: Option<String>,
+    /// Requests for resources of this pool.
+    pool: Option<String>,
+    /// Settled ones too, as long as they are remembered.
+    settled: Option<bool>,
+    /// Most items in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// Cursor from the page before.
+    after: Option<String>,
+}
+
+/// Lists requests in the order in which they came.
+#[utoipa::path(get, path = "/v1/requests", tag = "requests", params(ListQuery), responses(
+    (status = 200, description = "Requests", body = Page<RequestView>)
+))]
+pub(crate) async fn list(
+    Extract(app): Extract<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<RequestView>>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after = list::after_request(query.after.as_deref())?;
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let pool = body::optional("pool", query.pool, body::pool)?;
+    let ledger = app.keeper.snapshot();
+    let wanted = |request: &Request| {
+        (request.waits() || query.settled == Some(true))
+            && owner.as_ref().is_none_or(|owner| request.owner == *owner)
+            && pool.as_ref().is_none_or(|pool| request.parts.iter().any(|part| is_of(part, pool)))
+    };
+    let page = list::page(
+        ledger.requests_after(after),
+        limit,
+        |request| request.id.to_string(),
+        |request| wanted(request).then(|| RequestView::of(request, ledger.place(request.id).as_ref())),
+    );
+    Ok(Json(page))
+}
+
+fn is_of(part: &lessor_ledger::Part, wanted: &lessor_ledger::PoolName) -> bool {
+    match part {
+        lessor_ledger::Part::Pool { pool, .. } => pool == wanted,
+        lessor_ledger::Part::Named { pool, .. } => pool.as_ref() == Some(wanted),
+    }
+}
+
+/// How long to wait.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowQuery {
+    /// Answer only when the request is settled, or after this long: `30s`, or milliseconds; at most 5 minutes.
+    #[serde(default, deserialize_with = "in_query")]
+    #[param(value_type = Option<String>)]
+    wait: Option<Length>,
+}
+
+/// Shows a request. For a waiting one this is a sign of life, which keeps its place in line.
+#[utoipa::path(get, path = "/v1/requests/{id}", tag = "requests", params(("id" = u64, Path), ShowQuery), responses(
+    (status = 200, description = "The request; `lease` once it is granted", body = RequestView),
+    (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
+))]
+pub(crate) async fn show(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+    Query(query): Query<ShowQuery>,
+) -> Result<Json<RequestView>, Problem> {
+    let id = RequestId(id);
+    let ledger = app.keeper.snapshot();
+    let known = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
+    // A Boskos waiter keeps its place by polling its own way.
+    if known.dialect != Dialect::V1 || !known.waits() {
+        return Ok(Json(RequestView::of(known, ledger.place(id).as_ref())));
+    }
+    wait(&app, id, patience(query.wait)?).await.map(Json)
+}
+
+fn patience(wait: Option<Length>) -> Result<Duration, Problem> {
+    let nanos = wait.map_or(0, |wait| wait.0.nanos());
+    if nanos < 0 {
+        return Err(Problem::invalid("wait", "must not be negative"));
+    }
+    Ok(Duration::from_nanos(nanos.unsigned_abs()).min(HOLD_MAX))
+}
+
+async fn wait(app: &App, id: RequestId, patience: Duration) -> Result<RequestView, Problem> {
+    let _permit = if patience.is_zero() { None } else { Some(app.hold()?) };
+    let (reply, watch) = app.keeper.submit_and_watch(Command::Poll(id)).await?;
+    let answer = match reply {
+        Reply::Queued(request, place) if !patience.is_zero() => {
+            hold::wait(app, request, place, watch, patience).await?
+        }
+        reply => hold::answer(app, reply),
+    };
+    match answer {
+        Answer::Waiting(request, place) => Ok(RequestView::of(&request, Some(&place))),
+        Answer::Settled(request) => Ok(RequestView::of(&request, None)),
+        Answer::Granted(_) | Answer::Over(_) => {
+            let ledger = app.keeper.snapshot();
+            let request = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
+            Ok(RequestView::of(request, None))
+        }
+    }
+}
+
+/// Leaves the line. Doing it again is no error, but what was granted meanwhile stays granted.
+#[utoipa::path(delete, path = "/v1/requests/{id}", tag = "requests", params(("id" = u64, Path)), responses(
+    (status = 204, description = "The request is over"),
+    (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
+    (status = 409, description = "It was granted: release the lease instead"),
+))]
+pub(crate) async fn withdraw(Extract(app): Extract<App>, Path(id): Path<u64>) -> Result<StatusCode, Problem> {
+    let id = RequestId(id);
+    app.submit(Command::Withdraw(id)).await?;
+    match app.keeper.snapshot().request(id).and_then(|request| request.outcome) {
+        Some(Outcome::Granted { lease, .. }) => Err(hold::granted(id, lease)),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}

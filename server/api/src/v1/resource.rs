@@ -1,0 +1,254 @@
+//! `/v1/resources`: the records of targets.
+
+use axum::Json as Body;
+use axum::extract::State as Extract;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lessor_ledger::{Command, Refusal, Reply, Resource, ResourceEdit, Target};
+use serde::{Deserialize, Deserializer};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::extract::{Json, Path, Query};
+use crate::problem::{Kind, More, Problem};
+use crate::v1::body::{self, AddressesBody, Pairs};
+use crate::v1::list::{self, Page};
+use crate::v1::view::ResourceView;
+
+/// Filter of `GET /v1/resources`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Resources of this pool.
+    pool: Option<String>,
+    /// Resources in this state.
+    state: Option<String>,
+    /// Resources that this owner holds.
+    owner: Option<String>,
+    /// Most items in the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// Cursor from the page before.
+    after: Option<String>,
+}
+
+/// Lists resources by name.
+#[utoipa::path(get, path = "/v1/resources", tag = "resources", params(ListQuery), responses(
+    (status = 200, description = "Resources", body = Page<ResourceView>)
+))]
+pub(crate) async fn list(
+    Extract(app): Extract<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Body<Page<ResourceView>>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after = list::after_name(query.after)?;
+    let pool = body::optional("pool", query.pool, body::pool)?;
+    let state = body::optional("state", query.state, body::state)?;
+    let owner = body::optional("owner", query.owner, body::owner)?;
+    let ledger = app.keeper.snapshot();
+    let now = app.keeper.now();
+    let key = |resource: &&std::sync::Arc<Resource>| resource.name.to_string();
+    let shown = |resource: &&std::sync::Arc<Resource>| {
+        let holder = || ledger.holder(resource.name.as_str(), now).map(|lock| &lock.owner);
+        let wanted = state.as_ref().is_none_or(|state| resource.state == *state)
+            && owner.as_ref().is_none_or(|owner| holder() == Some(owner));
+        wanted.then(|| ResourceView::of(resource, &ledger, now))
+    };
+    Ok(Body(match pool {
+        Some(pool) => list::page(ledger.members_after(pool.as_str(), after.as_ref()), limit, key, shown),
+        None => list::page(ledger.resources_after(after.as_ref()), limit, key, shown),
+    }))
+}
+
+/// Shows a resource.
+#[utoipa::path(get, path = "/v1/resources/{name}", tag = "resources", params(("name" = String, Path)), responses(
+    (status = 200, description = "The resource", body = ResourceView,
+        headers(("ETag" = String, description = "Its revision in quotes"))),
+    (status = 404, description = "No such resource"),
+))]
+pub(crate) async fn show(Extract(app): Extract<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let name = body::target("name", name)?;
+    match app.keeper.snapshot().resource(name.as_str()) {
+        Some(resource) => Ok(record(&app, StatusCode::OK, resource)),
+        None => Err(Refusal::NoSuchResource(name).into()),
+    }
+}
+
+fn record(app: &App, status: StatusCode, resource: &Resource) -> Response {
+    let tag = format!("\"{}\"", resource.revision);
+    let view = ResourceView::of(resource, &app.keeper.snapshot(), app.keeper.now());
+    (status, [(header::ETAG, tag)], Body(view)).into_response()
+}
+
+/// What a resource is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ResourceEdit)]
+pub(crate) struct EditBody {
+    /// The pool; needed for a new resource.
+    #[serde(default)]
+    pool: Option<String>,
+    /// The state; left out, a new resource gets its pool's initial state and any other keeps its own.
+    #[serde(default)]
+    state: Option<String>,
+    /// All of its labels.
+    #[serde(default)]
+    labels: Option<Pairs>,
+    /// All of its user data.
+    #[serde(default)]
+    user_data: Option<Pairs>,
+    /// All of its addresses.
+    #[serde(default)]
+    addresses: Option<AddressesBody>,
+    /// An object keeps new leases off, null lets them on again.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<CordonBody>)]
+    cordon: Option<Option<CordonBody>>,
+}
+
+/// Keeps new leases off a resource.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CordonEdit)]
+pub(crate) struct CordonBody {
+    /// For whoever wonders.
+    #[schema(max_length = 4096)]
+    message: String,
+}
+
+/// Tells null, which is `Some(None)`, from nothing at all.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl EditBody {
+    fn take(self, name: Target, revision: Option<u64>) -> Result<Box<ResourceEdit>, Problem> {
+        let cordon =
+            self.cordon.map(|cordon| cordon.map(|cordon| body::text("cordon.message", cordon.message)));
+        Ok(Box::new(ResourceEdit {
+            name,
+            revision,
+            pool: body::optional("pool", self.pool, body::pool)?,
+            state: body::optional("state", self.state, body::state)?,
+            labels: self.labels.map(|labels| body::labels("labels", labels)).transpose()?,
+            user_data: self.user_data.map(|data| body::user_data("user_data", data)).transpose()?,
+            addresses: self.addresses.map(AddressesBody::take).transpose()?,
+            cordon: cordon.map(Option::transpose).transpose()?,
+        }))
+    }
+}
+
+/// Creates a resource, or replaces all that a client can set; what is left out becomes empty.
+#[utoipa::path(put, path = "/v1/resources/{name}", tag = "resources", request_body = EditBody,
+    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only create")),
+    responses(
+        (status = 200, description = "Replaced", body = ResourceView),
+        (status = 201, description = "Created", body = ResourceView),
+        (status = 409, description = "It is held, so its pool and state stay"),
+        (status = 412, description = "It was changed in the meantime, or is there already"),
+    )
+)]
+pub(crate) async fn put(
+    Extract(app): Extract<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<EditBody>,
+) -> Result<Response, Problem> {
+    let name = body::target("name", name)?;
+    let revision = precondition(&app, &name, &headers)?;
+    let reply = app.submit(Command::PutResource(body.take(name, revision)?)).await?;
+    Ok(edited(&app, &reply))
+}
+
+/// Changes what the body has; labels, user data and addresses each as a whole.
+#[utoipa::path(patch, path = "/v1/resources/{name}", tag = "resources", request_body = EditBody,
+    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
+    responses(
+        (status = 200, description = "Changed", body = ResourceView),
+        (status = 404, description = "No such resource"),
+        (status = 409, description = "It is held, so its pool and state stay"),
+        (status = 412, description = "It was changed in the meantime"),
+    )
+)]
+pub(crate) async fn patch(
+    Extract(app): Extract<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<EditBody>,
+) -> Result<Response, Problem> {
+    let name = body::target("name", name)?;
+    let revision = precondition(&app, &name, &headers)?;
+    let reply = app.submit(Command::PatchResource(body.take(name, revision)?)).await?;
+    Ok(edited(&app, &reply))
+}
+
+fn edited(app: &App, reply: &Reply) -> Response {
+    match reply {
+        Reply::Edited(resource, true) => record(app, StatusCode::CREATED, resource),
+        Reply::Edited(resource, false) => record(app, StatusCode::OK, resource),
+        _ => unreachable!("the ledger answers an edit with nothing else"),
+    }
+}
+
+/// Deletes a resource that nobody holds.
+#[utoipa::path(delete, path = "/v1/resources/{name}", tag = "resources",
+    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 404, description = "No such resource"),
+        (status = 409, description = "It is held: by whom"),
+        (status = 412, description = "It was changed in the meantime"),
+    )
+)]
+pub(crate) async fn delete(
+    Extract(app): Extract<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let name = body::target("name", name)?;
+    let revision = precondition(&app, &name, &headers)?;
+    app.submit(Command::DeleteResource { name, revision }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The revision that the client expects: of `If-Match`, or 0 for `If-None-Match: *`.
+fn precondition(app: &App, name: &Target, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let one = |header: &HeaderName| {
+        let mut values = headers.get_all(header).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => Ok(Some(value.to_str().unwrap_or_default().trim())),
+            (Some(_), Some(_)) => Err(Problem::invalid(header.as_str(), "is there twice")),
+        }
+    };
+    let current = || app.keeper.snapshot().resource(name.as_str()).map_or(0, |resource| resource.revision);
+    match (one(&header::IF_MATCH)?, one(&header::IF_NONE_MATCH)?) {
+        (None, None) => Ok(None),
+        (None, Some("*")) => Ok(Some(0)),
+        (None, Some(_)) => Err(Problem::invalid("If-None-Match", "must be *")),
+        (Some(_), Some(_)) => Err(Problem::invalid("If-Match", "cannot be combined with If-None-Match")),
+        (Some("*"), None) => match current() {
+            0 => Err(stale(format!("there is no resource {name:?} to match"), 0)),
+            current => Ok(Some(current)),
+        },
+        (Some(tag), None) => match tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
+            // Revisions start at 1, so 0 matches nothing, and neither does what is no revision at all.
+            Some(tag) => match tag.parse().unwrap_or(0) {
+                0 => Err(stale(format!("resource {name:?} does not have entity tag {tag:?}"), current())),
+                revision => Ok(Some(revision)),
+            },
+            None if tag.starts_with("W/") => {
+                Err(stale("a weak entity tag matches nothing".to_owned(), current()))
+            }
+            None => Err(Problem::invalid("If-Match", "must be * or one entity tag in quotes")),
+        },
+    }
+}
+
+fn stale(detail: String, revision: u64) -> Problem {
+    Problem::new(Kind::StaleRevision, detail).with(More { revision: Some(revision), ..More::default() })
+}
