@@ -14,7 +14,7 @@ pub mod limits;
 
 mod backend;
 mod backup;
-//mod check;
+mod check;
 mod checkpoint;
 mod codec;
 mod error;
@@ -31,7 +31,7 @@ mod tail;
 mod trim;
 mod walk;
 
-//pub use check::{CheckError, Report, check};
+pub use check::{Report, check};
 pub use codec::DecodeError;
 pub use error::{BackupError, CommitError, Fault, OpenError, ReadError};
 pub use history::{EventFilter, LeaseFilter};

@@ -101,6 +101,11 @@ fn version(txn: &WriteTransaction) -> Result<Option<u32>, Fault> {
     read_version(bytes.value()).map(Some)
 }
 
+/// The version of a store; `None` if it is empty. Changes nothing.
+pub(crate) fn stored_version(db: &redb::Database) -> Result<Option<u32>, Fault> {
+    version(&db.begin_write()?)
+}
+
 /// Reads a stored schema version.
 pub(crate) fn read_version(bytes: &[u8]) -> Result<u32, Fault> {
     let bytes =

@@ -16,6 +16,8 @@ mod names;
 mod pool;
 mod request;
 mod resource;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use change::{decode_changes, encode_change, ended_leases};
 pub(crate) use event::{EventRecord, put_kind as kind_code};

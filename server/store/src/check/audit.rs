@@ -1,0 +1,165 @@
+//! The journal in itself: whether batches, events, times and counters go on without gaps.
+
+use std::collections::BTreeMap;
+
+use lessor_ledger::{Change, LeaseId, Owner, PoolName, RequestId, Target, Text};
+use redb::{ReadTransaction, ReadableTable};
+
+use super::Report;
+use crate::codec::Names;
+use crate::error::Fault;
+use crate::journal::{Header, Part};
+use crate::load::Loaded;
+use crate::posting::Subject;
+use crate::schema::{JOURNAL, PartKey};
+
+/// Names one record, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RecordKey {
+    Pool(PoolName),
+    Resource(Target),
+    Lock(Target),
+    Lease(LeaseId),
+    Request(RequestId),
+    Key(Owner, Text),
+}
+
+impl RecordKey {
+    /// The record that a change is about; `None` for an event.
+    fn of(change: &Change) -> Option<Self> {
+        Some(match change {
+            Change::Pool(pool) => Self::Pool(pool.name.clone()),
+            Change::PoolGone(name) => Self::Pool(name.clone()),
+            Change::Resource(resource) => Self::Resource(resource.name.clone()),
+            Change::ResourceGone(name) => Self::Resource(name.clone()),
+            Change::Lock(lock) => Self::Lock(lock.target.clone()),
+            Change::LockGone(target) => Self::Lock(target.clone()),
+            Change::Lease(lease) => Self::Lease(lease.id),
+            Change::Request(request) => Self::Request(request.id),
+            Change::RequestGone(id) => Self::Request(*id),
+            Change::Key(key) => Self::Key(key.owner.clone(), key.text.clone()),
+            Change::KeyGone(owner, text) => Self::Key(owner.clone(), text.clone()),
+            Change::Event(_) => return None,
+        })
+    }
+}
+
+/// How many numbers there are and what they mix to: equal for equal sets, and all but never for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    mix: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, id: u64) {
+        self.count += 1;
+        // Multiplying by a large odd number and folding spreads neighbours over all bits (Fibonacci hashing).
+        let spread = id.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.mix = self.mix.wrapping_add(spread ^ (spread >> 29));
+    }
+}
+
+/// What the journal says the rest of the store should be.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    /// The last change of each record that the journal still knows, and the batch that it is from.
+    pub(super) latest: BTreeMap<RecordKey, (u64, Change)>,
+    /// Events of the checkpointed batches by subject, as a key of the index.
+    pub(super) subjects: BTreeMap<Vec<u8>, Tally>,
+    /// Parts with events in the checkpointed batches: first event and place.
+    pub(super) parts: Vec<(u64, PartKey)>,
+    /// The first event that is kept.
+    pub(super) first_event: u64,
+}
+
+/// Walks through the journal.
+pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<Audit, Fault> {
+    let mut audit = Audit { first_event: loaded.last.counters.event + 1, ..Audit::default() };
+    let mut names = Names::new();
+    let mut before: Option<(PartKey, Header)> = None;
+    for row in txn.open_table(JOURNAL)?.iter()? {
+        let (key, value) = row?;
+        let key = key.value();
+        let part = Part::parse(value.value())?;
+        let header = part.header;
+        report.journal_parts += 1;
+        match before {
+            None => first(key, &header, loaded, &mut audit, report),
+            Some((last, before)) => follow(key, &header, last, &before, report),
+        }
+        let checkpointed = key.0 <= loaded.mark.batch;
+        let mut next_event = header.first_event;
+        part.changes(&mut names, |change| {
+            if let Change::Event(event) = &change {
+                if event.id.0 != next_event {
+                    report.problem(|| format!("event {} stands where {next_event} is due", event.id.0));
+                }
+                next_event = event.id.0 + 1;
+                report.events += 1;
+                if checkpointed {
+                    for subject in Subject::all(event) {
+                        audit.subjects.entry(subject.key()).or_default().add(event.id.0);
+                    }
+                }
+            }
+            if let Some(record) = RecordKey::of(&change) {
+                audit.latest.insert(record, (key.0, change));
+            }
+        })?;
+        if next_event != header.first_event + header.events {
+            report.problem(|| format!("part {key:?} does not hold the events that it says"));
+        }
+        if checkpointed && header.events > 0 {
+            audit.parts.push((header.first_event, key));
+        }
+        before = Some((key, header));
+    }
+    end(before, loaded, report);
+    Ok(audit)
+}
+
+fn first(key: PartKey, header: &Header, loaded: &Loaded, audit: &mut Audit, report: &mut Report) {
+    audit.first_event = header.first_event;
+    if key.0 > loaded.mark.batch + 1 {
+        report.problem(|| {
+            format!(
+                "the journal begins with batch {}, but the tables end with batch {}",
+                key.0, loaded.mark.batch
+            )
+        });
+    }
+}
+
+fn follow(key: PartKey, header: &Header, last: PartKey, before: &Header, report: &mut Report) {
+    let due = if before.more { (last.0, last.1 + 1) } else { (last.0 + 1, 0) };
+    if key != due {
+        report.problem(|| format!("part {key:?} of the journal follows {last:?}, where {due:?} is due"));
+    }
+    if header.at < before.at {
+        report.problem(|| format!("batch {} is from before the batch before it", key.0));
+    }
+    if header.counters.max(before.counters) != header.counters {
+        report.problem(|| format!("a counter of batch {} is lower than in the batch before it", key.0));
+    }
+    let due = before.first_event + before.events;
+    if header.first_event != due {
+        report
+            .problem(|| format!("part {key:?} begins with event {}, where {due} is due", header.first_event));
+    }
+}
+
+fn end(last: Option<(PartKey, Header)>, loaded: &Loaded, report: &mut Report) {
+    let Some((key, header)) = last else { return };
+    if header.more {
+        report.problem(|| format!("batch {} lacks its end", key.0));
+    }
+    if key.0 < loaded.mark.batch {
+        report.problem(|| {
+            format!("the journal ends with batch {}, but the tables with batch {}", key.0, loaded.mark.batch)
+        });
+    }
+    if header.first_event + header.events > header.counters.event + 1 {
+        report.problem(|| format!("batch {} has an event above the counter", key.0));
+    }
+}

@@ -1,0 +1,100 @@
+//! Indexes of history against what they index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+
+use super::Report;
+use super::audit::{Audit, Tally};
+use crate::codec::{LeaseRecord, Names, decode};
+use crate::error::{Fault, damaged};
+use crate::load::Loaded;
+use crate::posting;
+use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, POSTINGS};
+
+/// The index of parts and the index of subjects must say what the checkpointed part of the journal says. They may say
+/// more: about later events, when a generation is half written, and about earlier ones, when a row of the index
+/// outlives the first of its events.
+pub(super) fn events(
+    txn: &ReadTransaction,
+    loaded: &Loaded,
+    audit: &Audit,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let parts = txn.open_table(EVENT_PARTS)?;
+    for (first, key) in &audit.parts {
+        if parts.get(first)?.map(|found| found.value()) != Some(*key) {
+            report.problem(|| format!("the index of events does not know where event {first} is"));
+        }
+    }
+    let kept = audit.first_event..=loaded.mark.counters.event;
+    for row in parts.range(kept.clone())? {
+        let first = row?.0.value();
+        if audit.parts.binary_search_by_key(&first, |(first, _)| *first).is_err() {
+            report.problem(|| {
+                format!("the index of events has a part from event {first} on, which is not there")
+            });
+        }
+    }
+    let mut found: BTreeMap<Vec<u8>, Tally> = BTreeMap::new();
+    for row in txn.open_table(POSTINGS)?.iter()? {
+        let (key, value) = row?;
+        let (subject, first) = key.value();
+        for id in posting::ids(first, value.value())? {
+            if kept.contains(&id) {
+                found.entry(subject.to_vec()).or_default().add(id);
+            } else if id > loaded.last.counters.event {
+                report.problem(|| format!("the index of events knows event {id}, which never was"));
+            }
+        }
+    }
+    let subjects: BTreeSet<_> = audit.subjects.keys().chain(found.keys()).collect();
+    for subject in subjects {
+        let (due, there) = (audit.subjects.get(subject), found.get(subject));
+        if due != there {
+            let count = |tally: Option<&Tally>| tally.map_or(0, |tally| tally.count);
+            report.problem(|| {
+                let name = String::from_utf8_lossy(subject);
+                format!("the index has {} events on {name:?}, the journal {}", count(there), count(due))
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Ended leases have ended, are counted, and are known to their indexes, which know no others.
+pub(super) fn leases(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<(), Fault> {
+    let by_target = txn.open_table(ENDED_BY_TARGET)?;
+    let by_owner = txn.open_table(ENDED_BY_OWNER)?;
+    let (mut target_rows, mut owner_rows) = (0, 0);
+    let mut names = Names::new();
+    for row in txn.open_table(ENDED)?.iter()? {
+        let (key, value) = row?;
+        let lease = decode::<LeaseRecord<'_>>(value.value(), &mut names).map_err(damaged("ended"))?;
+        if key.value() != lease.id.0 || lease.ended.is_none() || lease.id.0 > loaded.last.counters.lease {
+            report.problem(|| format!("lease {} is wrongly among those that ended", key.value()));
+        }
+        if loaded.ledger.lease(lease.id).is_some() {
+            report.problem(|| format!("lease {} has ended and has not", lease.id));
+        }
+        let targets: BTreeSet<_> = lease.targets.iter().chain(&lease.returned).collect();
+        for target in targets {
+            target_rows += 1;
+            if by_target.get((target.as_str(), lease.id.0))?.is_none() {
+                report
+                    .problem(|| format!("the index by target lacks ended lease {} of {target:?}", lease.id));
+            }
+        }
+        owner_rows += 1;
+        if by_owner.get((lease.owner.as_str(), lease.id.0))?.is_none() {
+            report.problem(|| format!("the index by owner lacks ended lease {}", lease.id));
+        }
+    }
+    if by_target.len()? != target_rows {
+        report.problem(|| "the index of ended leases by target has rows that belong to none".to_owned());
+    }
+    if by_owner.len()? != owner_rows {
+        report.problem(|| "the index of ended leases by owner has rows that belong to none".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Verifying a store that nobody has open, without writing to it.
+
+mod audit;
+mod indexes;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use lessor_ledger::Settings;
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
+
+use crate::backend::Overlay;
+use crate::error::{Fault, OpenError};
+use crate::home;
+use crate::limits::{CACHE_BYTES, PROBLEMS_MAX};
+use crate::load::{Loaded, load};
+use crate::schema::{self, ENDED, KEYS, MIGRATIONS};
+
+/// What is in a store, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Schema version of the file.
+    pub schema: u32,
+    /// Whether the store was not closed when it was last used, and had to be repaired (in memory) to be read.
+    pub unclean: bool,
+    /// The last committed batch, 0 if there is none.
+    pub last_batch: u64,
+    /// The batch up to which the tables are complete.
+    pub checkpoint: u64,
+    /// Values of the journal that are kept.
+    pub journal_parts: u64,
+    /// Events that are kept.
+    pub events: u64,
+    /// Pools.
+    pub pools: u64,
+    /// Resources.
+    pub resources: u64,
+    /// Entries of the lock table, lapsed ones included.
+    pub locks: u64,
+    /// Leases that have not ended.
+    pub leases: u64,
+    /// Requests, waiting or settled not long ago.
+    pub requests: u64,
+    /// Idempotency keys in the tables.
+    pub keys: u64,
+    /// Ended leases in the tables.
+    pub ended: u64,
+    /// The first [`PROBLEMS_MAX`] things that are wrong, in words.
+    pub problems: Vec<String>,
+    /// How many things are wrong in all.
+    pub problems_total: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.problems_total == 0
+    }
+
+    fn problem(&mut self, problem: impl FnOnce() -> String) {
+        self.problems_total += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem());
+        }
+    }
+}
+
+/// Verifies the store in the folder or file `path`: pages against their checksums, the journal in itself, tables and
+/// journal against each other, the indexes against what they index, the ledger's own invariants.
+///
+/// Reads everything, and writes nothing, not even to repair: what a store that was not closed needs is done in
+/// memory. Needs memory for the ledger, and for one change of each record in the journal.
+///
+/// # Errors
+/// [`OpenError`] if the store cannot be read at all, or somebody has it open.
+pub fn check(path: &Path) -> Result<Report, OpenError> {
+    let mut report = Report::default();
+    let mut database = open(path, &mut report)?;
+    if !database.check_integrity().map_err(Fault::from)? {
+        report.problem(|| "pages of the file do not match their checksums".to_owned());
+    }
+    let seed = schema::prepare(&database, MIGRATIONS, || 0)?;
+    let txn = database.begin_read().map_err(Fault::from)?;
+    verify(&txn, Settings { seed, ..Settings::default() }, &mut report)?;
+    Ok(report)
+}
+
+fn open(path: &Path, report: &mut Report) -> Result<Database, OpenError> {
+    let file = home::file(path);
+    let io = |cause| OpenError::Io { path: path.to_path_buf(), cause };
+    let open = File::open(&file).map_err(io)?;
+    match open.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_path_buf() }),
+        Err(TryLockError::Error(cause)) => return Err(io(cause)),
+    }
+    if open.metadata().map_err(io)?.len() == 0 {
+        return Err(OpenError::Foreign { path: path.to_path_buf() });
+    }
+    let unclean = std::rc::Rc::new(std::cell::Cell::new(false));
+    let repaired = std::rc::Rc::clone(&unclean);
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_repair_callback(move |_| repaired.set(true))
+        .create_with_backend(Overlay::new(open).map_err(io)?)
+        .map_err(|error| home::explain(error, path))?;
+    report.unclean = unclean.get();
+    if let Some(version) = schema::stored_version(&database)? {
+        report.schema = version;
+        return Ok(database);
+    }
+    Err(OpenError::Foreign { path: path.to_path_buf() })
+}
+
+fn verify(txn: &ReadTransaction, settings: Settings, report: &mut Report) -> Result<(), Fault> {
+    let loaded = load(txn, settings)?;
+    count(txn, &loaded, report)?;
+    for violation in loaded.ledger.check() {
+        report.problem(|| violation.0);
+    }
+    let audit = audit::journal(txn, &loaded, report)?;
+    records::compare(txn, &loaded, &audit, report)?;
+    indexes::events(txn, &loaded, &audit, report)?;
+    indexes::leases(txn, &loaded, report)
+}
+
+fn count(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<(), Fault> {
+    report.last_batch = loaded.last.batch;
+    report.checkpoint = loaded.mark.batch;
+    report.pools = loaded.ledger.pools().count() as u64;
+    report.resources = loaded.ledger.resource_count() as u64;
+    report.locks = loaded.ledger.lock_count() as u64;
+    report.leases = loaded.ledger.lease_count() as u64;
+    report.requests = loaded.ledger.request_count() as u64;
+    report.keys = txn.open_table(KEYS)?.len()?;
+    report.ended = txn.open_table(ENDED)?.len()?;
+    Ok(())
+}
