@@ -1,0 +1,275 @@
+//! `lessor renew`, `release` and `leases`.
+
+use std::io::BufRead as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::limits::ANSWER_MAX;
+use super::output::{Kind, List, Output, cell, cell_millis, column, optional};
+use super::{value, whoami};
+
+/// How leases are shown.
+pub(crate) const KIND: Kind = Kind {
+    name: "id",
+    columns: &[
+        column("ID", |lease| cell(lease, "id")),
+        column("OWNER", |lease| cell(lease, "owner")),
+        column("TARGETS", |lease| cell(lease, "targets")),
+        column("LEFT", |lease| if lease["ended_at"].is_null() { left(lease) } else { cell(lease, "cause") }),
+        optional("EXPIRES", |lease| cell(lease, "expires_at")),
+        optional("GRANTED", |lease| cell(lease, "granted_at")),
+        optional("PURPOSE", |lease| cell(lease, "purpose")),
+    ],
+};
+
+fn left(lease: &Value) -> String {
+    match cell_millis(lease, "remaining_ms") {
+        text if text.is_empty() => "for ever".to_owned(),
+        text => text,
+    }
+}
+
+/// Moves the end of leases on
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lessor renew 17
+  lessor renew 17 --ttl 1h
+  lessor renew 17 --owner ci-job-17      # only if ci-job-17 holds it
+
+Exit code 9 says that the lease is over, 3 that it never was.")]
+pub(crate) struct Renew {
+    /// IDs of the leases
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<u64>,
+    /// A new TTL, counted from now; the one that it has if not given
+    #[arg(long, value_name = "TIME", value_parser = value::positive_duration)]
+    ttl: Option<Duration>,
+    /// Must be its owner
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+}
+
+impl Renew {
+    /// Renews them in the order given; stops at the first that fails.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        let mut list = List::new(output, KIND);
+        for id in &self.ids {
+            let body = renewed(client, *id, self.ttl, self.owner.as_deref(), ANSWER_MAX).await?;
+            if self.ids.len() == 1 {
+                return output.item(KIND, &body);
+            }
+            list.page(&[body])?;
+        }
+        list.end(None)
+    }
+}
+
+/// Renews one lease and gives it as it is now.
+///
+/// # Errors
+/// What the server says, or that it did not answer within `within`.
+pub(crate) async fn renewed(
+    client: &Client,
+    id: u64,
+    ttl: Option<Duration>,
+    owner: Option<&str>,
+    within: Duration,
+) -> Result<Value, Failure> {
+    let mut body = json!({});
+    if let Some(ttl) = ttl {
+        body["ttl"] = json!(value::millis(ttl));
+    }
+    if let Some(owner) = owner {
+        body["owner"] = json!(owner);
+    }
+    let call = client.post(&["v1", "leases", &id.to_string(), "renew"])?.json(&body);
+    Ok(call.within(within).send().await?.body)
+}
+
+/// Gives leases back
+///
+/// Releasing a lease that is already over is no error, so a cleanup may always call it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lessor release 17
+  lessor release 17 --target gpu-2 --to-state dirty    # keep the rest
+  lessor release --mine
+  lessor leases list -o name | lessor release -")]
+pub(crate) struct Release {
+    /// IDs of the leases; `-` reads them from standard input
+    #[arg(required_unless_present = "mine", value_name = "ID")]
+    ids: Vec<String>,
+    /// All leases of the owner (--owner, or user@host)
+    #[arg(long, conflicts_with = "ids")]
+    mine: bool,
+    /// Only this target of it; may be repeated
+    #[arg(short = 't', long = "target", value_name = "NAME")]
+    targets: Vec<String>,
+    /// State that the resources get
+    #[arg(long, value_name = "STATE")]
+    to_state: Option<String>,
+    /// Must be its owner
+    #[arg(long, env = "LESSOR_OWNER", value_name = "NAME")]
+    owner: Option<String>,
+}
+
+impl Release {
+    /// Releases them in the order given; stops at the first that fails.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        for id in self.which(client).await? {
+            self.release(client, id).await?;
+            output.note(&format!("released {id}"));
+        }
+        Ok(())
+    }
+
+    async fn which(&self, client: &Client) -> Result<Vec<u64>, Failure> {
+        if self.mine {
+            let owner = self.owner.clone().unwrap_or_else(whoami::person);
+            let mut ids = Vec::new();
+            let query = [("owner", owner)];
+            client
+                .pages(&["v1", "leases"], &query, None, |page| {
+                    ids.extend(page.iter().filter_map(|lease| lease["id"].as_u64()));
+                    Ok(())
+                })
+                .await?;
+            return Ok(ids);
+        }
+        let mut ids = Vec::new();
+        for id in &self.ids {
+            if id == "-" {
+                for line in std::io::stdin().lock().lines() {
+                    let line = line.map_err(Failure::io("cannot read standard input"))?;
+                    ids.extend(line.split_whitespace().map(str::to_owned));
+                }
+            } else {
+                ids.push(id.clone());
+            }
+        }
+        ids.iter()
+            .map(|id| id.parse().map_err(|_| Failure::Usage(format!("{id:?} is not a lease ID"))))
+            .collect()
+    }
+
+    async fn release(&self, client: &Client, id: u64) -> Result<(), Failure> {
+        let id = id.to_string();
+        if self.targets.is_empty() {
+            let call = client.delete(&["v1", "leases", &id])?;
+            let call = call.query_opt("owner", self.owner.as_deref());
+            call.query_opt("to_state", self.to_state.as_deref()).send().await?;
+            return Ok(());
+        }
+        let mut body = json!({ "targets": self.targets });
+        if let Some(owner) = &self.owner {
+            body["owner"] = json!(owner);
+        }
+        if let Some(state) = &self.to_state {
+            body["to_state"] = json!(state);
+        }
+        client.post(&["v1", "leases", &id, "release"])?.json(&body).send().await?;
+        Ok(())
+    }
+}
+
+/// Shows leases, or ends one in its owner's place
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Leases {
+    /// Lists leases
+    #[command(
+        visible_alias = "ls",
+        after_help = "\
+Examples:
+  lessor leases list
+  lessor leases list --owner ci-job-17 -o name
+  lessor leases list --pool gpu -o jsonl"
+    )]
+    List {
+        /// Only of this owner
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+        /// Only with resources of this pool
+        #[arg(short, long, value_name = "POOL")]
+        pool: Option<String>,
+        /// Only with this target
+        #[arg(short, long, value_name = "NAME")]
+        target: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Shows one lease, also when it is over
+    #[command(after_help = "Example:\n  lessor leases show 17 -o json")]
+    Show {
+        /// Its ID
+        id: u64,
+    },
+    /// Ends a lease in its owner's place
+    #[command(
+        visible_alias = "steal",
+        after_help = "\
+Examples:
+  lessor leases force-release 17 --reason 'host is on fire'
+  lessor leases force-release 17 --from ann --reason 'agreed with Ann' --to-state dirty
+
+With --from it is refused (exit code 5) if somebody else holds it by now."
+    )]
+    ForceRelease {
+        /// Its ID
+        id: u64,
+        /// Why, for its owner and the event log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Must be its owner
+        #[arg(long, value_name = "NAME")]
+        from: Option<String>,
+        /// State that the resources get
+        #[arg(long, value_name = "STATE")]
+        to_state: Option<String>,
+    },
+}
+
+impl Leases {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::List { owner, pool, target, limit } => {
+                let named = [("owner", owner), ("pool", pool), ("target", target)];
+                let query: Vec<_> =
+                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+                let mut list = List::new(output, KIND);
+                let next = client.pages(&["v1", "leases"], &query, *limit, |page| list.page(&page)).await?;
+                list.end(next.as_deref())
+            }
+            Self::Show { id } => {
+                let lease = client.get(&["v1", "leases", &id.to_string()])?.send().await?.body;
+                output.details(KIND, &lease)
+            }
+            Self::ForceRelease { id, reason, from, to_state } => {
+                let mut body = json!({ "reason": reason, "by": whoami::person() });
+                if let Some(from) = from {
+                    body["expected_owner"] = json!(from);
+                }
+                if let Some(state) = to_state {
+                    body["to_state"] = json!(state);
+                }
+                let call = client.post(&["v1", "leases", &id.to_string(), "force-release"])?.json(&body);
+                output.details(KIND, &call.send().await?.body)
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Every bound of the command line client, with its unit and the reason for its size.
+
+use std::time::Duration;
+
+/// Longest time to wait for a TCP connection. A server in the same site answers in milliseconds; 5 s still tells a
+/// mistyped address apart from a slow network.
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Longest time for one answer of the server, apart from what it was asked to wait. A commit takes about a
+/// millisecond, so 20 s means that something is wrong.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// Longest part of a wait that one request covers. Shorter than the 30 s after which the server takes a silent
+/// waiter for dead, and short enough that the position shown is fresh.
+pub(crate) const LONG_POLL: Duration = Duration::from_secs(10);
+
+/// How long `acquire` and `run` wait unless told otherwise. Long enough for a busy lab, short enough that a
+/// forgotten job ends the same day.
+pub(crate) const WAIT_DEFAULT: Duration = Duration::from_hours(1);
+
+/// First pause before a failed request is sent again; it doubles from try to try.
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
+
+/// Longest pause before a failed request is sent again.
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// How long a release is tried again when the server does not answer; after that the TTL frees the lease.
+pub(crate) const RELEASE_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Time between SIGTERM and SIGKILL when a lease is lost, unless told otherwise (`--grace`). Never more than a third
+/// of the TTL, so that the last third of each period is left for renewing.
+pub(crate) const GRACE_DEFAULT: Duration = Duration::from_secs(20);
+
+/// SIGKILL is sent this long before the lease can expire, or a tenth of the TTL if that is less.
+pub(crate) const KILL_MARGIN: Duration = Duration::from_secs(1);
+
+/// Longest time that `--on-lost` may take before it is killed.
+pub(crate) const ON_LOST_MAX: Duration = Duration::from_secs(30);
+
+/// Longest sleep of the guard of a running command. Time asleep is not counted by timers, so a machine that was
+/// suspended finds out within this time that its lease is over.
+pub(crate) const GUARD_NAP_MAX: Duration = Duration::from_secs(1);
+
+/// How often the process group of an ended command is looked at until it is empty.
+pub(crate) const GROUP_POLL: Duration = Duration::from_millis(20);
+
+/// Items per page of a list; the most that the server gives.
+pub(crate) const PAGE: u64 = 1000;
+
+/// Longest body of an answer that is read into memory, in bytes: a page of 1,000 resources with 64 KiB of user data
+/// each.
+pub(crate) const ANSWER_BYTES_MAX: usize = 80 * 1024 * 1024;
+
+/// Longest line of an event stream, in bytes; an event holds a few names and texts of at most 4 KiB.
+pub(crate) const STREAM_LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest pools file that is sent to the server, in bytes; the server's own bound for a body.
+pub(crate) const POOLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Longest silence of an event stream. The server sends a comment every 15 s, so after three of them are missing the
+/// connection is dead.
+pub(crate) const STREAM_SILENCE_MAX: Duration = Duration::from_secs(45);

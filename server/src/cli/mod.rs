@@ -1,0 +1,227 @@
+//! The command line: what can be typed after `lessor`, and what it answers with.
+//!
+//! Every command but `serve`, `check` and `bench` is a client of a running server, through the same API as everybody
+//! else's. Data goes to standard output, everything else to standard error, and the exit code tells the truth.
+
+mod acquire;
+mod ask;
+mod backup;
+mod check;
+mod client;
+mod clock;
+mod events;
+mod exit;
+mod failure;
+mod leases;
+mod limits;
+mod locks;
+mod output;
+mod pools;
+mod requests;
+mod resources;
+mod run;
+mod signals;
+mod sse;
+mod text;
+mod value;
+mod whoami;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser};
+
+use client::Client;
+use exit::{Code, HELP, RUN_FAILED};
+pub(crate) use failure::Failure;
+pub(crate) use output::Output;
+use output::{Colour, Format};
+pub(crate) use value::positive_duration as duration;
+
+/// Hands out exclusive, time-bounded, fenced leases on things that only one party may use at a time
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "lessor",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(after_help = HELP, after_long_help = HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Globals {
+    /// Address of the server
+    #[arg(
+        long,
+        global = true,
+        env = "LESSOR_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    server: String,
+    /// How data is written; a table if not given
+    #[arg(short, long, global = true, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Only data and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+    /// Tables without a header
+    #[arg(long, global = true)]
+    no_headers: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Serve(crate::config::ServeArgs),
+    Run(run::Run),
+    Acquire(acquire::Acquire),
+    Renew(leases::Renew),
+    Release(leases::Release),
+    #[command(subcommand)]
+    Leases(leases::Leases),
+    #[command(subcommand)]
+    Requests(requests::Requests),
+    #[command(subcommand)]
+    Pools(pools::Pools),
+    #[command(subcommand)]
+    Resources(resources::Resources),
+    Events(events::Events),
+    #[command(subcommand)]
+    Lock(locks::Lock),
+    Backup(backup::Backup),
+    Check(check::Check),
+    Bench(crate::bench::Bench),
+    Completions(Completions),
+    /// The last step of `run`; not for people
+    #[command(hide = true)]
+    ExecTied(run::exec::Exec),
+    /// The empty server that `bench --baseline` compares with
+    #[command(hide = true)]
+    BenchBaseline(crate::bench::Baseline),
+}
+
+/// Prints a completion script for a shell
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lessor completions bash > /etc/bash_completion.d/lessor
+  lessor completions zsh > ~/.zfunc/_lessor
+  lessor completions fish > ~/.config/fish/completions/lessor.fish")]
+pub(crate) struct Completions {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// Reads the command line. Prints help, version and usage errors by itself and then gives the exit code: 0 or 2, or
+/// 125 for a usage error of `run`, whose lower codes belong to the command that it runs.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        // Nobody is left to be told if the stream is closed.
+        let _ = error.print();
+        let first = std::env::args_os().skip(1).find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
+        match error.exit_code() {
+            0 => Code::Ok.into(),
+            _ if first.is_some_and(|first| first == "run") => ExitCode::from(RUN_FAILED),
+            _ => Code::Usage.into(),
+        }
+    })
+}
+
+/// Carries out every command but `serve`, in a runtime of its own.
+///
+/// Must be called on the main thread: `run` ties its command to the thread that starts it.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let Globals { server, output, quiet, color, no_headers } = cli.globals;
+    let output = Output::new(output, !no_headers, quiet, color);
+    if let Command::ExecTied(exec) = &cli.command {
+        return exec.run(&output).into();
+    }
+    let is_run = matches!(cli.command, Command::Run(_));
+    let mut builder = match &cli.command {
+        // As many threads as the real server has.
+        Command::BenchBaseline(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli.command, &server, &output)),
+        Err(cause) => Err(Failure::Io { what: "cannot start the runtime".to_owned(), cause }),
+    };
+    result
+        .unwrap_or_else(|failure| {
+            output.failure(&failure);
+            if is_run { RUN_FAILED } else { failure.code() }
+        })
+        .into()
+}
+
+async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8, Failure> {
+    let client = || Client::new(server);
+    match command {
+        Command::Run(run) => return Ok(run.run(&client()?, output).await),
+        Command::Acquire(acquire) => acquire.run(&client()?, output).await,
+        Command::Renew(renew) => renew.run(&client()?, output).await,
+        Command::Release(release) => release.run(&client()?, output).await,
+        Command::Leases(leases) => leases.run(&client()?, output).await,
+        Command::Requests(requests) => requests.run(&client()?, output).await,
+        Command::Pools(pools) => pools.run(&client()?, output).await,
+        Command::Resources(resources) => resources.run(&client()?, output).await,
+        Command::Events(events) => events.run(&client()?, output).await,
+        Command::Lock(lock) => lock.run(&client()?, output).await,
+        Command::Backup(backup) => backup.run(&client()?, output).await,
+        Command::Check(check) => check.run(output),
+        Command::Bench(bench) => bench.run(server, output).await,
+        Command::BenchBaseline(baseline) => baseline.run().await,
+        Command::Completions(completions) => completions.run(output),
+        Command::Serve(_) | Command::ExecTied(_) => unreachable!("carried out before the runtime is made"),
+    }
+    .map(|()| Code::Ok as u8)
+}
+
+impl Completions {
+    fn run(&self, output: &Output) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "lessor", &mut script);
+        output.raw(&String::from_utf8_lossy(&script))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        let mut waiting = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
+                let help = child.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let is_group = child.has_subcommands();
+                let name = child.get_name();
+                assert!(is_group || name == "help" || help.contains("lessor "), "{name} has no example");
+                waiting.push(child.clone());
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_of_run_keeps_its_own_options() {
+        let cli = Cli::try_parse_from(["lessor", "run", "-p", "gpu", "--", "make", "-o", "x", "--quiet"]);
+        assert!(matches!(cli.expect("valid").command, Command::Run(_)));
+        assert!(Cli::try_parse_from(["lessor", "run", "-p", "gpu"]).is_err());
+        assert!(Cli::try_parse_from(["lessor", "run", "--", "true"]).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! `lessor pools`.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::limits::POOLS_FILE_BYTES_MAX;
+use super::output::{Format, Kind, List, Output, cell, column, optional};
+use super::text::clean;
+
+const KIND: Kind = Kind {
+    name: "name",
+    columns: &[
+        column("NAME", |pool| cell(pool, "name")),
+        column("FREE", |pool| cell(pool, "free")),
+        column("HELD", |pool| cell(pool, "held")),
+        column("TOTAL", |pool| cell(pool, "total")),
+        column("WAITING", |pool| cell(pool, "waiting")),
+        optional("SINCE", |pool| cell(pool, "oldest_wait_since")),
+        optional("KIND", |pool| cell(pool, "kind")),
+        optional("STATES", |pool| cell(pool, "by_state")),
+    ],
+};
+
+/// Shows pools, or makes them as in a file
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Pools {
+    /// Lists pools with what is free and who waits
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  lessor pools list\n  lessor pools list -o json"
+    )]
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Shows one pool with its settings
+    #[command(after_help = "Example:\n  lessor pools show gpu")]
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Makes pools and their listed resources as in a pools file (YAML)
+    #[command(after_help = "\
+Examples:
+  lessor pools apply pools.yaml --diff          # what would change
+  lessor pools apply pools.yaml --diff --yes    # show it and do it
+  cat pools.yaml | lessor pools apply -
+
+What is held is changed or deleted once it is given back (\"deferred\"). A server that was started with
+a pools file of its own applies that file again when it changes and at its next start.")]
+    Apply {
+        /// The file; `-` for standard input
+        file: PathBuf,
+        /// Show what would change, and do it only with --yes
+        #[arg(long)]
+        diff: bool,
+        /// Do it even with --diff
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+impl Pools {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server says; [`Failure::Usage`] if the file is too long.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::List { limit } => {
+                let mut list = List::new(output, KIND);
+                let next = client.pages(&["v1", "pools"], &[], *limit, |page| list.page(&page)).await?;
+                list.end(next.as_deref())
+            }
+            Self::Show { name } => {
+                let pool = client.get(&["v1", "pools", name])?.send().await?.body;
+                output.details(KIND, &pool)
+            }
+            Self::Apply { file, diff, yes } => {
+                let text = read(file)?;
+                let dry_run = *diff && !yes;
+                let call = client
+                    .post(&["v1", "pools", "apply"])?
+                    .query("dry_run", if dry_run { "true" } else { "false" });
+                let report = call.bytes(text, "application/yaml").send().await?.body;
+                show(output, &report, *diff)?;
+                if dry_run {
+                    output.note("nothing was changed: add --yes to do it");
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let source: Box<dyn std::io::Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let opened = std::fs::File::open(file);
+        Box::new(opened.map_err(Failure::io(format!("cannot open {}", file.display())))?)
+    };
+    let mut text = Vec::new();
+    let read = source.take(POOLS_FILE_BYTES_MAX + 1).read_to_end(&mut text);
+    read.map_err(Failure::io(format!("cannot read {}", file.display())))?;
+    if text.len() as u64 > POOLS_FILE_BYTES_MAX {
+        return Err(Failure::Usage(format!(
+            "{} is longer than {POOLS_FILE_BYTES_MAX} bytes",
+            file.display()
+        )));
+    }
+    Ok(text)
+}
+
+/// What changes, one line each: `+` created, `-` deleted, `~` changed, `?` deferred.
+fn show(output: &Output, report: &Value, every: bool) -> Result<(), Failure> {
+    if output.format() != Format::Table {
+        return output.item(Kind { name: "dry_run", columns: &[] }, report);
+    }
+    let lists = [
+        ("pools_created", '+', "pool "),
+        ("pools_changed", '~', "pool "),
+        ("pools_deleted", '-', "pool "),
+        ("created", '+', ""),
+        ("changed", '~', ""),
+        ("deleted", '-', ""),
+        ("deferred", '?', ""),
+    ];
+    let mut text = String::new();
+    let mut totals = Vec::new();
+    for (key, sign, what) in lists {
+        let names: Vec<&str> =
+            report[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if every {
+            for name in &names {
+                let _ = writeln!(text, "{sign} {what}{}", clean(name));
+            }
+        }
+        if !names.is_empty() {
+            totals.push(format!("{} {}", names.len(), key.replace('_', " ")));
+        }
+    }
+    output.raw(&text)?;
+    output.note(&if totals.is_empty() { "nothing differs".to_owned() } else { totals.join(", ") });
+    Ok(())
+}

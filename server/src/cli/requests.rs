@@ -1,0 +1,116 @@
+//! `lessor requests`: who waits.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::output::{Kind, List, Output, cell, column, optional};
+
+const KIND: Kind = Kind {
+    name: "id",
+    columns: &[
+        column("ID", |request| cell(request, "id")),
+        column("OWNER", |request| cell(request, "owner")),
+        column("POSITION", |request| cell(request, "position")),
+        optional("WAITS FOR", waits_for),
+        optional("SINCE", |request| cell(request, "since")),
+        optional("PRIORITY", |request| cell(request, "priority")),
+        optional("PURPOSE", |request| cell(request, "purpose")),
+    ],
+};
+
+/// What a request waits for, in words: `2 of pool gpu (1 there; held by ann)`.
+pub(crate) fn waits_for(request: &Value) -> String {
+    let blockers = request["waiting_for"].as_array().into_iter().flatten();
+    let words = blockers.map(|blocker| {
+        let what = match blocker["target"].as_str() {
+            Some(target) => target.to_owned(),
+            None => format!("{} of pool {}", cell(blocker, "count"), cell(blocker, "pool")),
+        };
+        let holders: BTreeSet<&str> = blocker["holders"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|holder| holder["holder"].as_str())
+            .collect();
+        let mut notes = Vec::new();
+        if blocker["target"].is_null() {
+            notes.push(format!("{} there", cell(blocker, "there")));
+        }
+        if !holders.is_empty() {
+            let shown: Vec<_> = holders.into_iter().take(HOLDERS_SHOWN).collect();
+            notes.push(format!("held by {}", shown.join(", ")));
+        }
+        if notes.is_empty() { what } else { format!("{what} ({})", notes.join("; ")) }
+    });
+    words.collect::<Vec<_>>().join(" and ")
+}
+
+/// Holders named in one line; `requests show` has all that the server gives.
+const HOLDERS_SHOWN: usize = 3;
+
+/// Shows who waits, and leaves the line
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Requests {
+    /// Lists who waits, first come first
+    #[command(
+        visible_alias = "ls",
+        after_help = "\
+Examples:
+  lessor requests list --pool gpu
+  lessor requests list --owner ci-job-17 -o name"
+    )]
+    List {
+        /// Only for this pool
+        #[arg(short, long, value_name = "POOL")]
+        pool: Option<String>,
+        /// Only of this owner
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Shows one request: its place, what it waits for, what became of it
+    #[command(visible_alias = "why", after_help = "Example:\n  lessor requests show 5")]
+    Show {
+        /// Its ID
+        id: u64,
+    },
+    /// Leaves the line; no error if it is settled already
+    #[command(after_help = "Example:\n  lessor requests cancel 5")]
+    Cancel {
+        /// Its ID
+        id: u64,
+    },
+}
+
+impl Requests {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::List { pool, owner, limit } => {
+                let named = [("pool", pool), ("owner", owner)];
+                let query: Vec<_> =
+                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+                let mut list = List::new(output, KIND);
+                let next = client.pages(&["v1", "requests"], &query, *limit, |page| list.page(&page)).await?;
+                list.end(next.as_deref())
+            }
+            Self::Show { id } => {
+                let request = client.get(&["v1", "requests", &id.to_string()])?.send().await?.body;
+                output.details(KIND, &request)
+            }
+            Self::Cancel { id } => {
+                client.delete(&["v1", "requests", &id.to_string()])?.send().await?;
+                output.note(&format!("request {id} is out of line"));
+                Ok(())
+            }
+        }
+    }
+}

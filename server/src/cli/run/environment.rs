@@ -1,0 +1,79 @@
+//! What the command is told about its lease.
+
+use serde_json::Value;
+
+use crate::cli::ask::Held;
+
+/// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command
+/// speaks to the same server.
+///
+/// Values that hold a NUL byte cannot be in an environment and are left out.
+pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
+    let mut vars = Vec::new();
+    let mut set = |name: String, value: &str| {
+        if !value.contains('\0') {
+            vars.push((name, value.to_owned()));
+        }
+    };
+    let text = |key: &str| held.body.get(key).and_then(Value::as_str).unwrap_or_default();
+    let fence = held.body.get("fence").and_then(Value::as_u64).unwrap_or(held.id);
+    let targets = held.targets();
+    set("LESSOR_SERVER".to_owned(), server);
+    set("LEASE_ID".to_owned(), &held.id.to_string());
+    set("LEASE_FENCE".to_owned(), &fence.to_string());
+    set("LEASE_OWNER".to_owned(), text("owner"));
+    set("LEASE_EXPIRES".to_owned(), text("expires_at"));
+    set("LEASE_JSON".to_owned(), &held.body.to_string());
+    set("LEASE_RESOURCE".to_owned(), &targets.join(","));
+    set("LEASE_RESOURCE_COUNT".to_owned(), &targets.len().to_string());
+    for (at, target) in targets.iter().enumerate() {
+        let stem = format!("LEASE_RESOURCE_{at}");
+        set(stem.clone(), target);
+        let resources = held.body.get("resources").and_then(Value::as_array);
+        let record = resources.into_iter().flatten().find(|resource| resource["name"] == target.as_str());
+        let Some(record) = record else { continue };
+        // Labels come last, because the last one set is what the command sees.
+        for members in [&record["addresses"], &record["labels"]] {
+            for (key, value) in members.as_object().into_iter().flatten() {
+                if let Some(value) = value.as_str() {
+                    set(format!("{stem}_{}", variable(key)), value);
+                }
+            }
+        }
+    }
+    vars
+}
+
+/// `key` as part of a variable's name: upper case, with `_` for everything but letters and digits.
+fn variable(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_command_learns_lease_targets_addresses_and_labels() {
+        let body = json!({
+            "id": 7, "fence": 7, "owner": "ann", "expires_at": "2030-01-01T00:00:00Z", "targets": ["b", "/dev/x"],
+            "resources": [{ "name": "b", "labels": { "soc.type": "imx8", "bad": "x\u{0}y" }, "addresses": { "fqdn": "b.lab", "ipv4": null } }],
+        });
+        let held = Held { id: 7, ttl: None, until: None, body };
+        let vars = variables(&held, "http://lab:1");
+        let get = |name: &str| vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!(get("LEASE_ID"), Some("7"));
+        assert_eq!(get("LEASE_FENCE"), Some("7"));
+        assert_eq!(get("LEASE_EXPIRES"), Some("2030-01-01T00:00:00Z"));
+        assert_eq!(get("LEASE_RESOURCE"), Some("b,/dev/x"));
+        assert_eq!(get("LEASE_RESOURCE_COUNT"), Some("2"));
+        assert_eq!(get("LEASE_RESOURCE_0"), Some("b"));
+        assert_eq!(get("LEASE_RESOURCE_1"), Some("/dev/x"));
+        assert_eq!(get("LEASE_RESOURCE_0_SOC_TYPE"), Some("imx8"));
+        assert_eq!(get("LEASE_RESOURCE_0_FQDN"), Some("b.lab"));
+        assert_eq!(get("LEASE_RESOURCE_0_BAD"), None);
+        assert_eq!(get("LESSOR_SERVER"), Some("http://lab:1"));
+    }
+}

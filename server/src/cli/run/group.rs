@@ -1,0 +1,134 @@
+//! The process group of the command: starting it, signalling all of it, and knowing when it is empty.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use super::terminal::Terminal;
+use crate::cli::clock::Moment;
+use crate::cli::exit::SIGNAL_BASE;
+use crate::cli::failure::Failure;
+use crate::cli::limits::GROUP_POLL;
+
+/// A command and everything that it started and did not move to another group.
+pub(crate) struct Group {
+    child: Child,
+    leader: Pid,
+    terminal: Option<Terminal>,
+}
+
+impl Group {
+    /// Starts `command` in a new process group, in the foreground of the terminal if we are.
+    ///
+    /// # Errors
+    /// [`Failure::Io`] if no process can be started. That the command itself cannot is told by its exit code.
+    pub(crate) fn spawn(command: &[OsString], vars: &[(String, String)]) -> Result<Self, Failure> {
+        // Descendants whose parents die become our children, so that a dead one cannot keep the group from looking
+        // empty. Not fatal: then the bound on the waiting does it.
+        let _ = nix::sys::prctl::set_child_subreaper(true);
+        let program = std::env::current_exe().map_err(Failure::io("cannot find my own program"))?;
+        let child = Command::new(program)
+            .arg("--quiet")
+            .arg("exec-tied")
+            .arg(std::process::id().to_string())
+            .arg("--")
+            .args(command)
+            .envs(vars.iter().map(|(name, value)| (name, value)))
+            .process_group(0)
+            .spawn()
+            .map_err(Failure::io("cannot start a process"))?;
+        let id = child.id().expect("not waited for yet");
+        let leader = Pid::from_raw(i32::try_from(id).expect("process IDs are positive"));
+        Ok(Self { child, leader, terminal: Terminal::lend(leader) })
+    }
+
+    /// The exit code of the command, once it has ended.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub(crate) async fn wait(&mut self) -> Result<u8, Failure> {
+        let status = self.child.wait().await.map_err(Failure::io("cannot wait for the command"))?;
+        Ok(exit_code(status))
+    }
+
+    /// Sends a signal to the whole group; a group that is gone needs none.
+    pub(crate) fn send(&self, signal: i32) {
+        if let Ok(signal) = Signal::try_from(signal) {
+            // ESRCH: nobody is left, which is what most signals are sent for.
+            let _ = killpg(self.leader, signal);
+        }
+    }
+
+    /// Asks the whole group to end. Stopped processes are woken, because they could not hear it otherwise.
+    pub(crate) fn terminate(&self) {
+        self.send(nix::libc::SIGTERM);
+        self.send(nix::libc::SIGCONT);
+    }
+
+    /// Ends the whole group.
+    pub(crate) fn kill(&self) {
+        self.send(nix::libc::SIGKILL);
+    }
+
+    /// Ends what the command left behind: asks until `kill_at`, then kills. Returns once the group is empty, or at
+    /// the latest one [`GROUP_POLL`] after it was killed twice in vain (processes in an uninterruptible wait).
+    pub(crate) async fn drain(&mut self, kill_at: Moment) {
+        if self.is_empty() {
+            return;
+        }
+        self.terminate();
+        while !kill_at.left().is_zero() {
+            tokio::time::sleep(GROUP_POLL.min(kill_at.left())).await;
+            if self.is_empty() {
+                return;
+            }
+        }
+        for _ in 0..2 {
+            self.kill();
+            tokio::time::sleep(GROUP_POLL).await;
+            if self.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Whether no process of the group is left. Reaps those that became our children and ended.
+    fn is_empty(&self) -> bool {
+        let members = Pid::from_raw(-self.leader.as_raw());
+        while let Ok(status) = waitpid(members, Some(WaitPidFlag::WNOHANG)) {
+            if status == WaitStatus::StillAlive {
+                break;
+            }
+        }
+        killpg(self.leader, None) == Err(Errno::ESRCH)
+    }
+
+    /// Takes the terminal back.
+    pub(crate) fn finish(&mut self) {
+        self.terminal.take();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Reached with a living group only when something unforeseen failed: better no command than one without lease.
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.kill();
+        }
+    }
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => SIGNAL_BASE + signal,
+        (None, None) => SIGNAL_BASE,
+    };
+    u8::try_from(code & 0xff).expect("masked to eight bits")
+}

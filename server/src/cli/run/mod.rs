@@ -1,0 +1,131 @@
+//! `lessor run`: a command that lives no longer than its lease.
+//!
+//! The parent holds the lease and renews it; the command runs in a process group of its own. Whatever happens, the
+//! group is dead before the lease can have expired: the deadline counts from *before* the request that was confirmed,
+//! on a clock that neither jumps nor stops, and SIGKILL comes ahead of it. If the parent itself is killed, the kernel
+//! kills the command (not its descendants, which is why jobs should not daemonize).
+
+mod environment;
+pub(crate) mod exec;
+mod group;
+mod guard;
+mod terminal;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::ask::{Ask, Held, release, release_once};
+use super::client::Client;
+use super::clock::Moment;
+use super::exit::{Code, RUN_FAILED, RUN_LEASE_LOST, RUN_WAIT_TIMED_OUT};
+use super::failure::Failure;
+use super::limits::{GRACE_DEFAULT, RELEASE_RETRY_MAX};
+use super::output::Output;
+use super::signals::Signals;
+use super::{value, whoami};
+use group::Group;
+use guard::{End, Guard};
+
+/// Runs a command while holding a lease
+#[derive(Clone, Debug, clap::Args)]
+#[command(long_about = "\
+Runs a command while holding a lease
+
+Waits in line, leases, starts the command with LEASE_ID, LEASE_FENCE, LEASE_OWNER, LEASE_EXPIRES, LEASE_RESOURCE, \
+LEASE_RESOURCE_COUNT, LEASE_RESOURCE_0, LEASE_RESOURCE_0_<LABEL>, ... and LEASE_JSON in its environment, renews the \
+lease while it runs, and gives it back when it ends. If the lease cannot be renewed or is taken away, the command \
+and its whole process group are ended (SIGTERM, then SIGKILL) before the lease can belong to somebody else.")]
+#[command(after_help = "\
+Examples:
+  lessor run --pool gpu -- ./train.sh
+  lessor run -p board -l soc=imx8 --ttl 60s --wait 30m -- sh -c 'flash \"$LEASE_RESOURCE\"'
+  lessor run -p board --and power:1,site=ber --no-wait -- make check
+  lessor run -t /dev/ttyUSB0 --on-lost 'logger lost it' -- picocom /dev/ttyUSB0
+
+Exit codes: the command's own, 128+n if signal n ended it, 123 lease lost,
+124 nothing became free in time, 125 failed before the start, 126 not executable, 127 not found")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    ask: Ask,
+    /// Shell command to run when the lease is lost, with the same environment
+    #[arg(long, value_name = "CMD")]
+    on_lost: Option<String>,
+    /// Time between SIGTERM and SIGKILL when the lease is lost; at most a third of the TTL
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    grace: Option<Duration>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    /// Runs the command and gives the exit code of `lessor run`.
+    pub(crate) async fn run(&self, client: &Client, output: &Output) -> u8 {
+        match self.try_run(client, output).await {
+            Ok(code) => code,
+            Err(failure) => {
+                output.failure(&failure);
+                code(&failure)
+            }
+        }
+    }
+
+    async fn try_run(&self, client: &Client, output: &Output) -> Result<u8, Failure> {
+        let mut signals = Signals::new()?;
+        let owner = self.ask.owner(whoami::process);
+        let held = self.ask.get(client, output, &mut signals, &owner).await?;
+        output.note(&held.line());
+        let vars = environment::variables(&held, client.address());
+        let result = self.guarded(client, output, &mut signals, &held, &vars).await;
+        match &result {
+            // It may have ended, or the server may be away; if neither is so, others need not wait for the TTL.
+            Ok(End::Lost(_)) => release_once(client, &held).await,
+            Ok(End::Exited(_)) | Err(_) => {
+                release(client, output, &held, Moment::now().plus(RELEASE_RETRY_MAX)).await;
+            }
+        }
+        match result? {
+            End::Exited(code) => Ok(code),
+            End::Lost(why) => {
+                output.warn(&format!("error: lease {} was lost: {why}", held.id));
+                Ok(RUN_LEASE_LOST)
+            }
+        }
+    }
+
+    /// Starts the command and stays with it until nothing of it is left.
+    async fn guarded(
+        &self,
+        client: &Client,
+        output: &Output,
+        signals: &mut Signals,
+        held: &Held,
+        vars: &[(String, String)],
+    ) -> Result<End, Failure> {
+        let mut guard = Guard::new(client, output, held, self.ask.ttl, self.grace.unwrap_or(GRACE_DEFAULT));
+        if let Err(why) = guard.freshen().await {
+            return Ok(End::Lost(why));
+        }
+        let mut group = Group::spawn(&self.command, vars)?;
+        let end = guard.watch(&mut group, signals, self.on_lost.as_deref(), vars).await?;
+        Ok(end)
+    }
+}
+
+/// The exit code for a failure before the command was started.
+fn code(failure: &Failure) -> u8 {
+    match failure {
+        Failure::WaitTimedOut(_) => RUN_WAIT_TIMED_OUT,
+        Failure::Problem(problem) if problem.code() == Code::Busy => RUN_WAIT_TIMED_OUT,
+        Failure::Signal(_) => failure.code(),
+        Failure::Usage(_)
+        | Failure::Unreachable { .. }
+        | Failure::Garbled { .. }
+        | Failure::Problem(_)
+        | Failure::LeaseLost(_)
+        | Failure::Io { .. }
+        | Failure::Store { .. }
+        | Failure::PipeClosed
+        | Failure::Negative(_) => RUN_FAILED,
+    }
+}

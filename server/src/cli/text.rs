@@ -1,0 +1,117 @@
+//! Text from the server, made safe to show.
+//!
+//! Names, purposes and reasons are written by other people. Shown as they are, they could move the cursor, rewrite
+//! the screen or reverse the direction of writing.
+
+use std::borrow::Cow;
+
+/// Whether `c` could change what a terminal shows beyond its own cell.
+pub(crate) fn is_hostile(c: char) -> bool {
+    // Cc are the C0 and C1 controls and DEL; the others direct the flow of text, or break lines.
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `text` with everything hostile replaced by U+FFFD, so that it is seen that something was there.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains(is_hostile) {
+        Cow::Owned(text.replace(is_hostile, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Writes JSON whose strings hold no hostile character: those that JSON would let through are escaped, which means
+/// the same to every reader.
+pub(crate) struct SafeJson<F>(pub(crate) F);
+
+impl<F: serde_json::ser::Formatter> serde_json::ser::Formatter for SafeJson<F> {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> std::io::Result<()>
+    where
+        W: ?Sized + std::io::Write,
+    {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_hostile) {
+            let (plain, tail) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let hostile = tail.chars().next().expect("found there");
+            write!(writer, "\\u{:04x}", u32::from(hostile))?;
+            rest = &tail[hostile.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    // All other methods are forwarded, because the layout is the inner formatter's business.
+    fn begin_array<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_array(writer)
+    }
+    fn end_array<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_array(writer)
+    }
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+    fn end_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+    fn begin_object<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_object(writer)
+    }
+    fn end_object<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_object(writer)
+    }
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+    fn end_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+/// `value` as JSON in which nothing is hostile, over several lines if `pretty`.
+pub(crate) fn json(value: &serde_json::Value, pretty: bool) -> String {
+    use serde::Serialize as _;
+    use serde_json::ser::{CompactFormatter, PrettyFormatter, Serializer};
+    let mut bytes = Vec::new();
+    let written = if pretty {
+        value.serialize(&mut Serializer::with_formatter(&mut bytes, SafeJson(PrettyFormatter::new())))
+    } else {
+        value.serialize(&mut Serializer::with_formatter(&mut bytes, SafeJson(CompactFormatter)))
+    };
+    written.expect("a value has only string keys, and a vector takes every byte");
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_colours_and_reversals_do_not_reach_the_terminal() {
+        assert_eq!(
+            clean("a\x1b[31mb\u{9b}0m\u{202e}c\r\n"),
+            "a\u{fffd}[31mb\u{fffd}0m\u{fffd}c\u{fffd}\u{fffd}"
+        );
+        assert_eq!(clean("Prüfstand 7 ✓"), "Prüfstand 7 ✓");
+    }
+
+    #[test]
+    fn json_escapes_what_json_itself_would_let_through_and_means_the_same() {
+        let value = serde_json::json!({ "na\u{7f}me": "x\u{9b}y\u{202e}z\u{1b}", "n": [1, "ü"] });
+        let text = json(&value, false);
+        assert!(!text.contains(is_hostile), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&value, true)).expect("JSON"), value);
+    }
+}
