@@ -80,19 +80,20 @@ impl Keeper {
     /// # Errors
     /// [`StartError`] if the system has no thread for it.
     pub fn start(store: Store, ledger: Ledger, options: Options) -> Result<(Self, Stopper), StartError> {
-        let (letters, inbox) = mpsc::channel(options.letters_max);
+        let Options { clock, clock_check, letters_max, feed_batches_max, reopen_wait } = options;
+        let (letters, inbox) = mpsc::channel(letters_max);
         let (stop, stopped) = oneshot::channel();
         let (ended, done) = oneshot::channel();
-        let publisher = Publisher::new(options.feed_batches_max);
+        let publisher = Publisher::new(feed_batches_max);
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(ledger),
             health: ArcSwap::from_pointee(Health::Writable),
             reader: store.reader(),
             stats: Stats::new(),
-            clock: Arc::clone(&options.clock),
+            clock,
             feed: publisher.source(),
         });
-        let writer = Writer::new(store, publisher, Arc::clone(&shared), options);
+        let writer = Writer::new(store, publisher, Arc::clone(&shared), clock_check, reopen_wait);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError)?;
         let thread = std::thread::Builder::new()

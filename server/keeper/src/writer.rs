@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::feed::Publisher;
 use crate::handle::Shared;
 use crate::limits;
-use crate::options::Options;
 use crate::recovery::Retry;
 use crate::stats::Kind;
 use crate::watch::{Watch, Watches};
@@ -79,8 +78,14 @@ enum Chore {
 }
 
 impl Writer {
-    pub(crate) fn new(store: Store, publisher: Publisher, shared: Arc<Shared>, options: Options) -> Self {
-        let Options { clock: _, clock_check, letters_max: _, feed_batches_max: _, reopen_wait } = options;
+    /// A writer that is about to run; the two last are as in [`Options`](crate::Options).
+    pub(crate) fn new(
+        store: Store,
+        publisher: Publisher,
+        shared: Arc<Shared>,
+        clock_check: Duration,
+        reopen_wait: Duration,
+    ) -> Self {
         Self {
             store,
             current: shared.snapshot.load_full(),
