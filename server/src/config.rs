@@ -1,0 +1,261 @@
+//! What `lessor serve` can be told: by flags, by environment variables `LESSOR_*`, by a TOML file, in this order of
+//! precedence.
+//!
+//! The keys of the file are the names of the flags. A key that is not known is an error that names the line.
+//!
+//! ```toml
+//! listen = "127.0.0.1:8080"
+//! data = "/var/lib/lessor"
+//! pools = "/etc/lessor/pools.yaml"
+//! request-ttl = "30s"
+//! ```
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use lessor_control::go_duration;
+use lessor_ledger::Span;
+use lessor_store::Retention;
+use serde::Deserialize;
+
+use crate::limits::CONFIG_BYTES_MAX;
+
+/// Runs the server
+///
+/// State is kept in the data folder; every answer is on disk before it leaves. SIGHUP reads the pools file again,
+/// SIGTERM stops within 10 seconds, a second signal at once.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lessor serve
+  lessor serve --pools pools.yaml --data /var/lib/lessor
+  lessor serve --config /etc/lessor/lessor.toml --log-format json")]
+pub(crate) struct ServeArgs {
+    /// TOML file with any of these options; flags and variables go before it
+    #[arg(long, env = "LESSOR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// The options, each of which may be missing; as flags and variables, and as keys of the file.
+#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Given {
+    /// Address to listen on, as host:port [default: 127.0.0.1:8080]
+    #[arg(long, env = "LESSOR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Folder for the state; made if missing [default: ./lessor-data]
+    #[arg(long, env = "LESSOR_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Pools file; read again when it changes
+    #[arg(long, env = "LESSOR_POOLS", value_name = "FILE")]
+    pools: Option<PathBuf>,
+    /// How long a waiter may be silent before it stops holding others up [default: 30s]
+    #[arg(long, env = "LESSOR_REQUEST_TTL", value_name = "DURATION")]
+    request_ttl: Option<Length>,
+    /// Serve on an address that others can reach although nobody has to say who they are
+    #[arg(long, env = "LESSOR_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    insecure: Option<bool>,
+    /// Host names that requests may come for, apart from localhost and addresses; may be repeated
+    #[arg(long = "host", env = "LESSOR_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    hosts: Option<Vec<String>>,
+    /// How long ended leases and events are kept [default: 720h]
+    #[arg(long, env = "LESSOR_KEEP_HISTORY", value_name = "DURATION")]
+    keep_history: Option<Length>,
+    /// How many of the latest events are kept at most [default: 1000000]
+    #[arg(long, env = "LESSOR_KEEP_EVENTS", value_name = "NUMBER")]
+    keep_events: Option<u64>,
+    /// How log lines look [default: text]
+    #[arg(long, env = "LESSOR_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug, trace, or as in lessor_keeper=debug,warn [default: info]
+    #[arg(long, env = "LESSOR_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A positive length of time, written as Go does: `90s`, `1h30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Length(Span);
+
+impl std::str::FromStr for Length {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span = go_duration::parse(text).map_err(|error| error.to_string())?;
+        if span.is_positive() { Ok(Self(span)) } else { Err(format!("{text} is not more than 0")) }
+    }
+}
+
+impl TryFrom<String> for Length {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Why the server cannot be started as told. Whoever started it has to change something.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The configuration file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The configuration file is too large.
+    #[error("{} has more than {CONFIG_BYTES_MAX} bytes", .path.display())]
+    Large {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration file is wrong; the text says where.
+    #[error("{}: {cause}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line; part of the text, because it spans several lines.
+        cause: Box<toml::de::Error>,
+    },
+}
+
+/// What the server does, with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Address to listen on, as `host:port`.
+    pub(crate) listen: String,
+    /// Folder for the state.
+    pub(crate) data: PathBuf,
+    /// Pools file, if there is one.
+    pub(crate) pools: Option<PathBuf>,
+    /// How long a waiter may be silent.
+    pub(crate) request_ttl: Span,
+    /// Whether an address that others can reach is meant.
+    pub(crate) insecure: bool,
+    /// Further host names that requests may come for.
+    pub(crate) hosts: Vec<String>,
+    /// How long history is kept.
+    pub(crate) retention: Retention,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+    /// What is logged.
+    pub(crate) log_level: String,
+}
+
+impl ServeArgs {
+    /// Puts flags, variables, file and defaults together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is a file and it cannot be read or is wrong.
+    pub(crate) fn resolve(self) -> Result<Config, ConfigError> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None => Given::default(),
+        };
+        let given = self.given;
+        let default = Retention::default();
+        let pools = given.pools.or(file.pools).filter(|path| !path.as_os_str().is_empty());
+        Ok(Config {
+            listen: given.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            data: given.data.or(file.data).unwrap_or_else(|| PathBuf::from("./lessor-data")),
+            pools,
+            request_ttl: given.request_ttl.or(file.request_ttl).map_or(Span::from_secs(30), |length| length.0),
+            insecure: given.insecure.or(file.insecure).unwrap_or_default(),
+            hosts: given.hosts.or(file.hosts).unwrap_or_default(),
+            retention: Retention {
+                keep: given.keep_history.or(file.keep_history).map_or(default.keep, |length| length.0),
+                events: given.keep_events.or(file.keep_events).unwrap_or(default.events),
+            },
+            log_format: given.log_format.or(file.log_format).unwrap_or_default(),
+            log_level: given.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Given, ConfigError> {
+    let fail = |cause| ConfigError::Read { path: path.to_owned(), cause };
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let mut text = String::new();
+    file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(fail)?;
+    if text.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(ConfigError::Large { path: path.to_owned() });
+    }
+    toml::from_str(&text).map_err(|cause| ConfigError::File { path: path.to_owned(), cause: Box::new(cause) })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    #[track_caller]
+    fn resolve(file: &str, flags: &[&str]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("lessor.toml");
+        std::fs::write(&path, file).expect("the file can be written");
+        let path = path.to_str().expect("a temporary path is text");
+        let line = ["lessor", "--config", path].into_iter().chain(flags.iter().copied());
+        Line::try_parse_from(line).expect("the flags are right").args.resolve()
+    }
+
+    #[test]
+    fn without_anything_said_the_server_is_local() {
+        let config = ServeArgs::default().resolve().expect("the defaults are right");
+        assert_eq!(config.listen, "127.0.0.1:8080");
+        assert_eq!(config.data, Path::new("./lessor-data"));
+        assert_eq!(config.pools, None);
+        assert_eq!(config.request_ttl, Span::from_secs(30));
+        assert!(!config.insecure);
+        assert_eq!(config.retention, Retention::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = "listen = '127.0.0.1:1'\nrequest-ttl = '5s'\ninsecure = true\nlog-format = 'json'\nhosts = ['a']\n";
+        let config = resolve(file, &["--listen", "127.0.0.1:2", "--keep-history", "1h", "--insecure=false"]);
+        let config = config.expect("the file is right");
+        assert_eq!(config.listen, "127.0.0.1:2");
+        assert_eq!(config.request_ttl, Span::from_secs(5));
+        assert_eq!(config.retention.keep, Span::from_secs(3_600));
+        assert!(!config.insecure);
+        assert_eq!(config.log_format, LogFormat::Json);
+        assert_eq!(config.hosts, ["a"]);
+        assert!(resolve("", &["--insecure"]).expect("the flags are right").insecure);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_the_line() {
+        let error = resolve("listen = '127.0.0.1:1'\n\nlisten-on = 'x'\n", &[]).expect_err("the key is unknown");
+        let text = error.to_string();
+        assert!(text.contains("line 3"), "{text}");
+        assert!(text.contains("listen-on"), "{text}");
+        let error = resolve("request-ttl = 'woooo'\n", &[]).expect_err("that is no duration");
+        let text = error.to_string();
+        assert!(text.contains("line 1") && text.contains(r#"time: invalid duration "woooo""#), "{text}");
+        let error = resolve("keep-history = '-1h'\n", &[]).expect_err("that is negative");
+        assert!(error.to_string().contains("not more than 0"), "{error}");
+    }
+}

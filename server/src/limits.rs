@@ -1,0 +1,36 @@
+//! Every bound of the server process, with its unit and the reason for its size.
+
+use std::time::Duration;
+
+/// Most open connections. One more is answered 503 and closed.
+///
+/// The API holds up to 10,000 requests and 2,000 event streams open; this leaves room for everybody else. Each takes
+/// a file descriptor and some 20 KiB.
+pub(crate) const CONNECTIONS_MAX: usize = 16_384;
+
+/// File descriptors kept for the store, the log, and connections that are being turned away.
+pub(crate) const FILES_RESERVED: u64 = 64;
+
+/// Connections that the kernel holds until they are accepted.
+pub(crate) const BACKLOG: u32 = 4_096;
+
+/// Longest time to send the head of a request; also how long a connection may be idle between two requests.
+///
+/// Longer than the pauses of a client that polls every 3 s with jitter, or renews a lease every 20 s.
+pub(crate) const HEAD_READ_MAX: Duration = Duration::from_secs(30);
+
+/// Largest head of a request, in bytes: twice the 32 KiB that a URL and a cookie jar may reach behind proxies.
+/// The number of header lines is bounded too, by hyper's own 100.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long connections may take to finish their requests once the server goes down.
+///
+/// Together with the keeper's own bound this stays within the 10 s that a stop may take.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Pause after the system refused to accept, which it does when it runs out of something: trying at once would only
+/// burn the CPU.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Largest configuration file, in bytes.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;

@@ -1,0 +1,114 @@
+//! Connections: accepted, bounded in number and in time, and finished in good order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_READ_MAX};
+
+/// What one connection too many is told, before it has said anything: a problem like the API's.
+fn too_many() -> String {
+    let problem = format!(
+        r#"{{"type":"/problems/overloaded","title":"Server is overloaded","status":503,"detail":"{CONNECTIONS_MAX} connections are open, which is the limit"}}"#
+    );
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{problem}",
+        problem.len()
+    )
+}
+
+/// Binds `address`.
+///
+/// # Errors
+/// If the system refuses it, e.g. because somebody listens there already.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves connections until `stop` is cancelled, then lets those that are open finish the request at hand.
+///
+/// Returns as soon as nothing is accepted any more; `connections` says when the open ones are done.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    connections: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let service = TowerToHyperService::new(router);
+    let too_many = too_many();
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    refused(&error).await;
+                    continue;
+                }
+            },
+        };
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                let (service, stop) = (service.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection(stream, service, stop).await;
+                    drop(place);
+                });
+            }
+            // What does not fit into the socket's buffer at once is not worth waiting for.
+            Err(_) => {
+                let _ = stream.try_write(too_many.as_bytes());
+            }
+        }
+    }
+}
+
+/// One connection, to its end.
+async fn connection(stream: TcpStream, service: TowerToHyperService<Router>, stop: CancellationToken) {
+    // Without it an answer may wait for the acknowledgement of the one before. A failure costs only speed.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let done = tokio::select! {
+        biased;
+        done = connection.as_mut() => done,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = done {
+        // The client went away, or does not speak HTTP: its business, not ours.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Waits a little if accepting failed for lack of something, and not at all if only that one connection is gone.
+async fn refused(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "cannot accept connections");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

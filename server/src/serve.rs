@@ -1,0 +1,239 @@
+//! `lessor serve`: puts the layers together, runs them, and takes them down in order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use lessor_api::{App, Hosts, Inputs};
+use lessor_control::{PoolsStatus, Reloader};
+use lessor_keeper::{Keeper, Options, Stopper};
+use lessor_store::{Store, StoreOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, ConfigError, ServeArgs};
+use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, FILES_RESERVED};
+use crate::shutdown::{Signals, Wish};
+use crate::{listener, telemetry};
+
+/// Why the server does not run, or does not run any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log level is none.
+    #[error("{level:?} is not a log level")]
+    LogLevel {
+        /// What was given.
+        level: String,
+        /// Why not.
+        #[source]
+        cause: tracing_subscriber::filter::ParseError,
+    },
+    /// The address cannot be understood.
+    #[error("{address:?} is not an address to listen on")]
+    Address {
+        /// What was given.
+        address: String,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Others could reach the server, and nobody would have to say who they are.
+    #[error(
+        "{address} can be reached from other machines, and there are no tokens yet to tell who is asking (they come \
+         in a later version): listen on a loopback address such as 127.0.0.1:8080, or say --insecure if this is meant"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The state cannot be opened.
+    #[error("cannot open the data folder")]
+    Open(#[from] lessor_store::OpenError),
+    /// The system has no threads or signals for us.
+    #[error("cannot start")]
+    System(#[from] std::io::Error),
+    /// The keeper cannot be started.
+    #[error(transparent)]
+    Keeper(#[from] lessor_keeper::StartError),
+    /// The keeper ended although nobody asked it to.
+    #[error("the keeper has died; what was acknowledged is on disk")]
+    Died,
+    /// The keeper did not end in good order.
+    #[error(transparent)]
+    Stop(#[from] lessor_keeper::StopError),
+}
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(args: ServeArgs) -> ExitCode {
+    match prepare(args) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to be told if standard error is closed.
+            let _ = writeln!(std::io::stderr(), "lessor: {}", chain(&error));
+            match error {
+                ServeError::Config(_)
+                | ServeError::LogLevel { .. }
+                | ServeError::Address { .. }
+                | ServeError::Exposed { .. } => ExitCode::from(2),
+                ServeError::Listen { .. }
+                | ServeError::Open(_)
+                | ServeError::System(_)
+                | ServeError::Keeper(_)
+                | ServeError::Died
+                | ServeError::Stop(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn prepare(args: ServeArgs) -> Result<ExitCode, ServeError> {
+    let config = args.resolve()?;
+    telemetry::start(config.log_format, &config.log_level)
+        .map_err(|cause| ServeError::LogLevel { level: config.log_level.clone(), cause })?;
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(serve(config));
+    // A history read may still block a thread; nobody waits for its answer any more.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(config: Config) -> Result<ExitCode, ServeError> {
+    let mut signals = Signals::listen()?;
+    let (listener, address) = listen(&config).await?;
+    let hosts = if address.ip().is_loopback() { Hosts::Local(config.hosts.into()) } else { Hosts::Any };
+    let options = StoreOptions {
+        request_ttl: config.request_ttl,
+        retention: config.retention,
+        ..StoreOptions::default()
+    };
+    let (store, ledger) = Store::open(&config.data, options)?;
+    tracing::info!(data = %config.data.display(), batch = store.last_batch(), resources = ledger.resource_count(), "the data folder is open");
+    let (keeper, mut stopper) = Keeper::start(store, ledger, Options::default())?;
+    let reloader = match config.pools {
+        Some(path) => Some(Reloader::start(keeper.clone(), path).await),
+        None => None,
+    };
+    let pools = match &reloader {
+        Some(reloader) => reloader.status(),
+        None => watch::channel(PoolsStatus::default()).1,
+    };
+    let stop = CancellationToken::new();
+    let connections = TaskTracker::new();
+    let app = App::new(Inputs { keeper, pools, shutdown: stop.clone(), hosts });
+    let serving = listener::serve(listener, lessor_api::router(app), stop.clone(), connections.clone());
+    let serving = tokio::spawn(serving);
+    announce(address);
+    let died = loop {
+        tokio::select! {
+            wish = signals.next() => match (wish, &reloader) {
+                (Wish::Stop(signal), _) => {
+                    tracing::info!(signal, "stopping");
+                    break false;
+                }
+                (Wish::Reload, Some(reloader)) => reloader.nudge(),
+                (Wish::Reload, None) => tracing::info!("there is no pools file to read again"),
+            },
+            () = stopper.ended() => break true,
+        }
+    };
+    stop.cancel();
+    drop(reloader);
+    if died {
+        return Err(ServeError::Died);
+    }
+    tokio::select! {
+        done = drain(serving, connections, stopper) => done.map(|()| ExitCode::SUCCESS),
+        signal = signals.stop() => {
+            tracing::warn!(signal, "stopping at once");
+            Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)))
+        }
+    }
+}
+
+/// Lets open connections finish, then the keeper.
+async fn drain(
+    serving: tokio::task::JoinHandle<()>,
+    connections: TaskTracker,
+    stopper: Stopper,
+) -> Result<(), ServeError> {
+    // An error means that accepting panicked; then there is nothing more to accept either.
+    let _ = serving.await;
+    connections.close();
+    if tokio::time::timeout(DRAIN_MAX, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "some connections were not done in time");
+    }
+    stopper.stop().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Binds the configured address, if that is one that may be served on.
+async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let unclear = |cause| ServeError::Address { address: config.listen.clone(), cause };
+    let mut addresses = tokio::net::lookup_host(&config.listen).await.map_err(unclear)?;
+    let address = addresses
+        .next()
+        .ok_or_else(|| unclear(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")))?;
+    if !address.ip().is_loopback() && !config.insecure {
+        return Err(ServeError::Exposed { address });
+    }
+    let fail = |cause| ServeError::Listen { address, cause };
+    let listener = listener::bind(address).map_err(fail)?;
+    let address = listener.local_addr().map_err(fail)?;
+    Ok((listener, address))
+}
+
+/// Says on standard output that the server is there, and where: one line, for people and for scripts.
+fn announce(address: SocketAddr) {
+    // Nobody is left to be told if standard output is closed; the server runs all the same.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "lessor is ready on http://{address}");
+    let _ = out.flush();
+    tracing::info!(%address, "ready");
+}
+
+/// Lets the process have as many files open as the system allows, up to what its bounds can use.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let wanted = CONNECTIONS_MAX as u64 + FILES_RESERVED;
+    let (current, maximum) = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok(limits) => limits,
+        Err(error) => return tracing::warn!(%error, "cannot read the limit of open files"),
+    };
+    let reachable = maximum.min(wanted);
+    if current < reachable
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, reachable, maximum)
+    {
+        return tracing::warn!(%error, files = current, "cannot raise the limit of open files");
+    }
+    if reachable < wanted {
+        tracing::warn!(files = reachable, wanted, "fewer connections can be open than the server would take");
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
