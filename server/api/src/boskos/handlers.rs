@@ -1,0 +1,275 @@
+//! The six endpoints: check, submit, render.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request as Call, State as Extract};
+use axum::http::Method;
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use lessor_control::go_duration;
+use lessor_ledger::{
+    BoskosAcquire, BoskosUpdate, Command, Dialect, Ledger, Part, Reply, Request, Resource, Text, Time,
+};
+
+use super::answer::{self, Failure};
+use super::json;
+use super::limits::{REQUEST_ID_BYTES_MAX, WAITERS_SCANNED_MAX};
+use super::patch;
+use super::query::{Error, Param, Query};
+use crate::app::App;
+use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX};
+
+/// Enough for a resource without user data whose five names are of the usual length.
+const RESOURCE_BYTES: usize = 256;
+
+type Outcome = Result<Response, Failure>;
+
+/// `POST /acquire?type=&state=&dest=&owner=[&request_id=]`: takes the resource that the caller's rank in line
+/// entitles it to, or answers 404 at once.
+pub(super) async fn acquire(Extract(app): Extract<App>, call: Call) -> Outcome {
+    only(&Method::POST, &call, "acquire")?;
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    let command = parse_acquire(&query).map_err(Failure::bad)?;
+    let start = Start::note(&app, &command);
+    let reply = app.keeper.submit(Command::BoskosAcquire(command.clone())).await;
+    match reply.map_err(|error| Failure::operation(format_args!("Acquire failed"), &error))? {
+        Reply::Held(resources, owner) if resources.len() == 1 => {
+            start.observe(&app, &command, &resources[0]);
+            let mut body = Vec::with_capacity(RESOURCE_BYTES);
+            json::resource(&mut body, &resources[0], owner.as_str());
+            Ok(answer::plain(body))
+        }
+        _ => Err(Failure::foreign_reply()),
+    }
+}
+
+/// `POST /acquirebystate?state=&dest=&owner=&names=`: takes all of the named resources, or none.
+pub(super) async fn acquire_by_state(Extract(app): Extract<App>, call: Call) -> Outcome {
+    // Upstream names the wrong endpoint here too.
+    only(&Method::POST, &call, "acquire")?;
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    let command = parse_acquire_by_state(&query).map_err(Failure::bad)?;
+    let reply = app.keeper.submit(command).await;
+    match reply.map_err(|error| Failure::operation(format_args!("AcquireByState"), &error))? {
+        Reply::Held(resources, owner) => {
+            let mut body = Vec::with_capacity(RESOURCE_BYTES * resources.len());
+            json::resources(&mut body, resources.iter().map(AsRef::as_ref), owner.as_str());
+            Ok(answer::plain(body))
+        }
+        _ => Err(Failure::foreign_reply()),
+    }
+}
+
+/// `POST /release?name=&dest=&owner=`: gives a resource back.
+pub(super) async fn release(Extract(app): Extract<App>, call: Call) -> Outcome {
+    only(&Method::POST, &call, "release")?;
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    let command = parse_release(&query).map_err(Failure::bad)?;
+    match app.keeper.submit(command).await {
+        Ok(_) => Ok(answer::empty()),
+        Err(error) => {
+            let (name, dest, owner) =
+                (query.shown(Param::Name), query.shown(Param::Dest), query.shown(Param::Owner));
+            Err(Failure::operation(format_args!("Done failed: {name} - {dest} (from {owner})"), &error))
+        }
+    }
+}
+
+/// `POST /reset?type=&state=&expire=&dest=`: takes back what was not written for a while.
+pub(super) async fn reset(Extract(app): Extract<App>, call: Call) -> Outcome {
+    only(&Method::POST, &call, "reset")?;
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    let command = parse_reset(&query).map_err(Failure::bad)?;
+    let reply = app.keeper.submit(command).await;
+    match reply.map_err(|error| Failure::operation(format_args!("could not reset states"), &error))? {
+        Reply::Reset(taken) => {
+            let mut body = Vec::new();
+            json::taken(&mut body, &taken);
+            Ok(answer::plain(body))
+        }
+        _ => Err(Failure::foreign_reply()),
+    }
+}
+
+/// `POST /update?name=&owner=&state=` with a patch of the user data, or without: a sign of life.
+pub(super) async fn update(Extract(app): Extract<App>, mut call: Call) -> Outcome {
+    only(&Method::POST, &call, "update")?;
+    let body = std::mem::take(call.body_mut());
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    let mut update = parse_update(&query).map_err(Failure::bad)?;
+    if !body.is_end_stream() {
+        update.patch = patch::read(&read(body).await?).map_err(Failure::bad)?;
+    }
+    match app.keeper.submit(Command::BoskosUpdate(update)).await {
+        Ok(_) => Ok(answer::empty()),
+        Err(error) => {
+            let (name, state, owner) =
+                (query.shown(Param::Name), query.shown(Param::State), query.shown(Param::Owner));
+            Err(Failure::operation(format_args!("Update failed: {name} - {state} ({owner})"), &error))
+        }
+    }
+}
+
+/// `GET /metric?type=`: how many are in which state, and whose.
+pub(super) async fn metric(Extract(app): Extract<App>, call: Call) -> Outcome {
+    if call.method() != Method::GET {
+        return Err(Failure::method("/metric only accepts GET".to_owned()));
+    }
+    let query = Query::parse(call.uri().query().unwrap_or_default());
+    if query.lacks(&[Param::Type]) {
+        return Err(Failure::bad("Type must be set in the request."));
+    }
+    let pool = query.pool(Param::Type).map_err(Failure::bad)?;
+    let usage = app.keeper.snapshot().usage(&pool);
+    if usage.total == 0 {
+        return Err(Failure::none_of(pool.as_str()));
+    }
+    let mut body = Vec::with_capacity(RESOURCE_BYTES);
+    json::metric(&mut body, pool.as_str(), &usage.by_state, &usage.by_owner, usage.total - usage.held);
+    Ok(answer::json(body))
+}
+
+fn only(method: &Method, call: &Call, endpoint: &str) -> Result<(), Failure> {
+    if call.method() == method {
+        return Ok(());
+    }
+    Err(Failure::method(format!("Method {}, /{endpoint} only accepts {method}.", call.method())))
+}
+
+/// Why the parameters are no command: the text of a 400.
+#[derive(Debug, thiserror::Error)]
+enum Bad {
+    #[error("{0}")]
+    Missing(String),
+    #[error("Bad request: {0}")]
+    Value(#[from] Error),
+    #[error(transparent)]
+    Duration(#[from] go_duration::DurationError),
+}
+
+fn missing(query: &Query<'_>, lead: &str, params: &[(&str, Param)], tail: &str) -> Result<(), Bad> {
+    if params.iter().all(|&(_, param)| !query.lacks(&[param])) {
+        return Ok(());
+    }
+    let given: Vec<_> =
+        params.iter().map(|&(label, param)| format!("{label}: {}", query.shown(param))).collect();
+    Err(Bad::Missing(format!("{lead}{}{tail} all of them must be set in the request.", given.join(", "))))
+}
+
+fn parse_acquire(query: &Query<'_>) -> Result<BoskosAcquire, Bad> {
+    let needed =
+        [("Type", Param::Type), ("state", Param::State), ("dest", Param::Dest), ("owner", Param::Owner)];
+    missing(query, "Bad request: ", &needed, ",")?;
+    Ok(BoskosAcquire {
+        pool: query.pool(Param::Type)?,
+        state: query.state(Param::State)?,
+        dest: query.state(Param::Dest)?,
+        owner: query.owner(Param::Owner)?,
+        request_id: request_id(query)?,
+    })
+}
+
+fn request_id(query: &Query<'_>) -> Result<Option<Text>, Error> {
+    match query.text(Param::RequestId)? {
+        "" => Ok(None),
+        id if id.len() > REQUEST_ID_BYTES_MAX => {
+            Err(Error::TooLong { param: "request_id", bytes: id.len(), max: REQUEST_ID_BYTES_MAX })
+        }
+        id => Ok(Some(id.into())),
+    }
+}
+
+fn parse_acquire_by_state(query: &Query<'_>) -> Result<Command, Bad> {
+    let needed =
+        [("state", Param::State), ("dest", Param::Dest), ("owner", Param::Owner), ("names", Param::Names)];
+    missing(query, "", &needed, " -")?;
+    Ok(Command::BoskosAcquireByState {
+        state: query.state(Param::State)?,
+        dest: query.state(Param::Dest)?,
+        owner: query.owner(Param::Owner)?,
+        names: query.targets(Param::Names)?,
+    })
+}
+
+fn parse_release(query: &Query<'_>) -> Result<Command, Bad> {
+    missing(query, "", &[("Name", Param::Name), ("dest", Param::Dest), ("owner", Param::Owner)], ",")?;
+    Ok(Command::BoskosRelease {
+        name: query.target(Param::Name)?,
+        dest: query.state(Param::Dest)?,
+        owner: query.owner(Param::Owner)?,
+    })
+}
+
+fn parse_reset(query: &Query<'_>) -> Result<Command, Bad> {
+    let needed =
+        [("Type", Param::Type), ("state", Param::State), ("expire", Param::Expire), ("dest", Param::Dest)];
+    missing(query, "", &needed, ",")?;
+    Ok(Command::BoskosReset {
+        expire: go_duration::parse(query.text(Param::Expire)?)?,
+        pool: query.pool(Param::Type)?,
+        state: query.state(Param::State)?,
+        dest: query.state(Param::Dest)?,
+    })
+}
+
+fn parse_update(query: &Query<'_>) -> Result<BoskosUpdate, Bad> {
+    missing(query, "", &[("Name", Param::Name), ("owner", Param::Owner), ("state ", Param::State)], ",")?;
+    Ok(BoskosUpdate {
+        name: query.target(Param::Name)?,
+        owner: query.owner(Param::Owner)?,
+        state: query.state(Param::State)?,
+        patch: std::collections::BTreeMap::new(),
+    })
+}
+
+/// Reads a whole body within the API's bounds.
+async fn read(body: Body) -> Result<Vec<u8>, Failure> {
+    let reading = async {
+        let mut whole = Vec::new();
+        let mut parts = body.into_data_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|_| Failure::bad("unexpected EOF"))?;
+            if whole.len() + part.len() > BODY_BYTES_MAX {
+                return Err(Failure::too_large(BODY_BYTES_MAX));
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    };
+    let read = tokio::time::timeout(BODY_READ_MAX, reading).await;
+    read.unwrap_or_else(|_| Err(Failure::too_slow(BODY_READ_MAX.as_secs())))
+}
+
+/// When an acquire came in, and what was committed then if it has a place in line.
+struct Start {
+    at: Time,
+    before: Option<Arc<Ledger>>,
+}
+
+impl Start {
+    fn note(app: &App, acquire: &BoskosAcquire) -> Self {
+        let before = acquire.request_id.is_some().then(|| app.keeper.snapshot());
+        Self { at: app.keeper.now(), before }
+    }
+
+    /// Counts a success: from the first time that its request was queued, or from here.
+    fn observe(&self, app: &App, acquire: &BoskosAcquire, resource: &Resource) {
+        let since = self.before.as_ref().and_then(|before| queued_since(before, acquire));
+        let took = resource.updated_at.since(since.unwrap_or(self.at)).nanos();
+        let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
+        let has_request_id = acquire.request_id.is_some();
+        app.metrics.boskos_acquire(&acquire.pool, &acquire.state, &acquire.dest, has_request_id, took);
+    }
+}
+
+/// Since when the caller waits. `None` if it does not, or if very many others have waited for longer.
+fn queued_since(before: &Ledger, acquire: &BoskosAcquire) -> Option<Time> {
+    let same_line = |request: &Request| matches!(&request.parts[..], [Part::Pool { pool, state, .. }] if *pool == acquire.pool && *state == acquire.state);
+    let mut oldest = before.requests_after(None).take(WAITERS_SCANNED_MAX);
+    let mine = oldest.find(|request| {
+        request.dialect == Dialect::Boskos && request.key == acquire.request_id && same_line(request)
+    });
+    mine.map(|request| request.since)
+}
