@@ -39,6 +39,12 @@ pub(crate) const STREAM_CATCH_UP_EVENTS: usize = 500;
 /// Most reads of the history at once; more wait. Each occupies a thread.
 pub(crate) const HISTORY_READS_MAX: usize = 8;
 
+/// Most copies of the store in the making at once. Each takes as much disk as the store.
+pub(crate) const BACKUPS_MAX: usize = 1;
+
+/// Bytes of a copy that are read and sent in one piece: enough to keep a network busy, little to keep in memory.
+pub(crate) const BACKUP_CHUNK_BYTES: usize = 256 * 1024;
+
 /// Longest `Idempotency-Key` or `request_id`, in bytes.
 pub(crate) const KEY_BYTES_MAX: usize = 512;
 

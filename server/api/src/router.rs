@@ -38,6 +38,7 @@ fn v1_routes() -> Router<App> {
         .route("/v1/requests", get(v1::request::list))
         .route("/v1/requests/{id}", get(v1::request::show).delete(v1::request::withdraw))
         .route("/v1/pools", get(v1::pool::list))
+        .route("/v1/pools/apply", post(v1::pools_apply::apply).get(v1::pools_apply::show))
         .route("/v1/pools/{name}", get(v1::pool::show))
         .route("/v1/resources", get(v1::resource::list))
         .route(
@@ -51,6 +52,7 @@ fn v1_routes() -> Router<App> {
         .route("/v1/locks/force-release", post(v1::force::target))
         .route("/v1/events", get(v1::event::list))
         .route("/v1/events/stream", get(v1::event::stream))
+        .route("/v1/backup", post(v1::backup::backup))
 }
 
 async fn nowhere(uri: Uri) -> Problem {

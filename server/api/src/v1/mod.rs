@@ -3,6 +3,7 @@
 //! One file per noun; `view` has the shapes that go out, `body` turns what comes in into the ledger's types.
 
 pub(crate) mod acquire;
+pub(crate) mod backup;
 pub(crate) mod body;
 pub(crate) mod event;
 pub(crate) mod force;
@@ -11,6 +12,7 @@ pub(crate) mod lease;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod pool;
+pub(crate) mod pools_apply;
 pub(crate) mod request;
 pub(crate) mod resource;
 pub(crate) mod view;
