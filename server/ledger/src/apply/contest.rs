@@ -1,7 +1,6 @@
 //! The `ConTest` locker (`reference/contest.md` §2, rules 1–26).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::apply::Draft;
 use crate::apply::grant::NewLease;
@@ -133,16 +132,15 @@ impl Draft<'_> {
     }
 
     /// Rule 13: the deadline becomes `deadline`, whether that is later or earlier; rule 14: the time of taking
-    /// stays.
+    /// stays. A live lock moved into the past expires at once, like any other.
     pub(super) fn rebase(&mut self, target: &Target, deadline: Time) {
         let Some(lock) = self.ledger.locks.get(target).cloned() else { return };
-        let lapsed = deadline < self.now;
-        self.record(crate::Change::Lock(Arc::new(Lock {
-            deadline: Some(deadline),
-            lapsed,
-            ..Lock::clone(&lock)
-        })));
-        if lock.lapsed && !lapsed {
+        let over = deadline < self.now;
+        self.set_lock(Lock { deadline: Some(deadline), lapsed: lock.lapsed && over, ..Lock::clone(&lock) });
+        if over && !lock.lapsed {
+            self.expire(lock.lease, std::slice::from_ref(target));
+        }
+        if lock.lapsed && !over {
             let mut event = self.event(EventKind::LockRevived);
             event.target = Some(target.clone());
             event.lease = Some(lock.lease);

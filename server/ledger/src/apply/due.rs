@@ -38,12 +38,17 @@ impl Draft<'_> {
             }
         }
         for (lease, targets) in by_lease {
-            match self.ledger.leases.get(&lease).map(|lease| lease.dialect) {
-                Some(Dialect::Contest) => targets.iter().for_each(|target| self.lapse(target)),
-                Some(Dialect::Boskos | Dialect::V1) | None => {
-                    let how = self.ended(self.why_expired(lease));
-                    self.strip(lease, &targets, &how, Self::after_expiry);
-                }
+            self.expire(lease, &targets);
+        }
+    }
+
+    /// Ends live locks of one lease whose deadline has passed.
+    pub(super) fn expire(&mut self, lease: LeaseId, targets: &[Target]) {
+        match self.ledger.leases.get(&lease).map(|lease| lease.dialect) {
+            Some(Dialect::Contest) => targets.iter().for_each(|target| self.lapse(target)),
+            Some(Dialect::Boskos | Dialect::V1) | None => {
+                let how = self.ended(self.why_expired(lease));
+                self.strip(lease, targets, &how, Self::after_expiry);
             }
         }
     }

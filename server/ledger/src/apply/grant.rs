@@ -33,6 +33,7 @@ impl Draft<'_> {
         for target in &new.targets {
             self.take(id, &new, target, deadline);
         }
+        let over = deadline.filter(|deadline| *deadline < self.now).map(|_| new.targets.clone());
         self.record(Change::Lease(Arc::new(Lease {
             id,
             owner: new.owner,
@@ -47,6 +48,9 @@ impl Draft<'_> {
             request: new.request,
             ended: None,
         })));
+        if let Some(targets) = over {
+            self.expire(id, &targets);
+        }
         id
     }
 
@@ -57,7 +61,7 @@ impl Draft<'_> {
             owner: new.owner.clone(),
             taken_at: self.now,
             deadline,
-            lapsed: deadline.is_some_and(|deadline| deadline < self.now),
+            lapsed: false,
         });
         let mut event = self.event(EventKind::LeaseGranted);
         if let Some(resource) = self.ledger.resources.get(target).cloned() {
