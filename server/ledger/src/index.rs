@@ -39,8 +39,8 @@ pub(crate) struct Index {
     pub(crate) lifespans: OrdSet<(Time, Target)>,
     /// Active leases by owner.
     pub(crate) leases_by_owner: OrdSet<(Owner, LeaseId)>,
-    /// Active leases by owner and client key.
-    pub(crate) leases_by_key: OrdMap<(Owner, Text), LeaseId>,
+    /// Active leases by owner and client key; several dialects and pools may use the same key.
+    pub(crate) leases_by_key: OrdSet<(Owner, Text, LeaseId)>,
     /// Who waits for what, in order.
     pub(crate) lines: OrdMap<Wanted, Line>,
     /// When to look at each request next: it falls silent, loses its place, or is forgotten.
@@ -180,17 +180,14 @@ impl Index {
     pub(crate) fn lease_came(&mut self, lease: &Lease) {
         self.leases_by_owner.insert((lease.owner.clone(), lease.id));
         if let Some(key) = &lease.key {
-            self.leases_by_key.insert((lease.owner.clone(), key.clone()), lease.id);
+            self.leases_by_key.insert((lease.owner.clone(), key.clone(), lease.id));
         }
     }
 
     pub(crate) fn lease_went(&mut self, lease: &Lease) {
         self.leases_by_owner.remove(&(lease.owner.clone(), lease.id));
         if let Some(key) = &lease.key {
-            let place = (lease.owner.clone(), key.clone());
-            if self.leases_by_key.get(&place) == Some(&lease.id) {
-                self.leases_by_key.remove(&place);
-            }
+            self.leases_by_key.remove(&(lease.owner.clone(), key.clone(), lease.id));
         }
     }
 

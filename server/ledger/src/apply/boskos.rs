@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::command::{BoskosAcquire, BoskosUpdate, Wanted};
 use crate::event::EventKind;
 use crate::index::{Selector, Turn, held, turn};
-use crate::lease::{Cause, Dialect, Lock};
+use crate::lease::{Cause, Dialect, LeaseId, Lock};
 use crate::limits;
 use crate::name::{Owner, PoolName, State, Target};
 use crate::refusal::Refusal;
@@ -62,10 +62,13 @@ impl Draft<'_> {
     /// The resource that the same call got before, if it is still held as that call left it: the reply was lost.
     fn replayed(&self, ask: &BoskosAcquire) -> Option<Arc<Resource>> {
         let key = ask.request_id.as_ref()?;
-        let id = self.ledger.index.leases_by_key.get(&(ask.owner.clone(), key.clone()))?;
-        let lease = self.ledger.leases.get(id).filter(|lease| lease.dialect == Dialect::Boskos)?;
-        let resource = self.ledger.resources.get(lease.targets.first()?)?;
-        (resource.pool == ask.pool && resource.state == ask.dest).then(|| Arc::clone(resource))
+        let with_key = |id| (ask.owner.clone(), key.clone(), LeaseId(id));
+        let leases = self.ledger.index.leases_by_key.range(with_key(0)..=with_key(u64::MAX));
+        let leases = leases.filter_map(|(_, _, id)| self.ledger.leases.get(id));
+        let mut resources = leases
+            .filter(|lease| lease.dialect == Dialect::Boskos)
+            .filter_map(|lease| self.ledger.resources.get(lease.targets.first()?));
+        resources.find(|resource| resource.pool == ask.pool && resource.state == ask.dest).cloned()
     }
 
     /// The oldest resource that nobody ahead of `place` has a claim on (A1–A3).
@@ -197,6 +200,7 @@ impl Draft<'_> {
         super::resource::check_user_data(&user_data)?;
         let pool = self.ledger.pools.get(&resource.pool);
         let ttl = self.ledger.leases.get(&lock.lease).and_then(|lease| lease.ttl);
+        let ttl = ttl.filter(|ttl| ttl.is_positive());
         let ttl = ttl.or_else(|| pool.and_then(|pool| pool.ttl_for(Dialect::Boskos)));
         self.rewrite(&resource, |resource| {
             if resource.details().user_data != user_data {
@@ -209,7 +213,7 @@ impl Draft<'_> {
         Ok(Reply::Done)
     }
 
-    /// §3.7.
+    /// §3.7. What a `/v1` client renewed in the meantime is not stale, although its resource was not written.
     pub(super) fn boskos_reset(
         &mut self,
         pool: &PoolName,
@@ -226,6 +230,10 @@ impl Draft<'_> {
         let how = self.ended(Cause::Reset);
         for target in stale {
             let Some(lock) = self.ledger.locks.get(&target).cloned() else { continue };
+            let renewed = self.ledger.leases.get(&lock.lease).map(|lease| lease.renewed_at);
+            if renewed.is_some_and(|renewed| self.now.since(renewed) < expire) {
+                continue;
+            }
             self.strip(lock.lease, std::slice::from_ref(&target), &how, |draft, resource| {
                 resource.state = dest.clone();
                 resource.updated_at = draft.now;
