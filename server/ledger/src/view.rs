@@ -189,12 +189,11 @@ impl Ledger {
         let first = Wanted::Pool(pool.clone(), State::lowest());
         let lines = self.index.lines.range(first..);
         let mine = lines.take_while(|(wanted, _)| matches!(wanted, Wanted::Pool(name, _) if name == pool));
-        let groups = mine.flat_map(|(_, line)| line.groups.values());
-        groups.fold((0, None), |(count, oldest), group| {
-            // Within one priority the lowest ID waits the longest, and groups with many priorities are rare.
-            let since =
-                group.iter().take(16).filter_map(|turn| self.requests.get(&turn.1)).map(|r| r.since).min();
-            (count + group.len() as u64, [oldest, since].into_iter().flatten().min())
+        mine.fold((0, None), |(count, oldest), (_, line)| {
+            // Within one priority the first in line waits the longest, and lines with many priorities are rare.
+            let first = line.turns.iter().take(16).filter_map(|turn| self.requests.get(&turn.1));
+            let since = first.map(|request| request.since).min();
+            (count + line.turns.len() as u64, [oldest, since].into_iter().flatten().min())
         })
     }
 
@@ -233,11 +232,11 @@ impl Index {
     /// How many stand ahead of `turn` in a line.
     fn ahead(&self, wanted: &Wanted, turn: Turn) -> u64 {
         let Some(line) = self.lines.get(wanted) else { return 0 };
-        let ahead = |group: &imbl::OrdSet<Turn>| match group.get_max() {
-            Some(&last) if last < turn => group.len(),
-            Some(&last) if last == turn => group.len() - 1,
-            _ => group.range(..turn).count(),
+        let ahead = match line.turns.get_max() {
+            Some(&last) if last < turn => line.turns.len(),
+            Some(&last) if last == turn => line.turns.len() - 1,
+            _ => line.turns.range(..turn).count(),
         };
-        line.groups.values().map(|group| ahead(group) as u64).sum()
+        ahead as u64
     }
 }

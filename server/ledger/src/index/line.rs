@@ -32,6 +32,8 @@ pub(crate) enum Selector {
 /// group, so that those whom nothing on the shelf can help are passed over together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Line {
+    /// Everybody, once.
+    pub(crate) turns: OrdSet<Turn>,
     pub(crate) groups: OrdMap<Selector, OrdSet<Turn>>,
 }
 
@@ -57,10 +59,11 @@ pub(crate) fn demands(parts: &[Part], resources: &Registry) -> Vec<Demand> {
                 let sum = sums.entry((Wanted::Pool(pool.clone(), state.clone()), selector)).or_default();
                 *sum = sum.saturating_add(*count);
             }
-            Part::Named { targets, state, .. } => {
+            Part::Named { targets, pool, state } => {
                 for target in targets {
-                    let wanted = match resources.get(target) {
-                        Some(resource) => Wanted::Pool(resource.pool.clone(), state.clone()),
+                    let pool = pool.as_ref().or_else(|| resources.get(target).map(|resource| &resource.pool));
+                    let wanted = match pool {
+                        Some(pool) => Wanted::Pool(pool.clone(), state.clone()),
                         None => Wanted::Target(target.clone()),
                     };
                     sums.insert((wanted, Selector::Name(target.clone())), 1);
@@ -93,8 +96,7 @@ impl Index {
         }
         if stands(request) {
             for demand in demands(&request.parts, resources) {
-                let line = self.lines.entry(demand.wanted).or_default();
-                line.groups.entry(demand.selector).or_default().insert(turn(request));
+                self.join_line(demand.wanted, demand.selector, turn(request));
             }
         }
     }
@@ -111,18 +113,28 @@ impl Index {
         }
         if stands(request) {
             for demand in demands(&request.parts, resources) {
-                self.leave_line(&demand.wanted, &demand.selector, turn(request));
+                self.leave_line(&demand.wanted, &demand.selector, turn(request), true);
             }
         }
     }
 
-    fn leave_line(&mut self, wanted: &Wanted, selector: &Selector, turn: Turn) {
+    fn join_line(&mut self, wanted: Wanted, selector: Selector, turn: Turn) {
+        let line = self.lines.entry(wanted).or_default();
+        line.turns.insert(turn);
+        line.groups.entry(selector).or_default().insert(turn);
+    }
+
+    /// `for_good` unless the same request has another demand in this line.
+    fn leave_line(&mut self, wanted: &Wanted, selector: &Selector, turn: Turn, for_good: bool) {
         let Some(line) = self.lines.get_mut(wanted) else { return };
         if let Some(group) = line.groups.get_mut(selector) {
             group.remove(&turn);
             if group.is_empty() {
                 line.groups.remove(selector);
             }
+        }
+        if for_good {
+            line.turns.remove(&turn);
         }
         if line.groups.is_empty() {
             self.lines.remove(wanted);
@@ -149,9 +161,11 @@ impl Index {
                     Some(resource) => Wanted::Pool(resource.pool.clone(), state.clone()),
                     None => Wanted::Target(target.clone()),
                 };
-                self.leave_line(&wanted(before), &selector, turn(request));
-                let line = self.lines.entry(wanted(resources.get(target).map(AsRef::as_ref))).or_default();
-                line.groups.entry(selector).or_default().insert(turn(request));
+                let (from, to) = (wanted(before), wanted(resources.get(target).map(AsRef::as_ref)));
+                let others = demands(&request.parts, resources);
+                let for_good = others.iter().all(|demand| demand.wanted != from);
+                self.leave_line(&from, &selector, turn(request), for_good);
+                self.join_line(to, selector, turn(request));
             }
         }
     }
@@ -166,16 +180,17 @@ fn poller(request: &Request) -> Option<(crate::PoolName, crate::State, Text)> {
     }
 }
 
+/// Targets that will do whichever pool they are in, or in none.
 fn named(request: &Request) -> impl Iterator<Item = &Target> {
     request.parts.iter().flat_map(|part| match part {
-        Part::Named { targets, .. } => targets.as_slice(),
-        Part::Pool { .. } => &[],
+        Part::Named { targets, pool: None, .. } => targets.as_slice(),
+        Part::Named { .. } | Part::Pool { .. } => &[],
     })
 }
 
 fn states_wanted<'a>(request: &'a Request, target: &Target) -> impl Iterator<Item = &'a crate::State> {
     request.parts.iter().filter_map(move |part| match part {
-        Part::Named { targets, state, .. } if targets.contains(target) => Some(state),
+        Part::Named { targets, pool: None, state } if targets.contains(target) => Some(state),
         _ => None,
     })
 }
