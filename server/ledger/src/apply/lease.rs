@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::command::{Force, Subject};
 use crate::lease::{Cause, Dialect, Ended, Lease, LeaseId};
 use crate::limits;
-use crate::name::{Owner, State, Target};
+use crate::name::{Owner, PoolName, State, Target};
 use crate::refusal::{Missing, Refusal};
 use crate::reply::{Grant, Reply};
 use crate::resource::Resource;
@@ -22,7 +22,9 @@ impl Draft<'_> {
         ttl: Option<Span>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
-        if let Some(ttl) = ttl {
+        // A ConTest lease may have been taken for no time at all, which nothing can be renewed by.
+        let own = lease.ttl.filter(|own| !own.is_positive());
+        if let Some(ttl) = ttl.or(own) {
             self.check_ttl(ttl, &lease.targets)?;
         }
         let ttl = ttl.or(lease.ttl);
@@ -131,17 +133,28 @@ impl Draft<'_> {
 
     /// A TTL must be positive and no longer than every pool concerned allows.
     pub(super) fn check_ttl(&self, ttl: Span, targets: &[Target]) -> Result<(), Refusal> {
-        let resources = targets.iter().filter_map(|target| self.ledger.resources.get(target));
-        let pools = resources.filter_map(|resource| self.ledger.pools.get(&resource.pool));
-        let strictest = pools.filter_map(|pool| Some((pool.max_ttl?, &pool.name))).min();
-        let (most, pool) = match strictest {
-            Some((most, pool)) => (most, Some(pool.clone())),
-            None => (limits::TTL_MAX, None),
+        self.check_ttl_in(ttl, targets.iter().map(|target| self.pool_of(target)))
+    }
+
+    /// As [`Self::check_ttl`] for these pools; `None` stands for what is in no pool.
+    pub(super) fn check_ttl_in<'a>(
+        &'a self,
+        ttl: Span,
+        pools: impl Iterator<Item = Option<&'a PoolName>>,
+    ) -> Result<(), Refusal> {
+        let limit = |name: Option<&'a PoolName>| {
+            let most = name.and_then(|name| self.ledger.pools.get(name)?.max_ttl);
+            most.map_or((limits::TTL_MAX, None), |most| (most, name))
         };
+        let (most, pool) = pools.map(limit).min_by_key(|(most, _)| *most).unwrap_or((limits::TTL_MAX, None));
         if ttl.is_positive() && ttl <= most {
             Ok(())
         } else {
-            Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool })
+            Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool: pool.cloned() })
         }
+    }
+
+    pub(super) fn pool_of(&self, target: &Target) -> Option<&PoolName> {
+        self.ledger.resources.get(target).map(|resource| &resource.pool)
     }
 }

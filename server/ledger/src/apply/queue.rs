@@ -141,6 +141,7 @@ impl Draft<'_> {
         let lease = self.grant_v1(&ask, targets, Some(request));
         let outcome = Some(Outcome::Granted { lease, at: self.now });
         self.record(Change::Request(Arc::new(Request { outcome, ..Request::clone(request) })));
+        self.remember_grant(request, lease);
         if let Some(grant) = self.ledger.grant(lease) {
             self.settled.push((request.id, Settled::Granted(Box::new(grant))));
         }
@@ -237,6 +238,16 @@ impl Draft<'_> {
         self.record(Change::Key(Arc::new(key)));
     }
 
+    /// From now on the key stands for the lease, because the request is forgotten earlier than the key.
+    fn remember_grant(&mut self, request: &Request, lease: LeaseId) {
+        let Some(text) = &request.key else { return };
+        let key = self.ledger.keys.get(&(request.owner.clone(), text.clone()));
+        if let Some(key) = key.filter(|key| key.outcome == Answer::Request(request.id)).cloned() {
+            let key = Key { outcome: Answer::Lease(lease), ..Key::clone(&key) };
+            self.record(Change::Key(Arc::new(key)));
+        }
+    }
+
     /// Refuses what waiting can never bring about as things are.
     fn check_satisfiable(&self, ask: &Acquire) -> Result<(), Refusal> {
         if ask.wait_anyway {
@@ -257,6 +268,11 @@ impl Draft<'_> {
                     unmet.extend(strays.map(|t| Unmet::NotInPool { target: t.clone(), pool: pool.clone() }));
                 }
                 Part::Named { pool: None, .. } => {}
+            }
+            if let Part::Named { targets, .. } = part {
+                for pool in targets.iter().filter_map(|target| self.pool_of(target)) {
+                    *asked.entry(pool).or_default() += 1;
+                }
             }
         }
         unmet.extend(asked.into_iter().filter_map(|(pool, asked)| self.unmet_count(pool, asked)));
@@ -298,21 +314,11 @@ impl Draft<'_> {
     }
 
     fn check_ttl_of(&self, ttl: Span, parts: &[Part]) -> Result<(), Refusal> {
-        for part in parts {
-            match part {
-                Part::Pool { pool, .. } => {
-                    let pool = self.ledger.pools.get(pool);
-                    if let Some((most, pool)) = pool.and_then(|pool| Some((pool.max_ttl?, pool)))
-                        && ttl > most
-                    {
-                        let pool = Some(pool.name.clone());
-                        return Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool });
-                    }
-                }
-                Part::Named { targets, .. } => self.check_ttl(ttl, targets)?,
-            }
-        }
-        self.check_ttl(ttl, &[])
+        let pools = parts.iter().flat_map(|part| match part {
+            Part::Pool { pool, .. } | Part::Named { pool: Some(pool), .. } => vec![Some(pool)],
+            Part::Named { targets, .. } => targets.iter().map(|target| self.pool_of(target)).collect(),
+        });
+        self.check_ttl_in(ttl, pools)
     }
 
     /// What is missing for each demand that got less than it wants.
