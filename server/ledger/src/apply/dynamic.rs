@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::apply::Draft;
 use crate::command::Wanted;
 use crate::event::EventKind;
-use crate::index::Demand;
+use crate::index::{Demand, Line, Selector, demands};
+use crate::lease::Dialect;
 use crate::limits;
 use crate::name::{PoolName, State, Target, Text};
 use crate::pool::{Lifecycle, Pool, PoolOrigin};
@@ -31,6 +32,7 @@ impl Draft<'_> {
         if active < lifecycle.min_count {
             self.create_some(&pool, lifecycle.min_count - active);
         }
+        self.create_for_waiters(&pool);
         let surplus = active - doomed - lifecycle.max_count;
         if surplus > 0 {
             self.doom_surplus(name, usize::try_from(surplus).unwrap_or(usize::MAX));
@@ -49,7 +51,11 @@ impl Draft<'_> {
         (signed(active), signed(members.doomed.len() as u64))
     }
 
+    /// Creates what is missing, or leaves the rest to the next step if that is a lot.
     fn create_some(&mut self, pool: &Pool, missing: i64) {
+        if self.ledger.unfinished.contains(&pool.name) {
+            return;
+        }
         let missing = usize::try_from(missing).unwrap_or(usize::MAX);
         if missing > limits::CREATED_PER_STEP_MAX {
             self.ledger.unfinished.insert(pool.name.clone());
@@ -136,6 +142,58 @@ impl Draft<'_> {
         }
     }
 
+    /// Grows a pool for `/v1` waiters as soon as there is room: unlike Boskos pollers, who come back as newcomers
+    /// (A5, A6), they would wait for ever for what was not there when they got in line.
+    fn create_for_waiters(&mut self, pool: &Pool) {
+        let all = self.ledger.index.members.get(&pool.name).map_or(0, |members| members.all.len());
+        if pool
+            .lifecycle
+            .as_ref()
+            .is_none_or(|lifecycle| usize::try_from(lifecycle.max_count).unwrap_or(0) <= all)
+        {
+            return;
+        }
+        let first = Wanted::Pool(pool.name.clone(), State::lowest());
+        let lines = self.ledger.index.lines.range(first..);
+        let lines = lines.map_while(|(wanted, line)| match wanted {
+            Wanted::Pool(name, state) if *name == pool.name => Some((state, line)),
+            Wanted::Pool(..) | Wanted::Target(_) => None,
+        });
+        let short = lines.map(|(state, line)| self.short_of(pool, state, line)).max();
+        if let Some(short) = short.filter(|short| *short > 0) {
+            self.create_on_demand(&pool.name, short);
+        }
+    }
+
+    /// How many more resources it takes to serve the last `/v1` waiter of a line who takes any, counting those
+    /// that have the state that new ones have as on their way; looks no further than `max-count`.
+    fn short_of(&self, pool: &Pool, state: &State, line: &Line) -> usize {
+        let most = pool.lifecycle.as_ref().map_or(0, |lifecycle| lifecycle.max_count);
+        let most = usize::try_from(most).unwrap_or(0);
+        let shelf = |state: &State| {
+            let shelf = self.ledger.index.shelves.get(&(pool.name.clone(), state.clone()));
+            shelf.map_or(0, |shelf| shelf.all.len())
+        };
+        let coming = if *state == pool.initial_state { 0 } else { shelf(&pool.initial_state) };
+        let (mut wanted, mut by_v1) = (0, 0);
+        for turn in line.groups.get(&Selector::Any).into_iter().flatten() {
+            let Some(request) = self.ledger.requests.get(&turn.1) else { continue };
+            let demands = demands(&request.parts, &self.ledger.resources);
+            let mine = demands.iter().filter(|demand| {
+                demand.selector == Selector::Any
+                    && matches!(&demand.wanted, Wanted::Pool(name, of) if *name == pool.name && of == state)
+            });
+            wanted += mine.map(|demand| demand.count as usize).sum::<usize>();
+            if request.dialect == Dialect::V1 {
+                by_v1 = wanted;
+            }
+            if wanted > most {
+                break;
+            }
+        }
+        by_v1.saturating_sub(shelf(state) + coming)
+    }
+
     /// Creates up to `wanted` resources for a newcomer in line, as far as `max-count` allows (A5).
     pub(super) fn create_on_demand(&mut self, pool: &PoolName, wanted: usize) {
         let Some(record) = self.ledger.pools.get(pool).cloned() else { return };
@@ -151,7 +209,7 @@ impl Draft<'_> {
     /// As [`Self::create_on_demand`], for every pool of a `/v1` request that got less than it wants.
     pub(super) fn create_for(&mut self, demands: &[Demand], offers: &[Vec<Target>]) {
         for (demand, offer) in demands.iter().zip(offers) {
-            if let (Wanted::Pool(pool, _), crate::index::Selector::Any) = (&demand.wanted, &demand.selector) {
+            if let (Wanted::Pool(pool, _), Selector::Any) = (&demand.wanted, &demand.selector) {
                 self.create_on_demand(pool, (demand.count as usize).saturating_sub(offer.len()));
             }
         }

@@ -88,7 +88,8 @@ impl Draft<'_> {
             }
             None if resource.origin == Origin::Api || resource.origin == Origin::Dynamic => {}
             None if was_or_is_dynamic(plan, before, &resource.pool) => {
-                self.adopt(resource, Origin::Dynamic, |_| {});
+                let details = Details { moves_to: None, ..resource.details().clone() };
+                self.adopt(resource, Origin::Dynamic, |next| next.set_details(details));
             }
             None => self.send_off(resource, None, report),
         }
