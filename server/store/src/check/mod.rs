@@ -3,8 +3,6 @@
 mod audit;
 mod indexes;
 mod records;
-#[cfg(test)]
-mod tests;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;

@@ -1,0 +1,60 @@
+//! A backup is a store like the one that it is of, at one moment, and never replaces anything.
+
+use lessor_store::{BackupError, EventFilter, Store, check};
+
+use crate::lab::commands::pools;
+use crate::lab::{Lab, options, show};
+
+#[test]
+fn a_backup_holds_one_moment_while_commits_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.redb");
+    let mut lab = Lab::new(Store::open(&folder.path().join("data"), options()).unwrap(), 4);
+    lab.commit([pools()]).unwrap();
+    lab.run(60);
+    let (ledger, events) = (show(&lab.ledger), lab.memory.events.clone());
+    lab.store.reader().backup_to(&copy).unwrap();
+    lab.run(20);
+    assert_eq!(check(&copy).unwrap().problems, Vec::<String>::new());
+    let (store, found) = Store::open(&copy, options()).unwrap();
+    assert_eq!(show(&found), ledger);
+    assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), events);
+    let others = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(others, 2, "nothing but the data and the copy is left");
+}
+
+#[test]
+fn backups_beside_a_busy_writer_are_all_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(Store::open(&folder.path().join("data"), options()).unwrap(), 8);
+    lab.commit([pools()]).unwrap();
+    let reader = lab.store.reader();
+    let copies: Vec<_> = (0..5).map(|n| folder.path().join(format!("copy-{n}.redb"))).collect();
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| copies.iter().try_for_each(|copy| reader.backup_to(copy)));
+        while !copying.is_finished() {
+            lab.run(1);
+        }
+        copying.join().unwrap().unwrap();
+    });
+    for copy in copies {
+        let report = check(&copy).unwrap();
+        assert!(report.is_sound(), "{:#?}", report.problems);
+        let (store, _) = Store::open(&copy, options()).unwrap();
+        let events = store.reader().events(&EventFilter::default()).unwrap();
+        assert_eq!(events, lab.memory.events[..events.len()], "a prefix of what happened");
+    }
+}
+
+#[test]
+fn a_backup_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(&folder.path().join("data"), options()).unwrap();
+    let copy = folder.path().join("copy.redb");
+    std::fs::write(&copy, "precious").unwrap();
+    let error = store.reader().backup_to(&copy).unwrap_err();
+    assert!(matches!(error, BackupError::Exists { .. }), "{error}");
+    assert_eq!(std::fs::read(&copy).unwrap(), b"precious");
+    let error = store.reader().backup_to(&folder.path().join("no/such/folder/copy.redb")).unwrap_err();
+    assert!(matches!(error, BackupError::Io { .. } | BackupError::Copy(_)), "{error}");
+}

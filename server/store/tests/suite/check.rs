@@ -1,0 +1,209 @@
+//! The offline check finds what is broken, says what, and finds nothing in a sound store.
+
+use std::path::{Path, PathBuf};
+
+use lessor_store::{Report, STORE_FILE, Store, check};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
+};
+
+use crate::lab::commands::pools;
+use crate::lab::{Lab, options};
+
+const JOURNAL: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("journal");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const RESOURCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("resources");
+const LOCKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("locks");
+const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
+const ENDED_BY_TARGET: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("ended_by_target");
+const ENDED_BY_OWNER: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("ended_by_owner");
+const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
+const EVENT_PARTS: TableDefinition<'_, u64, (u64, u32)> = TableDefinition::new("event_parts");
+
+/// A store with some history, closed.
+fn store(folder: &Path) -> PathBuf {
+    let mut lab = Lab::new(Store::open(folder, options()).unwrap(), 21);
+    lab.commit([pools()]).unwrap();
+    lab.run(60);
+    lab.store.close().unwrap();
+    folder.join(STORE_FILE)
+}
+
+/// What the check says after `damage` was done to a store.
+fn after(damage: impl FnOnce(&WriteTransaction)) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let file = store(folder.path());
+    let database = Database::open(&file).unwrap();
+    let txn = database.begin_write().unwrap();
+    damage(&txn);
+    txn.commit().unwrap();
+    drop(database);
+    let report = check(&file).unwrap();
+    assert_eq!(report.problems_total == 0, report.is_sound());
+    report
+}
+
+#[track_caller]
+fn assert_says(report: &Report, part: &str) {
+    let said = report.problems.iter().any(|problem| problem.contains(part));
+    assert!(said, "{part:?} is not among {:#?}", report.problems);
+}
+
+#[test]
+fn a_sound_store_is_sound_and_counted() {
+    let report = after(|_| {});
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert!(!report.unclean);
+    assert_eq!((report.schema, report.last_batch, report.checkpoint), (1, 61, 61));
+    assert!(report.events > 50 && report.ended > 5 && report.resources >= 10, "{report:?}");
+}
+
+#[test]
+fn a_gap_in_the_journal_is_found() {
+    let report = after(|txn| {
+        txn.open_table(JOURNAL).unwrap().remove((30, 0)).unwrap().unwrap();
+    });
+    assert_says(&report, "part (31, 0) of the journal follows (29, 0), where (30, 0) is due");
+}
+
+#[test]
+fn an_end_cut_off_the_journal_is_found() {
+    let report = after(|txn| {
+        txn.open_table(JOURNAL).unwrap().remove((61, 0)).unwrap().unwrap();
+    });
+    assert_says(&report, "the journal ends with batch 60, but the tables with batch 61");
+}
+
+#[test]
+fn a_mark_that_promises_too_little_is_found() {
+    let report = after(|txn| {
+        txn.open_table(JOURNAL).unwrap().retain(|(batch, _), _| batch > 10).unwrap();
+        txn.open_table(META).unwrap().remove("mark").unwrap().unwrap();
+    });
+    assert_says(&report, "the journal begins with batch 11, but the tables end with batch 0");
+}
+
+#[test]
+fn a_record_that_is_not_what_the_journal_says_is_found() {
+    let report = after(|txn| {
+        txn.open_table(RESOURCES).unwrap().remove("gpu-1").unwrap().unwrap();
+    });
+    assert_says(&report, "Resource(\"gpu-1\") is not what batch");
+    let report = after(|txn| {
+        let mut resources = txn.open_table(RESOURCES).unwrap();
+        let other = resources.get("gpu-2").unwrap().unwrap().value().to_vec();
+        resources.insert("gpu-1", other.as_slice()).unwrap();
+    });
+    assert_says(&report, "Resource(\"gpu-1\") is not what batch");
+}
+
+#[test]
+fn a_lost_lock_is_found_twice() {
+    let report = after(|txn| {
+        let mut locks = txn.open_table(LOCKS).unwrap();
+        let first = locks.first().unwrap().unwrap().0.value().to_owned();
+        locks.remove(first.as_str()).unwrap();
+    });
+    assert_says(&report, "holds no lock on");
+    assert_says(&report, "is not what batch");
+}
+
+#[test]
+fn gaps_in_the_indexes_of_events_are_found() {
+    let report = after(|txn| {
+        let mut postings = txn.open_table(POSTINGS).unwrap();
+        let (subject, first) = {
+            let row = postings.last().unwrap().unwrap();
+            (row.0.value().0.to_vec(), row.0.value().1)
+        };
+        postings.remove((subject.as_slice(), first)).unwrap();
+    });
+    assert_says(&report, "the index has");
+    let report = after(|txn| {
+        txn.open_table(EVENT_PARTS).unwrap().pop_last().unwrap();
+    });
+    assert_says(&report, "the index of events does not know where event");
+    let report = after(|txn| {
+        txn.open_table(POSTINGS)
+            .unwrap()
+            .insert((b"\x02gpu-1".as_slice(), 1_000_000), b"".as_slice())
+            .unwrap();
+    });
+    assert_says(&report, "knows event 1000000, which never was");
+}
+
+#[test]
+fn gaps_in_ended_leases_and_their_indexes_are_found() {
+    let report = after(|txn| {
+        txn.open_table(ENDED).unwrap().pop_first().unwrap();
+    });
+    assert_says(&report, "is not what batch");
+    assert_says(&report, "by target has rows that belong to none");
+    assert_says(&report, "by owner has rows that belong to none");
+    let report = after(|txn| {
+        txn.open_table(ENDED_BY_TARGET).unwrap().pop_first().unwrap();
+        txn.open_table(ENDED_BY_OWNER).unwrap().pop_first().unwrap();
+    });
+    assert_says(&report, "the index by target lacks ended lease");
+    assert_says(&report, "the index by owner lacks ended lease");
+}
+
+#[test]
+fn a_flipped_bit_in_a_page_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = store(folder.path());
+    let sound = std::fs::read(&file).unwrap();
+    let name = sound.windows(5).position(|bytes| bytes == b"gpu-1").expect("a name is in some page");
+    let mut damaged = sound;
+    damaged[name] ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    if let Ok(report) = check(&file) {
+        assert!(!report.is_sound());
+    }
+}
+
+#[test]
+fn a_store_that_was_not_closed_is_checked_without_touching_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 2);
+    lab.commit([pools()]).unwrap();
+    lab.run(30);
+    // A copy of the file while it is open is what a killed process leaves behind.
+    let copy = folder.path().join("killed.redb");
+    std::fs::copy(folder.path().join(STORE_FILE), &copy).unwrap();
+    let before = std::fs::read(&copy).unwrap();
+    let report = check(&copy).unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert!(report.unclean);
+    assert_eq!(report.last_batch, 31);
+    assert_eq!(std::fs::read(&copy).unwrap(), before);
+}
+
+#[test]
+fn a_newer_store_is_refused_and_nothing_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = store(folder.path());
+    let database = Database::open(&file).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(META).unwrap().insert("schema", 2_u32.to_be_bytes().as_slice()).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let due = "the store has schema version 2, this lessor knows versions up to 1: use a newer lessor";
+    assert_eq!(check(&file).unwrap_err().to_string(), due);
+    assert_eq!(Store::open(&file, options()).unwrap_err().to_string(), due);
+    assert!(check(&folder.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn checkpointed_tables_hold_what_is_current_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 33);
+    lab.commit([pools()]).unwrap();
+    lab.run(80);
+    let (resources, locks) = (lab.ledger.resource_count() as u64, lab.ledger.lock_count() as u64);
+    lab.store.close().unwrap();
+    let database = Database::open(folder.path().join(STORE_FILE)).unwrap();
+    let txn = database.begin_read().unwrap();
+    assert_eq!(txn.open_table(RESOURCES).unwrap().len().unwrap(), resources);
+    assert_eq!(txn.open_table(LOCKS).unwrap().len().unwrap(), locks);
+}

@@ -1,0 +1,198 @@
+//! Queries over history give what a plain filter over everything that happened gives, wherever the checkpoint is.
+
+use std::cmp::Reverse;
+
+use lessor_ledger::{Event, EventId, EventKind, Lease, LeaseId, Span};
+use lessor_store::{EventFilter, LeaseFilter, Retention, Store, StoreOptions};
+
+use crate::lab::commands::{owner, pools, target};
+use crate::lab::disk::Disk;
+use crate::lab::{Lab, dice::Dice, options};
+
+fn lab(seed: u64, options: StoreOptions) -> Lab {
+    let mut lab = Lab::new(Store::open_with_backend(Disk::default(), options).unwrap(), seed);
+    lab.commit([pools()]).unwrap();
+    lab
+}
+
+fn expected_events(all: &[Event], filter: &EventFilter) -> Vec<Event> {
+    let mut events: Vec<_> = all.to_vec();
+    events.retain(|event| {
+        filter.after.is_none_or(|after| event.id > after)
+            && filter.before.is_none_or(|before| event.id < before)
+            && filter.target.as_ref().is_none_or(|target| event.target.as_ref() == Some(target))
+            && filter.lease.is_none_or(|lease| event.lease == Some(lease))
+            && (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
+    });
+    if filter.newest_first {
+        events.reverse();
+    }
+    events.truncate(filter.limit);
+    events
+}
+
+fn expected_leases(all: &[Lease], filter: &LeaseFilter) -> Vec<Lease> {
+    let mut leases: Vec<_> = all.to_vec();
+    leases.retain(|lease| {
+        let held = |target| lease.targets.contains(target) || lease.returned.contains(target);
+        filter.after.is_none_or(|after| lease.id > after)
+            && filter.before.is_none_or(|before| lease.id < before)
+            && filter.target.as_ref().is_none_or(held)
+            && filter.owner.as_ref().is_none_or(|owner| lease.owner == *owner)
+    });
+    leases.sort_by_key(|lease| lease.id);
+    if filter.newest_first {
+        leases.sort_by_key(|lease| Reverse(lease.id));
+    }
+    leases.truncate(filter.limit);
+    leases
+}
+
+fn event_filter(dice: &mut Dice, last: u64) -> EventFilter {
+    let mut filter = EventFilter { newest_first: dice.once_in(2), ..EventFilter::default() };
+    if dice.once_in(2) {
+        filter.after = Some(EventId(dice.below(last + 2)));
+    }
+    if dice.once_in(2) {
+        filter.before = Some(EventId(dice.below(last + 2)));
+    }
+    match dice.below(5) {
+        0 => filter.target = Some(target(format!("gpu-{}", dice.below(7)))),
+        1 => filter.lease = Some(LeaseId(dice.below(40))),
+        2 => filter.kinds = (0..=dice.below(3)).map(|_| *dice.pick(&EventKind::ALL)).collect(),
+        3 => {
+            filter.target = Some(target(format!("board-{}", dice.below(5))));
+            filter.kinds = vec![EventKind::LeaseGranted, EventKind::LeaseEnded];
+        }
+        _ => {}
+    }
+    if dice.once_in(2) {
+        filter.limit = usize::try_from(dice.below(12)).unwrap();
+    }
+    filter
+}
+
+fn lease_filter(dice: &mut Dice, last: u64) -> LeaseFilter {
+    let mut filter = LeaseFilter { newest_first: dice.once_in(2), ..LeaseFilter::default() };
+    if dice.once_in(2) {
+        filter.after = Some(LeaseId(dice.below(last + 2)));
+    }
+    if dice.once_in(2) {
+        filter.before = Some(LeaseId(dice.below(last + 2)));
+    }
+    if dice.once_in(2) {
+        filter.target = Some(target(format!("gpu-{}", dice.below(7))));
+    }
+    if dice.once_in(2) {
+        filter.owner = Some(owner(dice.pick::<&str>(&["ann", "bob", "nobody"])));
+    }
+    if dice.once_in(2) {
+        filter.limit = usize::try_from(dice.below(8)).unwrap();
+    }
+    filter
+}
+
+#[test]
+fn queries_match_a_plain_filter_wherever_the_checkpoint_is() {
+    for seed in 0..40 {
+        let mut options = options();
+        options.generation_records = 1 + usize::try_from(seed).unwrap() * 12;
+        let mut lab = lab(seed, options);
+        let reader = lab.store.reader();
+        for _ in 0..12 {
+            lab.run(5);
+            let counters = lab.ledger.counters();
+            for _ in 0..10 {
+                let filter = event_filter(&mut lab.dice, counters.event);
+                let due = expected_events(&lab.memory.events, &filter);
+                assert_eq!(reader.events(&filter).unwrap(), due, "seed {seed}, {filter:?}");
+                let filter = lease_filter(&mut lab.dice, counters.lease);
+                let due = expected_leases(&lab.memory.ended, &filter);
+                assert_eq!(reader.leases(&filter).unwrap(), due, "seed {seed}, {filter:?}");
+                let id = LeaseId(lab.dice.below(counters.lease + 2));
+                let due = lab.memory.ended.iter().find(|lease| lease.id == id).cloned();
+                assert_eq!(reader.lease(id).unwrap(), due, "seed {seed}, lease {id}");
+            }
+        }
+        assert!(lab.memory.ended.len() > 5, "seed {seed} ends too few leases to show anything");
+    }
+}
+
+#[test]
+fn history_beyond_the_count_goes_and_the_rest_is_still_indexed() {
+    for seed in 0..20 {
+        let retention = Retention { events: 50, ..Retention::default() };
+        let mut lab = lab(seed, StoreOptions { retention, ..options() });
+        lab.run(150);
+        while lab.store.checkpoint_some().unwrap() {}
+        let reader = lab.store.reader();
+        let events = reader.events(&EventFilter::default()).unwrap();
+        assert!((50..90).contains(&events.len()), "{} events are kept", events.len());
+        assert_eq!(reader.first_event().unwrap(), events[0].id);
+        assert_eq!(events.last(), lab.memory.events.last());
+        for _ in 0..50 {
+            let filter = event_filter(&mut lab.dice, lab.memory.events.len() as u64);
+            assert_eq!(reader.events(&filter).unwrap(), expected_events(&events, &filter), "{filter:?}");
+        }
+        let leases = reader.leases(&LeaseFilter::default()).unwrap();
+        let due = events.iter().filter(|event| event.kind == EventKind::LeaseEnded);
+        let due: std::collections::BTreeSet<_> = due.filter_map(|event| event.lease).collect();
+        assert_eq!(leases.iter().map(|lease| lease.id).collect::<std::collections::BTreeSet<_>>(), due);
+        for _ in 0..50 {
+            let filter = lease_filter(&mut lab.dice, lab.ledger.counters().lease);
+            assert_eq!(reader.leases(&filter).unwrap(), expected_leases(&leases, &filter), "{filter:?}");
+        }
+    }
+}
+
+#[test]
+fn history_that_is_too_old_goes() {
+    let retention = Retention { keep: Span::from_secs(3600), ..Retention::default() };
+    let mut lab = lab(1, StoreOptions { retention, ..options() });
+    lab.run(60);
+    let young = lab.now.plus(Span::from_secs(3601));
+    lab.now = young;
+    lab.run(1);
+    while lab.store.checkpoint_some().unwrap() {}
+    let events = lab.store.reader().events(&EventFilter::default()).unwrap();
+    assert!(events.iter().all(|event| event.at >= young), "{:?}", events.first());
+    assert_eq!(lab.store.reader().last_event().0, lab.memory.events.len() as u64);
+}
+
+#[test]
+fn what_recovery_needs_is_kept_however_small_the_retention() {
+    let retention = Retention { keep: Span::ZERO, events: 0 };
+    let disk = Disk::default();
+    let options = StoreOptions { retention, generation_records: 10_000, ..options() };
+    let mut lab = Lab::new(Store::open_with_backend(disk.clone(), options.clone()).unwrap(), 5);
+    lab.commit([pools()]).unwrap();
+    for _ in 0..30 {
+        let commands = lab.random();
+        lab.commit(commands).unwrap();
+    }
+    drop(lab.store);
+    let (_store, ledger) = Store::open_with_backend(disk, options).unwrap();
+    assert_eq!(crate::lab::show(&ledger), crate::lab::show(&lab.ledger));
+}
+
+#[test]
+fn a_batch_of_many_parts_is_read_back_in_order() {
+    let mut lab = lab(9, options());
+    let entries = |count| {
+        let mut all = match pools() {
+            lessor_ledger::Command::Sync(entries) => entries,
+            other => panic!("{other:?}"),
+        };
+        all[0].names = (0..count).map(|n| target(format!("gpu-{n}"))).collect();
+        lessor_ledger::Command::Sync(all)
+    };
+    lab.commit([entries(2_000)]).unwrap();
+    let reader = lab.store.reader();
+    assert!(lab.memory.events.len() > 1_990);
+    assert_eq!(reader.events(&EventFilter::default()).unwrap(), lab.memory.events);
+    while lab.store.checkpoint_some().unwrap() {}
+    assert_eq!(reader.events(&EventFilter::default()).unwrap(), lab.memory.events);
+    let kinds =
+        EventFilter { kinds: vec![EventKind::ResourceCreated], newest_first: true, ..EventFilter::default() };
+    assert_eq!(reader.events(&kinds).unwrap(), expected_events(&lab.memory.events, &kinds));
+}

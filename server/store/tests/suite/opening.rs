@@ -1,0 +1,86 @@
+//! What opening makes, finds and refuses.
+
+use lessor_ledger::{Counters, Ledger, Time};
+use lessor_store::{Batch, CommitError, EventFilter, OpenError, STORE_FILE, Store, StoreOptions};
+
+use crate::lab::commands::pools;
+use crate::lab::{Lab, options, show};
+
+#[test]
+fn a_new_folder_becomes_an_empty_store_and_keeps_its_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep").join("data");
+    let (store, ledger) = Store::open(&path, StoreOptions::default()).unwrap();
+    assert!(path.join(STORE_FILE).is_file());
+    assert_eq!((store.last_batch(), ledger.counters()), (0, Counters::default()));
+    drop(store);
+    let (_store, again) =
+        Store::open(&path, StoreOptions { seed: Some(1), ..StoreOptions::default() }).unwrap();
+    assert_eq!(again.settings().seed, ledger.settings().seed);
+}
+
+#[test]
+fn a_store_in_use_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, _ledger) = Store::open(folder.path(), options()).unwrap();
+    let error = Store::open(folder.path(), options()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{} is in use by another lessor", folder.path().display()));
+    let error = lessor_store::check(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(STORE_FILE);
+    let content = b"These are the voyages of the starship Enterprise. ".repeat(500);
+    std::fs::write(&file, &content).unwrap();
+    let error = Store::open(folder.path(), options()).unwrap_err();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), content);
+}
+
+#[test]
+fn a_closed_store_replays_nothing_and_a_dropped_one_loses_nothing() {
+    for close in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 11);
+        lab.commit([pools()]).unwrap();
+        lab.run(40);
+        let reader = lab.store.reader();
+        if close {
+            lab.store.close().unwrap();
+        } else {
+            drop(lab.store);
+        }
+        assert!(reader.events(&EventFilter::default()).is_err());
+        let (store, ledger) = Store::open(folder.path(), options()).unwrap();
+        assert_eq!(show(&ledger), show(&lab.ledger));
+        assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), lab.memory.events);
+        assert!(!close || store.backlog() == 0);
+    }
+}
+
+#[test]
+fn time_and_counters_outlive_everything_that_had_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let counters = Counters { lease: 70, request: 80, event: 90 };
+    let at = Time::from_millis(5);
+    let (mut store, _) = Store::open(folder.path(), options()).unwrap();
+    store.commit(&Batch { number: 1, at, counters, changes: &[] }).unwrap();
+    drop(store);
+    let (_store, ledger) = Store::open(folder.path(), options()).unwrap();
+    assert_eq!((ledger.counters(), ledger.now()), (counters, at));
+}
+
+#[test]
+fn a_batch_out_of_order_is_refused_and_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, ledger) = Store::open(folder.path(), options()).unwrap();
+    let commit = |store: &mut Store, ledger: &Ledger, number| {
+        store.commit(&Batch { number, at: Time::ZERO, counters: ledger.counters(), changes: &[] })
+    };
+    let error = commit(&mut store, &ledger, 2).unwrap_err();
+    assert!(matches!(error, CommitError::Order { expected: 1, given: 2 }), "{error}");
+    commit(&mut store, &ledger, 1).unwrap();
+}
