@@ -229,7 +229,7 @@ impl Collector for Work {
             1.0,
         )?;
         let took = stats.commit_micros.read();
-        histogram(encoder, "lessor_commit_seconds", "Seconds that one commit took", &took, 1e-6)?;
+        histogram(encoder, "lessor_commit_seconds", "Seconds that one commit took", &took, 1e6)?;
         let single = [
             ("lessor_commit_failures", "Commits that failed", &stats.commit_failures),
             ("lessor_store_reopened", "Times the store was opened again after a failure", &stats.reopened),
@@ -275,10 +275,10 @@ fn histogram(
     name: &str,
     help: &str,
     reading: &Reading,
-    scale: f64,
+    per_unit: f64,
 ) -> fmt::Result {
     #[expect(clippy::cast_precision_loss, reason = "a metric need not be exact beyond 2^53")]
-    let scaled = |value: u64| value as f64 * scale;
+    let scaled = |value: u64| value as f64 / per_unit;
     let buckets = reading.buckets.iter().map(|&(bound, count)| (bound.map_or(f64::INFINITY, scaled), count));
     let buckets: Vec<_> = buckets.collect();
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;

@@ -58,7 +58,7 @@ use crate::{contest, health, v1};
         health::alive,
         health::ready,
     ),
-    components(schemas(ProblemView, More, ConflictView, UnmetView)),
+    components(schemas(ProblemView, More, ConflictView, UnmetView, v1::event::Order)),
     modifiers(&Problems)
 )]
 struct Document;

@@ -402,3 +402,61 @@ impl From<&Unmet> for UnmetView {
         Self { rule, pool: pool.to_string(), reason: unmet.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_are_part_of_the_api_and_only_ever_added_to() {
+        let list: Vec<_> =
+            Kind::ALL.iter().map(|kind| format!("{} {}", kind.status().as_u16(), kind.uri())).collect();
+        let known = [
+            "400 /problems/malformed",
+            "400 /problems/invalid",
+            "403 /problems/foreign-origin",
+            "404 /problems/not-found",
+            "404 /problems/no-such-pool",
+            "404 /problems/no-such-resource",
+            "404 /problems/no-such-lease",
+            "404 /problems/no-such-request",
+            "405 /problems/method-not-allowed",
+            "408 /problems/request-timeout",
+            "409 /problems/busy",
+            "409 /problems/not-holder",
+            "409 /problems/granted",
+            "409 /problems/state-mismatch",
+            "410 /problems/lease-ended",
+            "410 /problems/request-over",
+            "412 /problems/stale-revision",
+            "413 /problems/too-large",
+            "415 /problems/unsupported-media-type",
+            "421 /problems/foreign-host",
+            "422 /problems/unsatisfiable",
+            "422 /problems/key-reused",
+            "429 /problems/limit",
+            "500 /problems/internal",
+            "503 /problems/overloaded",
+            "503 /problems/read-only",
+            "503 /problems/stopping",
+        ];
+        assert_eq!(list, known);
+    }
+
+    #[test]
+    fn only_a_full_line_is_a_limit_that_waiting_helps_with() {
+        use lessor_ledger::limits::REQUESTS_MAX;
+        let full = Refusal::Limit { what: "requests waiting", limit: REQUESTS_MAX };
+        assert_eq!(Problem::from(full).kind(), Kind::Limit);
+        let large = Refusal::Limit { what: "parts in one request", limit: 16 };
+        assert_eq!(Problem::from(large).kind(), Kind::Invalid);
+    }
+
+    #[test]
+    fn what_broke_inside_stays_inside() {
+        let cause = std::io::Error::other("secret path");
+        assert_eq!(Problem::internal(&cause).detail(), "");
+        let problem = Problem::from(Error::ReadOnly("secret path".into()));
+        assert!(!problem.detail().contains("secret"), "{}", problem.detail());
+    }
+}

@@ -1,5 +1,6 @@
 //! `POST /v1/leases`: from the body to the command.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::State as Extract;
@@ -15,7 +16,7 @@ use crate::extract::Json;
 use crate::limits::{HOLD_MAX, KEY_BYTES_MAX};
 use crate::problem::Problem;
 use crate::time::Length;
-use crate::v1::body::{self, Pairs};
+use crate::v1::body;
 use crate::v1::hold::{self, Answer};
 use crate::v1::view::{LeaseView, RequestView};
 
@@ -44,7 +45,7 @@ pub(crate) struct AcquireBody {
     state: Option<String>,
     /// Labels that they must carry.
     #[serde(default)]
-    labels: Option<Pairs>,
+    labels: Option<BTreeMap<String, String>>,
     /// Exactly these targets. A name that is not a registered resource is simply locked.
     #[serde(default)]
     targets: Option<Vec<String>>,
@@ -93,7 +94,7 @@ pub(crate) struct PartBody {
     state: Option<String>,
     /// Labels that they must carry.
     #[serde(default)]
-    labels: Option<Pairs>,
+    labels: Option<BTreeMap<String, String>>,
     /// Exactly these targets.
     #[serde(default)]
     targets: Option<Vec<String>>,
@@ -112,7 +113,7 @@ pub(crate) struct Ask {
 }
 
 /// Leases now, or gets in line.
-#[utoipa::path(post, path = "/v1/leases", tag = "leases", request_body = AcquireBody,
+#[utoipa::path(post, path = "/v1/leases", operation_id = "acquire", tag = "leases", request_body = AcquireBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Like `request_id`; may be in quotes")),
     responses(
         (status = 201, description = "Granted", body = LeaseView,

@@ -95,7 +95,7 @@ pub(crate) enum Order {
 }
 
 /// Lists events by number. With `order=desc` the cursor goes into `before`.
-#[utoipa::path(get, path = "/v1/events", tag = "events", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(ListQuery), responses(
     (status = 200, description = "Events", body = Page<EventView>)
 ))]
 pub(crate) async fn list(
@@ -132,7 +132,7 @@ pub(crate) struct StreamQuery {
 /// Follows events as server-sent events: `id` is the event's number, `event` its kind, `data` the event as JSON.
 ///
 /// `event: reset` says that events between the last `id` and the next one are no longer kept.
-#[utoipa::path(get, path = "/v1/events/stream", tag = "events",
+#[utoipa::path(get, path = "/v1/events/stream", operation_id = "follow_events", tag = "events",
     params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this event")),
     responses((status = 200, description = "Events as they happen", body = String, content_type = "text/event-stream"))
 )]

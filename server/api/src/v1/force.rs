@@ -70,7 +70,7 @@ impl ForceBody {
 }
 
 /// Ends a lease in its owner's place.
-#[utoipa::path(post, path = "/v1/leases/{id}/force-release", tag = "leases", params(("id" = u64, Path)),
+#[utoipa::path(post, path = "/v1/leases/{id}/force-release", operation_id = "force_release_lease", tag = "leases", params(("id" = u64, Path)),
     request_body = ForceBody,
     responses(
         (status = 200, description = "How the lease ended", body = LeaseView),
@@ -89,7 +89,7 @@ pub(crate) async fn lease(
 }
 
 /// Takes one target away from whoever holds it.
-#[utoipa::path(post, path = "/v1/locks/force-release", tag = "locks", request_body = ForceTargetBody, responses(
+#[utoipa::path(post, path = "/v1/locks/force-release", operation_id = "force_release_target", tag = "locks", request_body = ForceTargetBody, responses(
     (status = 200, description = "What is left of the lease, or how it ended", body = LeaseView),
     (status = 409, description = "Nobody holds it, or somebody else: who"),
 ))]

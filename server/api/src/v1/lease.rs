@@ -35,7 +35,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Lists leases by ID.
-#[utoipa::path(get, path = "/v1/leases", tag = "leases", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/leases", operation_id = "list_leases", tag = "leases", params(ListQuery), responses(
     (status = 200, description = "Leases", body = Page<LeaseView>)
 ))]
 pub(crate) async fn list(
@@ -80,7 +80,7 @@ async fn ended(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> 
 }
 
 /// Shows a lease, held or ended.
-#[utoipa::path(get, path = "/v1/leases/{id}", tag = "leases", params(("id" = u64, Path)), responses(
+#[utoipa::path(get, path = "/v1/leases/{id}", operation_id = "show_lease", tag = "leases", params(("id" = u64, Path)), responses(
     (status = 200, description = "The lease", body = LeaseView),
     (status = 404, description = "No such lease, or it ended so long ago that it is forgotten"),
 ))]
@@ -110,7 +110,7 @@ pub(crate) struct RenewBody {
 }
 
 /// Moves the deadline on.
-#[utoipa::path(post, path = "/v1/leases/{id}/renew", tag = "leases", params(("id" = u64, Path)),
+#[utoipa::path(post, path = "/v1/leases/{id}/renew", operation_id = "renew_lease", tag = "leases", params(("id" = u64, Path)),
     request_body = Option<RenewBody>,
     responses(
         (status = 200, description = "The lease with its new deadline", body = LeaseView),
@@ -147,7 +147,7 @@ pub(crate) struct ReleaseBody {
 }
 
 /// Gives back all of a lease, or some of its targets.
-#[utoipa::path(post, path = "/v1/leases/{id}/release", tag = "leases", params(("id" = u64, Path)),
+#[utoipa::path(post, path = "/v1/leases/{id}/release", operation_id = "release_lease", tag = "leases", params(("id" = u64, Path)),
     request_body = Option<ReleaseBody>,
     responses(
         (status = 200, description = "What is left of the lease, or how it ended", body = LeaseView),
@@ -183,7 +183,7 @@ pub(crate) struct DeleteQuery {
 }
 
 /// Gives back all of a lease. Doing it again is no error.
-#[utoipa::path(delete, path = "/v1/leases/{id}", tag = "leases", params(("id" = u64, Path), DeleteQuery), responses(
+#[utoipa::path(delete, path = "/v1/leases/{id}", operation_id = "delete_lease", tag = "leases", params(("id" = u64, Path), DeleteQuery), responses(
     (status = 204, description = "The lease is over, now or since before"),
     (status = 404, description = "No lease ever had this ID"),
     (status = 409, description = "Not the owner: who is"),

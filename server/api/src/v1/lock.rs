@@ -31,7 +31,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Lists locks by target.
-#[utoipa::path(get, path = "/v1/locks", tag = "locks", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/locks", operation_id = "list_locks", tag = "locks", params(ListQuery), responses(
     (status = 200, description = "Locks", body = Page<LockView>)
 ))]
 pub(crate) async fn list(

@@ -30,7 +30,7 @@ fn view(ledger: &Ledger, pool: &Pool) -> PoolView {
 }
 
 /// Lists pools by name.
-#[utoipa::path(get, path = "/v1/pools", tag = "pools", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/pools", operation_id = "list_pools", tag = "pools", params(ListQuery), responses(
     (status = 200, description = "Pools", body = Page<PoolView>)
 ))]
 pub(crate) async fn list(
@@ -46,7 +46,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a pool.
-#[utoipa::path(get, path = "/v1/pools/{name}", tag = "pools", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/pools/{name}", operation_id = "show_pool", tag = "pools", params(("name" = String, Path)), responses(
     (status = 200, description = "The pool", body = PoolView),
     (status = 404, description = "No such pool"),
 ))]

@@ -38,7 +38,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Lists requests in the order in which they came.
-#[utoipa::path(get, path = "/v1/requests", tag = "requests", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/requests", operation_id = "list_requests", tag = "requests", params(ListQuery), responses(
     (status = 200, description = "Requests", body = Page<RequestView>)
 ))]
 pub(crate) async fn list(
@@ -83,7 +83,7 @@ pub(crate) struct ShowQuery {
 }
 
 /// Shows a request. For a waiting one this is a sign of life, which keeps its place in line.
-#[utoipa::path(get, path = "/v1/requests/{id}", tag = "requests", params(("id" = u64, Path), ShowQuery), responses(
+#[utoipa::path(get, path = "/v1/requests/{id}", operation_id = "show_request", tag = "requests", params(("id" = u64, Path), ShowQuery), responses(
     (status = 200, description = "The request; `lease` once it is granted", body = RequestView),
     (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
 ))]
@@ -131,7 +131,7 @@ async fn wait(app: &App, id: RequestId, patience: Duration) -> Result<RequestVie
 }
 
 /// Leaves the line. Doing it again is no error, but what was granted meanwhile stays granted.
-#[utoipa::path(delete, path = "/v1/requests/{id}", tag = "requests", params(("id" = u64, Path)), responses(
+#[utoipa::path(delete, path = "/v1/requests/{id}", operation_id = "withdraw_request", tag = "requests", params(("id" = u64, Path)), responses(
     (status = 204, description = "The request is over"),
     (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
     (status = 409, description = "It was granted: release the lease instead"),

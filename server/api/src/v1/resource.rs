@@ -1,5 +1,7 @@
 //! `/v1/resources`: the records of targets.
 
+use std::collections::BTreeMap;
+
 use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -11,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Kind, More, Problem};
-use crate::v1::body::{self, AddressesBody, Pairs};
+use crate::v1::body::{self, AddressesBody};
 use crate::v1::list::{self, Page};
 use crate::v1::view::ResourceView;
 
@@ -34,7 +36,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Lists resources by name.
-#[utoipa::path(get, path = "/v1/resources", tag = "resources", params(ListQuery), responses(
+#[utoipa::path(get, path = "/v1/resources", operation_id = "list_resources", tag = "resources", params(ListQuery), responses(
     (status = 200, description = "Resources", body = Page<ResourceView>)
 ))]
 pub(crate) async fn list(
@@ -62,7 +64,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a resource.
-#[utoipa::path(get, path = "/v1/resources/{name}", tag = "resources", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/resources/{name}", operation_id = "show_resource", tag = "resources", params(("name" = String, Path)), responses(
     (status = 200, description = "The resource", body = ResourceView,
         headers(("ETag" = String, description = "Its revision in quotes"))),
     (status = 404, description = "No such resource"),
@@ -94,10 +96,10 @@ pub(crate) struct EditBody {
     state: Option<String>,
     /// All of its labels.
     #[serde(default)]
-    labels: Option<Pairs>,
+    labels: Option<BTreeMap<String, String>>,
     /// All of its user data.
     #[serde(default)]
-    user_data: Option<Pairs>,
+    user_data: Option<BTreeMap<String, String>>,
     /// All of its addresses.
     #[serde(default)]
     addresses: Option<AddressesBody>,
@@ -142,7 +144,7 @@ impl EditBody {
 }
 
 /// Creates a resource, or replaces all that a client can set; what is left out becomes empty.
-#[utoipa::path(put, path = "/v1/resources/{name}", tag = "resources", request_body = EditBody,
+#[utoipa::path(put, path = "/v1/resources/{name}", operation_id = "put_resource", tag = "resources", request_body = EditBody,
     params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only create")),
     responses(
@@ -165,7 +167,7 @@ pub(crate) async fn put(
 }
 
 /// Changes what the body has; labels, user data and addresses each as a whole.
-#[utoipa::path(patch, path = "/v1/resources/{name}", tag = "resources", request_body = EditBody,
+#[utoipa::path(patch, path = "/v1/resources/{name}", operation_id = "patch_resource", tag = "resources", request_body = EditBody,
     params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
     responses(
         (status = 200, description = "Changed", body = ResourceView),
@@ -195,7 +197,7 @@ fn edited(app: &App, reply: &Reply) -> Response {
 }
 
 /// Deletes a resource that nobody holds.
-#[utoipa::path(delete, path = "/v1/resources/{name}", tag = "resources",
+#[utoipa::path(delete, path = "/v1/resources/{name}", operation_id = "delete_resource", tag = "resources",
     params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
     responses(
         (status = 204, description = "Deleted"),

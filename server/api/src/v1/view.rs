@@ -123,9 +123,9 @@ pub(crate) struct LeasedView {
     name: String,
     pool: String,
     state: String,
-    labels: Pairs,
+    labels: BTreeMap<String, String>,
     addresses: AddressesBody,
-    user_data: Pairs,
+    user_data: BTreeMap<String, String>,
 }
 
 impl LeaseView {
@@ -245,7 +245,7 @@ pub(crate) struct PartView {
     /// How many.
     count: usize,
     /// Labels that they must carry.
-    labels: Pairs,
+    labels: BTreeMap<String, String>,
     /// Which targets; empty for any of the pool.
     targets: Vec<String>,
 }
@@ -426,8 +426,8 @@ pub(crate) struct ResourceView {
     lease: Option<u64>,
     /// Until when it is held; null for no deadline, or if nobody holds it.
     until: Option<Stamp>,
-    labels: Pairs,
-    user_data: Pairs,
+    labels: BTreeMap<String, String>,
+    user_data: BTreeMap<String, String>,
     addresses: AddressesBody,
     /// Set while no new lease may be granted on it.
     cordon: Option<CordonView>,

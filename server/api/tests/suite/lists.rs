@@ -1,0 +1,146 @@
+//! Lists: their shape, limits, cursors and filters.
+
+use serde_json::{Value, json};
+
+use crate::lab::Lab;
+
+fn names(page: &Value, field: &str) -> Vec<Value> {
+    page["items"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{page}"))
+        .iter()
+        .map(|item| item[field].clone())
+        .collect()
+}
+
+impl Lab {
+    /// Follows the cursor from page to page.
+    async fn walk(&self, path: &str, field: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("{path}{cursor}")).await.expect(200);
+            all.extend(names(&page, field));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&after={next}"),
+                None => return all,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_list_has_items_and_a_cursor() {
+    let lab = Lab::start().await;
+    for path in ["leases", "requests", "pools", "resources", "locks", "events", "leases?ended=true"] {
+        let page = lab.get(&format!("/v1/{path}")).await.expect(200);
+        assert!(page["items"].is_array(), "{path}: {page}");
+        assert_eq!(page.as_object().map(serde_json::Map::len), Some(2), "{path}: {page}");
+        assert_eq!(page["next"], Value::Null, "{path}: {page}");
+        let separator = if path.contains('?') { '&' } else { '?' };
+        for bad in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit=", "nonsense=1", "limit=1&limit=2"]
+        {
+            let answer = lab.get(&format!("/v1/{path}{separator}{bad}")).await;
+            let kind = if matches!(bad, "limit=0" | "limit=1001") { "invalid" } else { "malformed" };
+            answer.problem(400, kind);
+        }
+        lab.get(&format!("/v1/{path}{separator}limit=1000")).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_walk_sees_everything_once() {
+    let lab = Lab::start().await;
+    let all = lab.walk("/v1/resources?limit=1", "name").await;
+    assert_eq!(all, ["cpu-1", "gpu-1", "gpu-2", "gpu-3"]);
+    assert_eq!(lab.walk("/v1/resources?limit=2", "name").await, all);
+    assert_eq!(lab.walk("/v1/pools?limit=1", "name").await, ["cpu", "gpu", "vm"]);
+    for target in ["a", "b", "c"] {
+        lab.acquire(json!({"owner": "ann", "targets": [target]})).await;
+    }
+    assert_eq!(lab.walk("/v1/leases?limit=2", "id").await, [1, 2, 3]);
+    assert_eq!(lab.walk("/v1/locks?limit=2", "target").await, ["a", "b", "c"]);
+    let events = lab.walk("/v1/events?limit=2", "id").await;
+    let numbers: Vec<Value> = (1..=events.len()).map(|n| json!(n)).collect();
+    assert_eq!(events, numbers);
+}
+
+#[tokio::test]
+async fn filters_leave_out_the_rest() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "count": 2})).await;
+    lab.acquire(json!({"owner": "bob", "pool": "cpu"})).await;
+    for (path, field, wanted) in [
+        ("resources?pool=gpu", "name", vec!["gpu-1", "gpu-2", "gpu-3"]),
+        ("resources?pool=gpu&state=free", "name", vec!["gpu-3"]),
+        ("resources?owner=ann", "name", vec!["gpu-1", "gpu-2"]),
+        ("resources?pool=nope", "name", vec![]),
+        ("leases?owner=ann", "owner", vec!["ann"]),
+        ("leases?target=cpu-1", "owner", vec!["bob"]),
+        ("leases?target=cpu-1&owner=ann", "owner", vec![]),
+        ("leases?target=cpu-1&after=2", "owner", vec![]),
+        ("locks?owner=bob", "target", vec!["cpu-1"]),
+        ("locks?target=gpu-1", "target", vec!["gpu-1"]),
+        ("locks?live=false", "target", vec![]),
+    ] {
+        let page = lab.get(&format!("/v1/{path}")).await.expect(200);
+        assert_eq!(names(&page, field), wanted, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_has_the_shape_that_others_rely_on_and_is_live_up_to_its_deadline() {
+    let lab = Lab::start().await;
+    lab.post("/v1/locks/lock", json!({"job": 17, "targets": ["001"], "duration": "5m0s"})).await.expect(200);
+    let lock = |live: bool| json!({"target": "001", "lease": 1, "owner": "job:17", "job": 17, "deadline": "2026-05-04T09:05:00Z", "live": live});
+    assert_eq!(lab.get("/v1/locks").await.expect(200), json!({"items": [lock(true)], "next": null}));
+    lab.pass(300_000);
+    assert_eq!(lab.get("/v1/locks").await.expect(200)["items"][0], lock(true), "at the deadline itself");
+    lab.pass(1);
+    assert_eq!(lab.get("/v1/locks").await.expect(200)["items"][0], lock(false), "just after");
+    lab.acquire(json!({"owner": "ann", "targets": ["002"]})).await;
+    assert_eq!(lab.get("/v1/locks?target=002").await.expect(200)["items"][0]["job"], Value::Null);
+}
+
+#[tokio::test]
+async fn ended_leases_are_listed_apart() {
+    let lab = Lab::start().await;
+    for owner in ["ann", "bob", "ann"] {
+        lab.acquire(json!({"owner": owner, "pool": "cpu"})).await;
+        let id = lab.keeper.snapshot().counters().lease;
+        lab.delete(&format!("/v1/leases/{id}")).await.expect(204);
+    }
+    lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
+    assert_eq!(names(&lab.get("/v1/leases").await.expect(200), "id"), [4]);
+    assert_eq!(lab.walk("/v1/leases?ended=true&limit=1", "id").await, [1, 2, 3]);
+    assert_eq!(lab.walk("/v1/leases?ended=true&owner=ann", "id").await, [1, 3]);
+    assert_eq!(
+        names(&lab.get("/v1/leases?ended=true&target=gpu-1").await.expect(200), "id"),
+        [] as [Value; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_pool_shows_its_counts_and_its_line() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "count": 2})).await;
+    lab.post("/v1/leases", json!({"owner": "bob", "pool": "gpu", "count": 3, "wait": 1})).await.expect(202);
+    let pool = lab.get("/v1/pools/gpu").await.expect(200);
+    assert_eq!(
+        pool,
+        json!({
+            "name": "gpu", "kind": "static", "origin": "config", "initial_state": "free",
+            "total": 3, "free": 1, "held": 2, "by_state": {"free": 1, "leased": 2},
+            "waiting": 1, "oldest_wait_since": "2026-05-04T09:00:00Z",
+            "default_ttl_ms": 600_000, "max_ttl_ms": null, "on_expire": "free", "reap_after_ms": null,
+            "lifecycle": null,
+        })
+    );
+    let dynamic = lab.get("/v1/pools/vm").await.expect(200);
+    assert_eq!(dynamic["kind"], "dynamic");
+    assert_eq!(
+        dynamic["lifecycle"],
+        json!({"min_count": 0, "max_count": 2, "lifespan_ms": 3_600_000, "needs": {}})
+    );
+    lab.get("/v1/pools/nope").await.problem(404, "no-such-pool");
+}

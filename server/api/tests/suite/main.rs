@@ -1,0 +1,12 @@
+//! The API over its router, with a real keeper on a real store, and a clock that the test sets.
+
+mod events;
+mod guard;
+mod lab;
+mod leases;
+mod lists;
+mod openapi;
+mod operations;
+mod problems;
+mod resources;
+mod waiting;
