@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longest silence of a server in the middle of an answer: longer than the server holds any request open.
-const READ_BOUND: Duration = Duration::from_secs(60);
+const READ_BOUND: Duration = Duration::from_mins(1);
 
 /// Largest answer that is read; a server that sends more is broken.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;

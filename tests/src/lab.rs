@@ -174,6 +174,9 @@ impl Lab {
     }
 
     /// Boskos `/acquire` from `free` (or any state) to `busy`; an empty `request_id` is none. Gives the name.
+    ///
+    /// # Panics
+    /// If the ledger answers with something else than a resource.
     #[expect(clippy::missing_errors_doc, reason = "the errors are the ledger's refusals")]
     pub fn acquire(&mut self, pool: &str, from: &str, holder: &str, request_id: &str) -> Answer<String> {
         let reply = self.ask(Command::BoskosAcquire(BoskosAcquire {

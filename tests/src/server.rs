@@ -15,7 +15,7 @@ use crate::http::{Answer, Client, escape};
 use crate::wait;
 
 /// How long a server may take from its start to readiness.
-const READY_BOUND: Duration = Duration::from_secs(60);
+const READY_BOUND: Duration = Duration::from_mins(1);
 
 /// How many free ports to try: between finding one and using it, somebody else may take it.
 const PORT_TRIES: u32 = 5;

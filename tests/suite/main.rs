@@ -1,4 +1,5 @@
 //! The end-to-end tests, as one binary. Those named `boskos_NNN_…` and `contest_NNN_…` hold the statement of that
 //! number in `reference/boskos.md` §6 and `reference/contest.md` §7.
 
+mod conformance;
 mod tidy;
