@@ -22,7 +22,7 @@ pub(crate) const PAGE_ROWS_MAX: usize = 20_000;
 /// Longest time that one HTTP request is held open for a waiter; a longer `wait` goes on with `GET /v1/requests/{id}`.
 ///
 /// Proxies commonly close connections that were silent for 5 minutes or more.
-pub(crate) const HOLD_MAX: Duration = Duration::from_secs(5 * 60);
+pub(crate) const HOLD_MAX: Duration = Duration::from_mins(5);
 
 /// Most HTTP requests held open for waiters at once: ten times what design §5 is measured with.
 pub(crate) const HELD_REQUESTS_MAX: usize = 10_000;

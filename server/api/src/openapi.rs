@@ -68,19 +68,20 @@ struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
             let operations =
-                [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter();
-            operations.flatten().for_each(complete);
+                [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            for operation in operations.into_iter().flatten() {
+                complete(operation, path.starts_with("/v1/"));
+            }
         }
     }
 }
 
-fn complete(operation: &mut Operation) {
-    let operates = operation.tags.iter().flatten().any(|tag| tag == "operations");
+fn complete(operation: &mut Operation, asks_the_keeper: bool) {
     let mut common =
         vec![("400", "Malformed, or a value is out of its range"), ("421", "The host is not served here")];
-    if !operates {
+    if asks_the_keeper {
         common.push(("503", "Overloaded, read-only or stopping; see `Retry-After`"));
         common.push(("500", "Internal error"));
     }

@@ -91,7 +91,9 @@ impl Follow {
         }
         match self.feed.next().await {
             Ok(events) => {
-                events.iter().for_each(|event| self.push(event));
+                for event in events.iter() {
+                    self.push(event);
+                }
                 Ok(())
             }
             Err(Missed::Skipped) => {
@@ -116,7 +118,9 @@ impl Follow {
             self.reset(EventId(first.0 - 1));
         }
         self.live = events.len() < STREAM_CATCH_UP_EVENTS;
-        events.iter().for_each(|event| self.push(event));
+        for event in &events {
+            self.push(event);
+        }
         Ok(())
     }
 

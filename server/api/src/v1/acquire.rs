@@ -17,7 +17,7 @@ use crate::limits::{HOLD_MAX, KEY_BYTES_MAX};
 use crate::problem::Problem;
 use crate::time::Length;
 use crate::v1::body;
-use crate::v1::hold::{self, Answer};
+use crate::v1::hold;
 use crate::v1::view::{LeaseView, RequestView};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -134,7 +134,7 @@ pub(crate) async fn acquire(
 ) -> Result<Response, Problem> {
     let ask = body.ask(&headers)?;
     let answer = hold::acquire(&app, ask).await?;
-    Answer::into_response(answer, &app).await
+    answer.into_response(&app)
 }
 
 impl AcquireBody {

@@ -85,7 +85,7 @@ pub(crate) async fn lease(
     Json(body): Json<ForceBody>,
 ) -> Result<Body<LeaseView>, Problem> {
     let reply = app.submit(body.command(Subject::Lease(LeaseId(id)))?).await?;
-    shown(&app, &reply)
+    Ok(shown(&app, &reply))
 }
 
 /// Takes one target away from whoever holds it.
@@ -100,5 +100,5 @@ pub(crate) async fn target(
     let ForceTargetBody { target, reason, expected_owner, by, to_state } = body;
     let subject = Subject::Target(body::target("target", target)?);
     let reply = app.submit(ForceBody { reason, expected_owner, by, to_state }.command(subject)?).await?;
-    shown(&app, &reply)
+    Ok(shown(&app, &reply))
 }

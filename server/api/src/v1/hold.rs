@@ -53,7 +53,9 @@ pub(crate) async fn acquire(app: &App, ask: Ask) -> Result<Answer, Problem> {
     let Reply::Queued(request, place) = reply else { return Ok(answer(app, reply)) };
     let leaving = keyless.then(|| Leaving { keeper: app.keeper.clone(), request: Some(request.id) });
     let answer = wait(app, request, place, watch, ask.wait).await?;
-    leaving.map(Leaving::stay);
+    if let Some(leaving) = leaving {
+        leaving.stay();
+    }
     Ok(answer)
 }
 
@@ -135,7 +137,7 @@ pub(crate) fn answer(app: &App, reply: Reply) -> Answer {
 
 impl Answer {
     /// 201 with a lease, 202 with a place in line, or the problem that it is over.
-    pub(crate) async fn into_response(self, app: &App) -> Result<Response, Problem> {
+    pub(crate) fn into_response(self, app: &App) -> Result<Response, Problem> {
         match self {
             Self::Granted(grant) => {
                 let location = format!("/v1/leases/{}", grant.lease.id);

@@ -76,7 +76,7 @@ async fn ended(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> 
     let filter = LeaseFilter { after, limit, owner, target, ..LeaseFilter::default() };
     let leases = app.read(move |reader| reader.leases(&filter)).await?;
     let next = (leases.len() == limit).then(|| leases.last().map(|lease| lease.id.to_string())).flatten();
-    Ok(Page { items: leases.iter().map(|lease| LeaseView::record(lease)).collect(), next })
+    Ok(Page { items: leases.iter().map(LeaseView::record).collect(), next })
 }
 
 /// Shows a lease, held or ended.
@@ -127,7 +127,7 @@ pub(crate) async fn renew(
     let owner = body::optional("owner", body.owner, body::owner)?;
     let ttl = body.ttl.map(|ttl| ttl.0);
     let reply = app.submit(Command::Renew { lease: LeaseId(id), owner, ttl }).await?;
-    shown(&app, &reply)
+    Ok(shown(&app, &reply))
 }
 
 /// What a release may say.
@@ -168,7 +168,7 @@ pub(crate) async fn release(
         to_state: body::optional("to_state", body.to_state, body::state)?,
     };
     let reply = app.submit(command).await?;
-    shown(&app, &reply)
+    Ok(shown(&app, &reply))
 }
 
 /// What a deletion may say.
@@ -202,11 +202,11 @@ pub(crate) async fn delete(
 }
 
 /// The lease in a reply.
-pub(crate) fn shown(app: &App, reply: &Reply) -> Result<Body<LeaseView>, Problem> {
+pub(crate) fn shown(app: &App, reply: &Reply) -> Body<LeaseView> {
     let now = app.keeper.now();
     match reply {
-        Reply::Granted(grant) => Ok(Body(LeaseView::held(grant, now))),
-        Reply::Released(lease) => Ok(Body(LeaseView::current(lease, &app.keeper.snapshot(), now))),
+        Reply::Granted(grant) => Body(LeaseView::held(grant, now)),
+        Reply::Released(lease) => Body(LeaseView::current(lease, &app.keeper.snapshot(), now)),
         _ => unreachable!("the ledger answers a renewal or release with nothing else"),
     }
 }

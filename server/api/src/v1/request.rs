@@ -93,13 +93,14 @@ pub(crate) async fn show(
     Query(query): Query<ShowQuery>,
 ) -> Result<Json<RequestView>, Problem> {
     let id = RequestId(id);
+    let patience = patience(query.wait)?;
     let ledger = app.keeper.snapshot();
     let known = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
     // A Boskos waiter keeps its place by polling its own way.
     if known.dialect != Dialect::V1 || !known.waits() {
         return Ok(Json(RequestView::of(known, ledger.place(id).as_ref())));
     }
-    wait(&app, id, patience(query.wait)?).await.map(Json)
+    wait(&app, id, patience).await.map(Json)
 }
 
 fn patience(wait: Option<Length>) -> Result<Duration, Problem> {

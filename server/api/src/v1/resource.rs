@@ -104,9 +104,9 @@ pub(crate) struct EditBody {
     #[serde(default)]
     addresses: Option<AddressesBody>,
     /// An object keeps new leases off, null lets them on again.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<CordonBody>)]
-    cordon: Option<Option<CordonBody>>,
+    cordon: Cordoning,
 }
 
 /// Keeps new leases off a resource.
@@ -119,17 +119,32 @@ pub(crate) struct CordonBody {
     message: String,
 }
 
-/// Tells null, which is `Some(None)`, from nothing at all.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What becomes of the cordon: null is not the same as nothing at all.
+#[derive(Default)]
+enum Cordoning {
+    /// Not mentioned.
+    #[default]
+    Leave,
+    /// Null.
+    Lift,
+    /// An object.
+    Set(CordonBody),
+}
+
+impl<'de> Deserialize<'de> for Cordoning {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::deserialize(deserializer)?;
+        Ok(given.map_or(Self::Lift, Self::Set))
+    }
 }
 
 impl EditBody {
     fn take(self, name: Target, revision: Option<u64>) -> Result<Box<ResourceEdit>, Problem> {
-        let cordon =
-            self.cordon.map(|cordon| cordon.map(|cordon| body::text("cordon.message", cordon.message)));
+        let cordon = match self.cordon {
+            Cordoning::Leave => None,
+            Cordoning::Lift => Some(None),
+            Cordoning::Set(cordon) => Some(Some(body::text("cordon.message", cordon.message)?)),
+        };
         Ok(Box::new(ResourceEdit {
             name,
             revision,
@@ -138,7 +153,7 @@ impl EditBody {
             labels: self.labels.map(|labels| body::labels("labels", labels)).transpose()?,
             user_data: self.user_data.map(|data| body::user_data("user_data", data)).transpose()?,
             addresses: self.addresses.map(AddressesBody::take).transpose()?,
-            cordon: cordon.map(Option::transpose).transpose()?,
+            cordon,
         }))
     }
 }

@@ -37,7 +37,7 @@ impl Lab {
         Frames { body: response.into_body().into_data_stream(), rest: String::new() }
     }
 
-    async fn last_event(&self) -> u64 {
+    fn last_event(&self) -> u64 {
         self.keeper.snapshot().counters().event
     }
 }
@@ -48,7 +48,7 @@ impl Frames {
         loop {
             if let Some((frame, rest)) = self.rest.split_once("\n\n") {
                 let frame = parse(frame);
-                self.rest = rest.to_owned();
+                self.rest = rest.to_string();
                 return Some(frame);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(5), self.body.next()).await;
@@ -73,7 +73,7 @@ fn parse(text: &str) -> Frame {
 #[tokio::test]
 async fn an_event_says_what_happened_to_what() {
     let lab = Lab::start().await;
-    let before = lab.last_event().await;
+    let before = lab.last_event();
     lab.acquire(json!({"owner": "ann", "pool": "cpu", "purpose": "nightly"})).await;
     let page = lab.get(&format!("/v1/events?after={before}")).await.expect(200);
     assert_eq!(
@@ -113,7 +113,7 @@ async fn a_stream_goes_on_after_the_last_event_that_was_seen_without_gap_or_repe
     for target in ["a", "b", "c"] {
         lab.acquire(json!({"owner": "ann", "targets": [target]})).await;
     }
-    let last = lab.last_event().await;
+    let last = lab.last_event();
     let mut frames = lab.follow("/v1/events/stream", Some("2")).await;
     for id in 3..=last {
         assert_eq!(frames.next().await.expect("from the history").id, id);
@@ -143,7 +143,7 @@ async fn a_stream_begins_with_what_is_new_and_shows_only_its_topic() {
 #[tokio::test]
 async fn a_slow_reader_is_served_from_the_history_again() {
     let lab = Lab::start().await;
-    let first = lab.last_event().await + 1;
+    let first = lab.last_event() + 1;
     let mut frames = lab.follow("/v1/events/stream", None).await;
     // Subscribed, but not read until the feed has run over.
     let count = 2 * lessor_keeper::limits::FEED_BATCHES_MAX as u64;
@@ -158,7 +158,7 @@ async fn a_slow_reader_is_served_from_the_history_again() {
 #[tokio::test]
 async fn a_number_from_another_store_resets_the_stream() {
     let lab = Lab::start().await;
-    let last = lab.last_event().await;
+    let last = lab.last_event();
     let mut frames = lab.follow("/v1/events/stream?after=99999", None).await;
     let reset = frames.next().await.expect("a reset");
     assert_eq!((reset.id, reset.kind.as_str(), &reset.data), (last, "reset", &json!({"after": last})));

@@ -74,7 +74,7 @@ async fn a_long_poll_answers_when_the_request_is_settled() {
     assert!(!poll.is_finished());
     lab.delete("/v1/leases/1").await.expect(204);
     assert_eq!(poll.await.expect("no panic").expect(200)["lease"], 2);
-    lab.get("/v1/requests/1?wait=-1s").await.expect(200);
+    lab.get("/v1/requests/1?wait=-1s").await.problem(400, "invalid");
     lab.get("/v1/requests/9?wait=1s").await.problem(404, "no-such-request");
 }
 
