@@ -11,7 +11,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Too many commands wait already; this one was not taken. Trying again in a moment helps.
-    #[error("{} commands wait already, which is the limit", crate::limits::LETTERS_MAX)]
+    #[error("too many commands wait already")]
     Busy,
     /// The store cannot be written at the moment. The command had no effect that anybody has seen. The operator
     /// has to look at the disk; trying again helps once the store has been reopened.

@@ -159,7 +159,7 @@ impl Writer {
             Chore::Checkpoint => self.checkpoint(),
             Chore::Reopen => self.try_reopen(),
             // The clock may have been set: the next look at it says what is due.
-            Chore::LookAgain => {}
+            Chore::LookAgain => self.idle_tick = false,
         }
     }
 
@@ -230,8 +230,9 @@ impl Writer {
         match self.commit(&next) {
             Ok(()) => {
                 self.show(Arc::new(next));
-                self.tell();
+                // Before the answers, so that whoever follows after an answer does not see what led to it.
                 self.publisher.publish(&self.changes);
+                self.tell();
             }
             Err(error) => {
                 self.fail("commit", &error);

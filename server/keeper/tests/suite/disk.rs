@@ -1,0 +1,95 @@
+//! A disk in memory that refuses, or hangs, on demand.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+
+/// What the disk does with what it is asked to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Good = 0,
+    /// Nothing can be written: what a commit writes is lost.
+    RefusesWrites = 1,
+    /// Everything is written, but the disk will not say so: what a commit writes is kept, and the commit fails.
+    RefusesSyncs = 2,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Disk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    memory: InMemoryBackend,
+    mood: AtomicU8,
+    hung: Mutex<bool>,
+    hanging: AtomicBool,
+    freed: Condvar,
+}
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            memory: InMemoryBackend::new(),
+            mood: AtomicU8::new(Mood::Good as u8),
+            hung: Mutex::new(false),
+            hanging: AtomicBool::new(false),
+            freed: Condvar::new(),
+        }))
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        self.0.mood.store(mood as u8, SeqCst);
+    }
+
+    /// Every sync waits until this is called with `false`.
+    pub(crate) fn hang(&self, hung: bool) {
+        *self.0.hung.lock().expect("no holder panics") = hung;
+        self.0.freed.notify_all();
+    }
+
+    /// Whether a sync waits now.
+    pub(crate) fn hangs(&self) -> bool {
+        self.0.hanging.load(SeqCst)
+    }
+
+    fn refuse(&self, mood: Mood) -> io::Result<()> {
+        if self.0.mood.load(SeqCst) == mood as u8 {
+            Err(io::Error::other("the disk is broken"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.0.memory.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.memory.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.refuse(Mood::RefusesWrites)?;
+        self.0.memory.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.refuse(Mood::RefusesSyncs)?;
+        self.refuse(Mood::RefusesWrites)?;
+        let hung = self.0.hung.lock().expect("no holder panics");
+        self.0.hanging.store(*hung, SeqCst);
+        drop(self.0.freed.wait_while(hung, |hung| *hung).expect("no holder panics"));
+        self.0.hanging.store(false, SeqCst);
+        self.0.memory.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.refuse(Mood::RefusesWrites)?;
+        self.0.memory.write(offset, data)
+    }
+}
