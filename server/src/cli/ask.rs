@@ -98,7 +98,7 @@ impl Held {
 
     /// One line for people.
     pub(crate) fn line(&self) -> String {
-        let left = self.body.get("remaining_ms").or_else(|| self.body.get("ttl_ms")).and_then(Value::as_i64);
+        let left = self.body.get("ttl_ms").and_then(Value::as_i64);
         let left = left.map_or_else(|| "without end".to_owned(), |ms| format!("for {}", millis(ms)));
         format!("leased {} {left} (lease {})", clean(&self.targets().join(", ")), self.id)
     }

@@ -28,6 +28,17 @@ pub(crate) struct Call<'a> {
     timeout: Duration,
 }
 
+/// Which part of a list to read.
+#[derive(Default)]
+pub(crate) struct Pages<'a> {
+    /// Filters.
+    pub(crate) query: &'a [(&'a str, String)],
+    /// At most so many items; all of them if `None`.
+    pub(crate) most: Option<u64>,
+    /// Only what is behind this cursor.
+    pub(crate) after: Option<String>,
+}
+
 /// What the server answered if it did not say no.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -111,23 +122,22 @@ impl Client {
         Ok(Call { client: self, method, url, headers: Vec::new(), body: None, timeout: ANSWER_MAX })
     }
 
-    /// Reads a list page by page and hands each page's items to `page`, at most `most` items in all. Gives the
-    /// cursor behind the last item, if there is more.
+    /// Reads a list page by page and hands each page's items to `page`. Gives the cursor behind the last item, if
+    /// there is more.
     ///
     /// # Errors
     /// What the server or `page` fails with.
     pub(crate) async fn pages(
         &self,
         segments: &[&str],
-        query: &[(&str, String)],
-        most: Option<u64>,
+        pages: Pages<'_>,
         mut page: impl FnMut(Vec<Value>) -> Result<(), Failure>,
     ) -> Result<Option<String>, Failure> {
-        let mut left = most.unwrap_or(u64::MAX);
-        let mut cursor: Option<String> = None;
+        let mut left = pages.most.unwrap_or(u64::MAX);
+        let mut cursor = pages.after;
         while left > 0 {
             let mut call = self.get(segments)?.query("limit", &left.min(PAGE).to_string());
-            for (key, value) in query {
+            for (key, value) in pages.query {
                 call = call.query(key, value);
             }
             if let Some(cursor) = &cursor {

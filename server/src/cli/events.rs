@@ -3,18 +3,18 @@
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::client::{Backoff, Client};
+use super::client::{Backoff, Client, Pages};
 use super::clock::Moment;
 use super::failure::Failure;
-use super::limits::{RETRY_MAX, STREAM_SILENCE_MAX};
-use super::output::{Format, Kind, List, Output, cell, column, optional};
+use super::limits::{EVENTS_MAX, EVENTS_SHOWN, PAGE, RETRY_MAX, STREAM_SILENCE_MAX};
+use super::output::{Format, Kind, List, Output, cell, cell_time, column, optional};
 use super::sse::Parser;
 
 const KIND: Kind = Kind {
     name: "id",
     columns: &[
         column("ID", |event| cell(event, "id")),
-        column("TIME", |event| cell(event, "at")),
+        column("TIME", |event| cell_time(event, "at")),
         column("KIND", |event| cell(event, "kind")),
         column("TARGET", |event| cell(event, "target")),
         column("OWNER", |event| cell(event, "owner")),
@@ -48,8 +48,8 @@ pub(crate) struct Events {
     /// Only of this kind
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", conflicts_with = "follow")]
+    /// At most so many: the newest 100, or everything after --after, if not given
+    #[arg(long, value_name = "N", conflicts_with = "follow", value_parser = clap::value_parser!(u64).range(1..=EVENTS_MAX))]
     limit: Option<u64>,
 }
 
@@ -62,14 +62,44 @@ impl Events {
         if self.follow {
             return self.follow(client, output).await;
         }
-        let mut query = self.filters();
-        if let Some(after) = self.after {
-            // The cursor of this list is the number of an event.
-            query.push(("after", after.to_string()));
-        }
         let mut list = List::new(output, KIND);
-        let next = client.pages(&["v1", "events"], &query, self.limit, |page| list.page(&page)).await?;
+        let next = if let Some(after) = self.after {
+            let pages = Pages { query: &self.filters(), most: self.limit, after: Some(after.to_string()) };
+            client.pages(&["v1", "events"], pages, |page| list.page(&page)).await?
+        } else {
+            list.page(&self.newest(client).await?)?;
+            None
+        };
         list.end(next.as_deref())
+    }
+
+    /// The newest events that match, oldest first, as a log is read.
+    async fn newest(&self, client: &Client) -> Result<Vec<Value>, Failure> {
+        let most = self.limit.unwrap_or(EVENTS_SHOWN);
+        let mut newest: Vec<Value> = Vec::new();
+        while (newest.len() as u64) < most {
+            let left = most - newest.len() as u64;
+            let mut call = client
+                .get(&["v1", "events"])?
+                .query("order", "desc")
+                .query("limit", &left.min(PAGE).to_string());
+            for (key, value) in self.filters() {
+                call = call.query(key, &value);
+            }
+            if let Some(last) = newest.last() {
+                call = call.query("before", &cell(last, "id"));
+            }
+            let mut body = call.send().await?.body;
+            let Some(Value::Array(items)) = body.get_mut("items").map(Value::take) else {
+                return Err(client.garbled("a list without items"));
+            };
+            newest.extend(items);
+            if body["next"].is_null() {
+                break;
+            }
+        }
+        newest.reverse();
+        Ok(newest)
     }
 
     fn filters(&self) -> Vec<(&'static str, String)> {
@@ -139,7 +169,7 @@ fn show(output: &Output, event: &Value) -> Result<(), Failure> {
             Format::Json | Format::Jsonl | Format::Table => format!("{}\n", super::text::json(event, false)),
         });
     }
-    let mut line = vec![cell(event, "at"), cell(event, "kind")];
+    let mut line = vec![cell_time(event, "at"), cell(event, "kind")];
     line.extend(
         ["target", "pool", "owner", "lease", "request", "from", "to", "cause", "note"]
             .into_iter()

@@ -1,12 +1,11 @@
 //! What can go wrong, which exit code that is, and how it is told.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use super::exit::Code;
-use super::text::{clean, json};
+use super::text::clean;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -119,16 +118,12 @@ impl Problem {
         }
     }
 
-    /// Who or what is in the way, one line each.
+    /// Who or what is in the way, one line each. Why a request can never be met is in the detail.
     fn blockers(&self) -> String {
         let mut lines = String::new();
         let list = |key: &str| self.body.get(key).and_then(Value::as_array).into_iter().flatten();
         for conflict in list("conflicts").take(CONFLICTS_SHOWN) {
             let _ = writeln!(lines, "  {}", conflict_line(conflict));
-        }
-        for unmet in list("unsatisfied").take(CONFLICTS_SHOWN) {
-            let text = unmet.as_str().or_else(|| unmet.get("reason").and_then(Value::as_str));
-            let _ = writeln!(lines, "  {}", text.map_or_else(|| Cow::Owned(json(unmet, false)), clean));
         }
         if lines.is_empty()
             && let Some(holder) = self.text("holder")

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, Pages};
 use super::failure::Failure;
 use super::limits::ANSWER_MAX;
-use super::output::{Kind, List, Output, cell, cell_millis, column, optional};
+use super::output::{Kind, List, Output, cell, cell_millis, cell_time, column, optional};
 use super::{value, whoami};
 
 /// How leases are shown.
@@ -19,8 +19,8 @@ pub(crate) const KIND: Kind = Kind {
         column("OWNER", |lease| cell(lease, "owner")),
         column("TARGETS", |lease| cell(lease, "targets")),
         column("LEFT", |lease| if lease["ended_at"].is_null() { left(lease) } else { cell(lease, "cause") }),
-        optional("EXPIRES", |lease| cell(lease, "expires_at")),
-        optional("GRANTED", |lease| cell(lease, "granted_at")),
+        optional("EXPIRES", |lease| cell_time(lease, "expires_at")),
+        optional("GRANTED", |lease| cell_time(lease, "granted_at")),
         optional("PURPOSE", |lease| cell(lease, "purpose")),
     ],
 };
@@ -140,7 +140,7 @@ impl Release {
             let mut ids = Vec::new();
             let query = [("owner", owner)];
             client
-                .pages(&["v1", "leases"], &query, None, |page| {
+                .pages(&["v1", "leases"], Pages { query: &query, ..Pages::default() }, |page| {
                     ids.extend(page.iter().filter_map(|lease| lease["id"].as_u64()));
                     Ok(())
                 })
@@ -252,7 +252,11 @@ impl Leases {
                 let query: Vec<_> =
                     named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
                 let mut list = List::new(output, KIND);
-                let next = client.pages(&["v1", "leases"], &query, *limit, |page| list.page(&page)).await?;
+                let next = client
+                    .pages(&["v1", "leases"], Pages { query: &query, most: *limit, after: None }, |page| {
+                        list.page(&page)
+                    })
+                    .await?;
                 list.end(next.as_deref())
             }
             Self::Show { id } => {

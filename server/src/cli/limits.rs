@@ -47,6 +47,12 @@ pub(crate) const GROUP_POLL: Duration = Duration::from_millis(20);
 /// Items per page of a list; the most that the server gives.
 pub(crate) const PAGE: u64 = 1000;
 
+/// Events that are shown unless told otherwise: a few screens.
+pub(crate) const EVENTS_SHOWN: u64 = 100;
+
+/// Most newest events that are held in memory to be shown oldest first, at about 500 bytes each.
+pub(crate) const EVENTS_MAX: u64 = 100_000;
+
 /// Longest body of an answer that is read into memory, in bytes: a page of 1,000 resources with 64 KiB of user data
 /// each.
 pub(crate) const ANSWER_BYTES_MAX: usize = 80 * 1024 * 1024;

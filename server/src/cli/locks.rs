@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, Pages};
 use super::failure::Failure;
-use super::output::{Format, Kind, List, Output, cell, column, optional};
+use super::output::{Format, Kind, List, Output, cell, cell_time, column, optional};
 use super::text::clean;
 use super::value;
 
@@ -16,7 +16,7 @@ const KIND: Kind = Kind {
         column("TARGET", |lock| cell(lock, "target")),
         column("OWNER", |lock| cell(lock, "owner")),
         column("LIVE", |lock| cell(lock, "live")),
-        column("DEADLINE", |lock| cell(lock, "deadline")),
+        column("DEADLINE", |lock| cell_time(lock, "deadline")),
         optional("LEASE", |lock| cell(lock, "lease")),
         optional("JOB", |lock| cell(lock, "job")),
     ],
@@ -101,7 +101,11 @@ impl Lock {
             Self::Refresh(targets) => ("refresh", targets.body()),
             Self::List { limit } => {
                 let mut list = List::new(output, KIND);
-                let next = client.pages(&["v1", "locks"], &[], *limit, |page| list.page(&page)).await?;
+                let next = client
+                    .pages(&["v1", "locks"], Pages { most: *limit, ..Pages::default() }, |page| {
+                        list.page(&page)
+                    })
+                    .await?;
                 return list.end(next.as_deref());
             }
         };

@@ -343,6 +343,15 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
+/// The member `key`, a time, to the second.
+pub(crate) fn cell_time(item: &Value, key: &str) -> String {
+    let text = cell(item, key);
+    match text.split_once('.') {
+        Some((seconds, _)) if text.ends_with('Z') => format!("{seconds}Z"),
+        _ => text,
+    }
+}
+
 /// Milliseconds as `2d3h`, `4m32s` or `1.5s`: the two largest units, rounded down.
 pub(crate) fn millis(ms: i64) -> String {
     let (sign, ms) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());

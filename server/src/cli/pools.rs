@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::{Client, Pages};
 use super::failure::Failure;
 use super::limits::POOLS_FILE_BYTES_MAX;
-use super::output::{Format, Kind, List, Output, cell, column, optional};
+use super::output::{Format, Kind, List, Output, cell, cell_time, column, optional};
 use super::text::clean;
 
 const KIND: Kind = Kind {
@@ -20,7 +20,7 @@ const KIND: Kind = Kind {
         column("HELD", |pool| cell(pool, "held")),
         column("TOTAL", |pool| cell(pool, "total")),
         column("WAITING", |pool| cell(pool, "waiting")),
-        optional("SINCE", |pool| cell(pool, "oldest_wait_since")),
+        optional("SINCE", |pool| cell_time(pool, "oldest_wait_since")),
         optional("KIND", |pool| cell(pool, "kind")),
         optional("STATES", |pool| cell(pool, "by_state")),
     ],
@@ -75,7 +75,11 @@ impl Pools {
         match self {
             Self::List { limit } => {
                 let mut list = List::new(output, KIND);
-                let next = client.pages(&["v1", "pools"], &[], *limit, |page| list.page(&page)).await?;
+                let next = client
+                    .pages(&["v1", "pools"], Pages { most: *limit, ..Pages::default() }, |page| {
+                        list.page(&page)
+                    })
+                    .await?;
                 list.end(next.as_deref())
             }
             Self::Show { name } => {

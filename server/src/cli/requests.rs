@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::{Client, Pages};
 use super::failure::Failure;
-use super::output::{Kind, List, Output, cell, column, optional};
+use super::output::{Kind, List, Output, cell, cell_time, column, optional};
 
 const KIND: Kind = Kind {
     name: "id",
@@ -15,7 +15,7 @@ const KIND: Kind = Kind {
         column("OWNER", |request| cell(request, "owner")),
         column("POSITION", |request| cell(request, "position")),
         optional("WAITS FOR", waits_for),
-        optional("SINCE", |request| cell(request, "since")),
+        optional("SINCE", |request| cell_time(request, "since")),
         optional("PRIORITY", |request| cell(request, "priority")),
         optional("PURPOSE", |request| cell(request, "purpose")),
     ],
@@ -99,7 +99,11 @@ impl Requests {
                 let query: Vec<_> =
                     named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
                 let mut list = List::new(output, KIND);
-                let next = client.pages(&["v1", "requests"], &query, *limit, |page| list.page(&page)).await?;
+                let next = client
+                    .pages(&["v1", "requests"], Pages { query: &query, most: *limit, after: None }, |page| {
+                        list.page(&page)
+                    })
+                    .await?;
                 list.end(next.as_deref())
             }
             Self::Show { id } => {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, Pages};
 use super::failure::Failure;
-use super::output::{Kind, List, Output, cell, column, optional};
+use super::output::{Kind, List, Output, cell, cell_time, column, optional};
 use super::value;
 
 const KIND: Kind = Kind {
@@ -15,7 +15,7 @@ const KIND: Kind = Kind {
         column("STATE", |resource| cell(resource, "state")),
         column("OWNER", |resource| cell(resource, "owner")),
         optional("LEASE", |resource| cell(resource, "lease")),
-        optional("UPDATED", |resource| cell(resource, "updated_at")),
+        optional("UPDATED", |resource| cell_time(resource, "updated_at")),
         optional("LABELS", |resource| cell(resource, "labels")),
         optional("CORDON", |resource| {
             resource.get("cordon").map(|cordon| cell(cordon, "message")).unwrap_or_default()
@@ -190,8 +190,11 @@ impl Resources {
                 let query: Vec<_> =
                     named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
                 let mut list = List::new(output, KIND);
-                let next =
-                    client.pages(&["v1", "resources"], &query, *limit, |page| list.page(&page)).await?;
+                let next = client
+                    .pages(&["v1", "resources"], Pages { query: &query, most: *limit, after: None }, |page| {
+                        list.page(&page)
+                    })
+                    .await?;
                 list.end(next.as_deref())
             }
             Self::Show { name } => {
