@@ -1,0 +1,324 @@
+//! What the other commands do and print.
+
+use std::fs;
+
+use lessor_tests::{Setup, wait};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{Beside, NONE, leases, lessor, lessor_with_input, run_at, server};
+
+#[test]
+fn acquire_prints_the_id_and_nothing_else() {
+    let server = server();
+    let ran = lessor(&server, &["acquire", "-p", "gpu", "--ttl", "1m", "--purpose", "soak"]).gives(0);
+    assert_eq!(ran.out, "1\n");
+    assert!(ran.err.starts_with("leased gpu-1 for 1m00s (lease 1)"), "{ran:?}");
+    let quiet = lessor(&server, &["-q", "acquire", "-p", "gpu"]).gives(0);
+    assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("2\n", ""));
+    let lease = lessor(&server, &["leases", "show", "1", "-o", "json"]).gives(0).json();
+    assert_eq!(lease["purpose"], "soak");
+    assert_eq!(lease["fence"], 1);
+}
+
+#[test]
+fn every_format_says_the_same() {
+    let server = server();
+    let table = lessor(&server, &["resources", "list", "-p", "gpu"]).gives(0);
+    let rows: Vec<&str> = table.out.lines().collect();
+    assert!(rows[0].starts_with("NAME ") && rows[1].starts_with("gpu-1 "), "{table:?}");
+    assert_eq!(rows.len(), 3);
+    let bare = lessor(&server, &["resources", "list", "-p", "gpu", "--no-headers"]).gives(0);
+    assert_eq!(bare.out.lines().collect::<Vec<_>>(), rows[1..]);
+    let names = lessor(&server, &["resources", "list", "-p", "gpu", "-o", "name"]).gives(0);
+    assert_eq!(names.out, "gpu-1\ngpu-2\n");
+    let list = lessor(&server, &["resources", "list", "-p", "gpu", "-o", "json"]).gives(0).json();
+    assert_eq!(list["next"], Value::Null);
+    let lines = lessor(&server, &["resources", "list", "-p", "gpu", "-o", "jsonl"]).gives(0);
+    let lines: Vec<Value> = lines.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(list["items"], json!(lines));
+    assert_eq!(list["items"], server.get("/v1/resources?pool=gpu").json()["items"], "as the API gives it");
+    let first = lessor(&server, &["resources", "list", "--limit", "1", "-o", "json"]).gives(0).json();
+    assert_eq!(first["items"].as_array().map(Vec::len), Some(1));
+    assert!(first["next"].is_string(), "{first}");
+}
+
+#[test]
+fn a_list_of_more_than_a_page_is_whole() {
+    let names: Vec<String> = (0..2500).map(|number| format!("r{number:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let server = Setup::new().pool("many", &names).start();
+    let listed = lessor(&server, &["resources", "list", "-o", "name"]).gives(0);
+    assert_eq!(listed.out.lines().collect::<Vec<_>>(), names);
+    let some = lessor(&server, &["resources", "list", "-o", "name", "--limit", "1500"]).gives(0);
+    assert_eq!(some.out.lines().count(), 1500);
+}
+
+#[test]
+fn text_of_others_cannot_drive_the_terminal() {
+    let server = server();
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}x";
+    lessor(&server, &["acquire", "-p", "board", "--owner", "m\u{9b}y", "--purpose", evil]).gives(0);
+    for format in ["table", "json", "jsonl"] {
+        let shown = lessor(&server, &["leases", "list", "-o", format]).gives(0);
+        let hostile = shown.out.chars().find(|&c| (c.is_control() && c != '\n') || c == '\u{202e}');
+        assert_eq!(hostile, None, "{format}: {shown:?}");
+    }
+    let exact = lessor(&server, &["leases", "list", "-o", "json"]).gives(0).json();
+    assert_eq!(exact["items"][0]["purpose"], evil, "JSON readers get what was said");
+    let busy = lessor(&server, &["acquire", "-p", "board", "--no-wait"]).gives(6);
+    assert!(!busy.err.contains('\u{9b}'), "{busy:?}");
+}
+
+#[test]
+fn a_failure_in_json_is_a_problem_document() {
+    let server = server();
+    let gone = lessor(&server, &["leases", "show", "99", "-o", "json"]).gives(3);
+    assert_eq!(gone.out, "");
+    let problem: Value = serde_json::from_str(&gone.err).expect("JSON on standard error");
+    assert_eq!(problem["type"], "/problems/no-such-lease");
+    let away = run_at("http://127.0.0.1:1", &["leases", "list", "-o", "json"]).gives(10);
+    let problem: Value = serde_json::from_str(&away.err).expect("JSON on standard error");
+    assert_eq!(problem["title"], "cannot reach http://127.0.0.1:1");
+}
+
+#[test]
+fn release_takes_ids_from_anywhere() {
+    let server = server();
+    for _ in 0..2 {
+        lessor(&server, &["acquire", "-p", "gpu", "--owner", "ann"]).gives(0);
+    }
+    lessor(&server, &["acquire", "-t", "x", "-t", "y", "--owner", "bob"]).gives(0);
+    lessor(&server, &["release", "3", "--target", "x"]).gives(0);
+    let kept = lessor(&server, &["leases", "show", "3", "-o", "json"]).gives(0).json();
+    assert_eq!(kept["targets"], json!(["y"]));
+    lessor(&server, &["release", "--mine", "--owner", "ann"]).gives(0);
+    assert_eq!(leases(&server), [3]);
+    lessor_with_input(&server, &["release", "-"], "3\n3\n").gives(0);
+    assert_eq!(leases(&server), NONE);
+}
+
+#[test]
+fn acquire_with_hold_keeps_the_lease_until_a_signal() {
+    let server = server();
+    let mut hold = Beside::start(&server, "hold", &["acquire", "-p", "board", "--ttl", "800ms", "--hold"]);
+    hold.says("leased");
+    wait::pass(std::time::Duration::from_secs(2));
+    assert_eq!(leases(&server).len(), 1, "{}", hold.err());
+    hold.signal(Signal::TERM);
+    assert_eq!(hold.code(), 0);
+    assert_eq!(leases(&server), NONE);
+}
+
+#[test]
+fn requests_are_listed_shown_and_cancelled() {
+    let server = server();
+    lessor(&server, &["acquire", "-p", "board", "--owner", "ann"]).gives(0);
+    let arguments = ["acquire", "-p", "board", "--owner", "bob", "--priority", "-3", "--wait", "1m"];
+    let mut waiter = Beside::start(&server, "waiter", &arguments);
+    waiter.says("position 1");
+    let list = lessor(&server, &["requests", "list", "-p", "board"]).gives(0);
+    assert!(
+        list.out.contains("bob") && list.out.contains("1 of pool board (0 there; held by ann)"),
+        "{list:?}"
+    );
+    let id = lessor(&server, &["requests", "list", "--owner", "bob", "-o", "name"]).gives(0);
+    let shown = lessor(&server, &["requests", "show", id.text(), "-o", "json"]).gives(0).json();
+    assert_eq!((&shown["status"], &shown["priority"]), (&json!("waiting"), &json!(-3)));
+    lessor(&server, &["requests", "cancel", id.text()]).gives(0);
+    lessor(&server, &["requests", "cancel", id.text()]).gives(0);
+    assert_eq!(waiter.code(), 8, "{}", waiter.err());
+}
+
+#[test]
+fn resources_are_made_changed_and_deleted() {
+    let server = server();
+    let show = || lessor(&server, &["resources", "show", "g 9/x", "-o", "json"]).gives(0).json();
+    let put = ["resources", "put", "g 9/x", "-p", "gpu", "-l", "site=ber", "-l", "a=b", "--fqdn", "g9.lab"];
+    lessor(&server, &[&put[..], &["--new"]].concat()).gives(0);
+    lessor(&server, &[&put[..], &["--new"]].concat()).gives(5);
+    assert_eq!(show()["labels"], json!({ "a": "b", "site": "ber" }));
+    assert_eq!(show()["addresses"]["fqdn"], "g9.lab");
+    lessor(&server, &["resources", "patch", "g 9/x", "--state", "dirty", "-u", "serial=42"]).gives(0);
+    assert_eq!((&show()["state"], &show()["user_data"]), (&json!("dirty"), &json!({ "serial": "42" })));
+    lessor(&server, &["resources", "label", "g 9/x", "a-", "rack=3"]).gives(0);
+    assert_eq!(show()["labels"], json!({ "rack": "3", "site": "ber" }));
+    lessor(&server, &["resources", "label", "g 9/x", "nonsense"]).gives(2);
+    lessor(&server, &["resources", "delete", "g 9/x"]).gives(0);
+    lessor(&server, &["resources", "show", "g 9/x"]).gives(3);
+}
+
+#[test]
+fn a_cordoned_resource_takes_no_new_lease() {
+    let server = server();
+    let cordoned = lessor(&server, &["resources", "cordon", "b1", "-m", "fan broken"]).gives(0);
+    assert!(cordoned.out.contains("fan broken"), "{cordoned:?}");
+    lessor(&server, &["acquire", "-p", "board", "--no-wait"]).gives(6);
+    let busy = lessor(&server, &["acquire", "-t", "b1", "--no-wait"]).gives(6);
+    assert!(busy.err.contains("fan broken"), "{busy:?}");
+    lessor(&server, &["resources", "uncordon", "b1"]).gives(0);
+    lessor(&server, &["acquire", "-p", "board", "--no-wait"]).gives(0);
+}
+
+#[test]
+fn a_lease_is_taken_away_with_a_reason() {
+    let server = server();
+    lessor(&server, &["acquire", "-p", "board", "--owner", "ann"]).gives(0);
+    let arguments = ["leases", "force-release", "1", "--reason", "agreed", "--from", "ann", "-o", "json"];
+    let ended = lessor(&server, &arguments).gives(0).json();
+    assert_eq!((&ended["cause"], &ended["reason"]), (&json!("forced"), &json!("agreed")));
+}
+
+#[test]
+fn a_pools_file_is_compared_before_it_is_applied() {
+    let server = server();
+    lessor(&server, &["acquire", "-t", "gpu-1"]).gives(0);
+    let file = server.folder().join("next.yaml");
+    let file = file.to_str().expect("a plain path");
+    fs::write(
+        file,
+        "resources: [{type: gpu, state: free, names: [gpu-2, gpu-3]}, {type: new, state: free, names: [n1]}]",
+    )
+    .expect("the folder takes a file");
+    let diff = lessor(&server, &["pools", "apply", file, "--diff"]).gives(0);
+    let lines: Vec<&str> = diff.out.lines().collect();
+    for line in ["+ pool new", "- pool board", "+ gpu-3", "+ n1", "- b1", "? gpu-1"] {
+        assert!(lines.contains(&line), "{line}: {diff:?}");
+    }
+    let names = || lessor(&server, &["resources", "list", "-o", "name"]).gives(0).out;
+    assert_eq!(names(), "b1\ngpu-1\ngpu-2\n", "nothing was changed");
+    lessor(&server, &["pools", "apply", file, "--diff", "--yes"]).gives(0);
+    assert_eq!(names(), "gpu-1\ngpu-2\ngpu-3\nn1\n", "what is held waits");
+    lessor_with_input(&server, &["pools", "apply", "-"], "resources: []").gives(2);
+    lessor_with_input(&server, &["pools", "apply", "-"], "rubbish").gives(2);
+}
+
+#[test]
+fn following_events_survives_a_restart_of_the_server_without_a_gap() {
+    let mut server = server();
+    let follow = Beside::start(&server, "events", &["events", "-f", "--after", "0", "-o", "jsonl"]);
+    let seen = || -> Vec<u64> {
+        let text = follow.out();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let events = whole.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        events.map(|event| event["id"].as_u64().expect("a number")).collect()
+    };
+    let round = |server: &lessor_tests::Server| {
+        let id = lessor(server, &["acquire", "-p", "board"]).gives(0);
+        lessor(server, &["release", id.text()]).gives(0);
+        let list = lessor(server, &["events", "-o", "name", "--limit", "1"]).gives(0);
+        list.text().parse::<u64>().expect("the newest event")
+    };
+    let newest = round(&server);
+    wait::until("the first events came", wait::SOON, || seen().last() == Some(&newest));
+    server.kill();
+    server.restart();
+    let newest = round(&server);
+    wait::until("the later events came", wait::SOON, || seen().last() == Some(&newest));
+    assert_eq!(seen(), (1..=newest).collect::<Vec<_>>());
+}
+
+#[test]
+fn events_are_filtered_and_the_newest_come_first_into_the_list() {
+    let server = server();
+    let id = lessor(&server, &["acquire", "-p", "board"]).gives(0);
+    lessor(&server, &["release", id.text()]).gives(0);
+    let list = lessor(&server, &["events", "--target", "b1", "-o", "jsonl"]).gives(0);
+    let kinds: Vec<String> = list
+        .out
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).expect("JSON")["kind"].as_str().expect("a kind").to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["resource-created", "lease-granted", "lease-ended"]);
+    let last = lessor(&server, &["events", "--limit", "1", "-o", "json"]).gives(0).json();
+    assert_eq!(last["items"][0]["kind"], "lease-ended");
+    let kind =
+        lessor(&server, &["events", "--kind", "lease-granted", "--lease", id.text(), "-o", "name"]).gives(0);
+    assert_eq!(kind.out.lines().count(), 1);
+}
+
+#[test]
+fn the_locker_locks_tries_refreshes_and_unlocks() {
+    let server = server();
+    let locked = lessor(&server, &["lock", "lock", "-j", "17", "-d", "5m", "001", "002"]).gives(0);
+    assert_eq!(locked.out, "001\n002\n");
+    let tried =
+        lessor(&server, &["lock", "try-lock", "-j", "18", "-d", "5m", "--limit", "1", "002", "003", "004"]);
+    assert_eq!(tried.gives(0).out, "003\n");
+    lessor(&server, &["lock", "refresh", "-j", "17", "-d", "10m", "001"]).gives(0);
+    let refused = lessor(&server, &["lock", "refresh", "-j", "17", "-d", "10m", "003"]).gives(5);
+    assert!(refused.err.contains("003: held by job:18"), "{refused:?}");
+    let table = lessor(&server, &["lock", "list", "-o", "name"]).gives(0);
+    assert_eq!(table.out, "001\n002\n003\n");
+    lessor(&server, &["lock", "unlock", "-j", "17", "001", "002"]).gives(0);
+    lessor(&server, &["lock", "lock", "-j", "0", "-d", "5m", "001"]).gives(2);
+}
+
+#[test]
+fn a_backup_is_a_sound_store_and_overwrites_nothing() {
+    let mut server = server();
+    lessor(&server, &["acquire", "-p", "board", "--owner", "ann"]).gives(0);
+    let copy = server.folder().join("copy.redb");
+    let copy = copy.to_str().expect("a plain path");
+    lessor(&server, &["backup", copy]).gives(0);
+    lessor(&server, &["backup", copy]).gives(2);
+    let report = lessor(&server, &["check", copy, "-o", "json"]).gives(0).json();
+    assert_eq!((&report["sound"], &report["leases"]), (&json!(true), &json!(1)));
+    let left_over = fs::read_dir(server.folder()).expect("it is there").filter(|entry| {
+        entry.as_ref().expect("it can be read").file_name().to_string_lossy().contains("partial")
+    });
+    assert_eq!(left_over.count(), 0);
+
+    let data = server.data();
+    let data = data.to_str().expect("a plain path");
+    let in_use = lessor(&server, &["check", data]).gives(1);
+    assert!(in_use.err.contains("in use"), "{in_use:?}");
+    server.stop();
+    lessor(&server, &["check", data]).gives(0);
+    let store = server.data().join("lessor.redb");
+    let bytes = fs::read(&store).expect("the store is a file");
+    fs::write(&store, &bytes[..bytes.len() / 2]).expect("it can be cut");
+    lessor(&server, &["check", data]).gives(1);
+}
+
+#[test]
+fn there_is_a_completion_script_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run_at("http://127.0.0.1:1", &["completions", shell]).gives(0);
+        assert!(script.out.contains("force-release"), "{shell}");
+    }
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    let help = run_at("http://127.0.0.1:1", &["--help"]).gives(0);
+    assert!(help.out.contains("10 server unreachable"), "{help:?}");
+    let help = run_at("http://127.0.0.1:1", &["run", "--help"]).gives(0);
+    assert!(help.out.contains("lessor run --pool gpu -- ./train.sh"), "{help:?}");
+}
+
+#[test]
+fn bench_measures_itself_against_a_server_that_does_nothing() {
+    let short =
+        ["bench", "--spawn", "--duration", "300ms", "--resources", "40", "--pools", "2", "-o", "json"];
+    for mix in ["acquire-release", "lock-unlock", "v1"] {
+        let arguments = [&short[..], &["--clients", "4", "--baseline", "--mix", mix]].concat();
+        let report = run_at("http://127.0.0.1:1", &arguments).gives(0).json();
+        assert_eq!(report["errors"], json!({}), "{mix}: {report}");
+        assert!(report["count"].as_u64().is_some_and(|count| count > 0), "{mix}: {report}");
+        assert!(report["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{mix}: {report}");
+    }
+    let report = run_at("http://127.0.0.1:1", &[&short[..], &["--waiters", "20"]].concat()).gives(0).json();
+    assert_eq!(report["errors"], json!({}), "{report}");
+    assert!(report["count"].as_u64().is_some_and(|count| count > 20), "{report}");
+}
+
+#[test]
+fn bench_leaves_a_server_as_it_was() {
+    let server = server();
+    let arguments = ["bench", "--duration", "200ms", "--clients", "4", "--resources", "8", "--pools", "2"];
+    lessor(&server, &arguments).gives(0);
+    assert_eq!(lessor(&server, &["resources", "list", "-o", "name"]).gives(0).out, "b1\ngpu-1\ngpu-2\n");
+}
