@@ -1,5 +1,6 @@
 //! The end-to-end tests, as one binary. Those named `boskos_NNN_…` and `contest_NNN_…` hold the statement of that
 //! number in `reference/boskos.md` §6 and `reference/contest.md` §7.
 
+mod cli;
 mod conformance;
 mod tidy;
