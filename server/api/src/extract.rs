@@ -12,7 +12,7 @@ use crate::problem::{Kind, Problem};
 /// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
 pub(crate) struct Json<T>(pub(crate) T);
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out or null.
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
 /// The parameters in the path.
@@ -41,7 +41,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
             return Ok(Self(T::default()));
         }
         is_json?;
-        parse(&bytes).map(Self)
+        parse::<Option<T>>(&bytes).map(|value| Self(value.unwrap_or_default()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
@@ -104,11 +105,43 @@ fn complete(operation: &mut Operation, asks_the_keeper: bool) {
     }
 }
 
+/// Says what the generator cannot: unsigned numbers have 64 or 32 bits, and a parameter that may be left out is never
+/// null.
+fn sharpen(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let format = map.get("format").and_then(Value::as_str).unwrap_or_default();
+            let unsigned = map.get("minimum").and_then(Value::as_f64).is_some_and(|minimum| minimum >= 0.0);
+            let bounds = match format {
+                "int64" if unsigned => Some(("uint64", u64::MAX)),
+                "int32" if unsigned => Some(("uint32", u64::from(u32::MAX))),
+                _ => None,
+            };
+            if let Some((format, maximum)) = bounds {
+                map.insert("format".to_owned(), format.into());
+                map.entry("maximum").or_insert(maximum.into());
+            }
+            if map.contains_key("in")
+                && let Some(Value::Array(types)) =
+                    map.get_mut("schema").and_then(|schema| schema.get_mut("type"))
+            {
+                types.retain(|kind| kind != "null");
+            }
+            map.values_mut().for_each(sharpen);
+        }
+        Value::Array(list) => list.iter_mut().for_each(sharpen),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// The document as pretty-printed JSON with a newline at its end.
 #[must_use]
 pub fn document() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let text = Document::openapi().to_pretty_json().expect("the document has only string keys");
+        let mut document =
+            serde_json::to_value(Document::openapi()).expect("the document has only string keys");
+        sharpen(&mut document);
+        let text = serde_json::to_string_pretty(&document).expect("the document has only string keys");
         text + "\n"
     });
     &TEXT

@@ -115,11 +115,15 @@ pub(crate) fn in_query<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     text.parse().map(Some).map_err(D::Error::custom)
 }
 
+/// What Go's `time.ParseDuration` takes.
+const GO_DURATION: &str = "^[+-]?(0|(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|\u{b5}s|\u{3bc}s|ms|s|m|h))+)$";
+
 impl PartialSchema for Length {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
             .description(Some("In Go's syntax"))
+            .pattern(Some(GO_DURATION))
             .examples([serde_json::json!("1h30m")]);
         let millis = ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::Integer))

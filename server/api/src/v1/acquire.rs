@@ -35,6 +35,7 @@ pub(crate) struct AcquireBody {
     owner: String,
     /// Resources of this pool.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     pool: Option<String>,
     /// How many; 1 by default.
     #[serde(default)]
@@ -42,18 +43,22 @@ pub(crate) struct AcquireBody {
     count: Option<u32>,
     /// State that they must be in; `free` by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     state: Option<String>,
     /// Labels that they must carry.
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     /// Exactly these targets. A name that is not a registered resource is simply locked.
     #[serde(default)]
+    #[schema(min_items = 1, max_items = 10000)]
     targets: Option<Vec<String>>,
     /// Several at once: all or nothing.
     #[serde(default)]
+    #[schema(min_items = 1, max_items = 16)]
     requests: Option<Vec<PartBody>>,
     /// State that the resources get; `leased` by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
     /// How long; the pool's default TTL by default.
     #[serde(default, serialize_with = "nanos")]
@@ -84,6 +89,7 @@ pub(crate) struct AcquireBody {
 pub(crate) struct PartBody {
     /// Resources of this pool.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     pool: Option<String>,
     /// How many; 1 by default.
     #[serde(default)]
@@ -91,12 +97,14 @@ pub(crate) struct PartBody {
     count: Option<u32>,
     /// State that they must be in; `free` by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     state: Option<String>,
     /// Labels that they must carry.
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     /// Exactly these targets.
     #[serde(default)]
+    #[schema(min_items = 1, max_items = 10000)]
     targets: Option<Vec<String>>,
 }
 

@@ -65,6 +65,7 @@ fn kind(name: &str) -> Result<EventKind, Problem> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Events about this target.
+    #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
     /// Events about this lease.
     lease: Option<u64>,
@@ -120,6 +121,7 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Query)]
 pub(crate) struct StreamQuery {
     /// Events about this target.
+    #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
     /// Events about this lease.
     lease: Option<u64>,

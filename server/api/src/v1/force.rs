@@ -23,12 +23,15 @@ pub(crate) struct ForceBody {
     reason: String,
     /// If given, must be the holder: somebody else may have taken it in the meantime.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     expected_owner: Option<String>,
     /// Who says so.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     by: Option<String>,
     /// State that the resources get; what the pool says by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
 }
 
@@ -45,12 +48,15 @@ pub(crate) struct ForceTargetBody {
     reason: String,
     /// If given, must be the holder: somebody else may have taken it in the meantime.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     expected_owner: Option<String>,
     /// Who says so.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     by: Option<String>,
     /// State that the resource gets; what the pool says by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
 }
 

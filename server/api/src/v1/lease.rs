@@ -22,8 +22,10 @@ use crate::v1::view::LeaseView;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Leases of this owner.
+    #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// Leases that have or had this target.
+    #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
     /// Ended leases, newest last, instead of active ones.
     ended: Option<bool>,
@@ -31,6 +33,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
     /// Cursor from the page before.
+    #[param(min_length = 1, max_length = 512)]
     after: Option<String>,
 }
 
@@ -103,6 +106,7 @@ pub(crate) async fn show(
 pub(crate) struct RenewBody {
     /// If given, must be the lease's owner.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// A new TTL, from now on; the one that it has by default.
     #[serde(default)]
@@ -137,12 +141,15 @@ pub(crate) async fn renew(
 pub(crate) struct ReleaseBody {
     /// Which targets; all by default.
     #[serde(default)]
+    #[schema(min_items = 1, max_items = 10000)]
     targets: Option<Vec<String>>,
     /// If given, must be the lease's owner.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// State that the resources get; what the pool says by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
 }
 
@@ -177,8 +184,10 @@ pub(crate) async fn release(
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeleteQuery {
     /// If given, must be the lease's owner.
+    #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// State that the resources get; what the pool says by default.
+    #[param(min_length = 1, max_length = 512)]
     to_state: Option<String>,
 }
 

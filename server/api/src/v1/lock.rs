@@ -18,8 +18,10 @@ use crate::v1::view::LockView;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// The lock of this target.
+    #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
     /// Locks of this owner.
+    #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// Only live ones, or only ones that are not.
     live: Option<bool>,
@@ -27,6 +29,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
     /// Cursor from the page before.
+    #[param(min_length = 1, max_length = 512)]
     after: Option<String>,
 }
 

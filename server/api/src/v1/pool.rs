@@ -22,6 +22,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
     /// Cursor from the page before.
+    #[param(min_length = 1, max_length = 512)]
     after: Option<String>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a pool.
-#[utoipa::path(get, path = "/v1/pools/{name}", operation_id = "show_pool", tag = "pools", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/pools/{name}", operation_id = "show_pool", tag = "pools", params(("name" = String, Path, min_length = 1, max_length = 512)), responses(
     (status = 200, description = "The pool", body = PoolView),
     (status = 404, description = "No such pool"),
 ))]

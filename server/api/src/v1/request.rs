@@ -25,8 +25,10 @@ use crate::v1::view::RequestView;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Requests of this owner.
+    #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// Requests for resources of this pool.
+    #[param(min_length = 1, max_length = 512)]
     pool: Option<String>,
     /// Settled ones too, as long as they are remembered.
     settled: Option<bool>,
@@ -34,6 +36,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
     /// Cursor from the page before.
+    #[param(min_length = 1, max_length = 512)]
     after: Option<String>,
 }
 

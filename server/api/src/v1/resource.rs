@@ -23,15 +23,19 @@ use crate::v1::view::ResourceView;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Resources of this pool.
+    #[param(min_length = 1, max_length = 512)]
     pool: Option<String>,
     /// Resources in this state.
+    #[param(min_length = 1, max_length = 512)]
     state: Option<String>,
     /// Resources that this owner holds.
+    #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
     /// Cursor from the page before.
+    #[param(min_length = 1, max_length = 512)]
     after: Option<String>,
 }
 
@@ -64,7 +68,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a resource.
-#[utoipa::path(get, path = "/v1/resources/{name}", operation_id = "show_resource", tag = "resources", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/resources/{name}", operation_id = "show_resource", tag = "resources", params(("name" = String, Path, min_length = 1, max_length = 512)), responses(
     (status = 200, description = "The resource", body = ResourceView,
         headers(("ETag" = String, description = "Its revision in quotes"))),
     (status = 404, description = "No such resource"),
@@ -90,9 +94,11 @@ fn record(app: &App, status: StatusCode, resource: &Resource) -> Response {
 pub(crate) struct EditBody {
     /// The pool; needed for a new resource.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     pool: Option<String>,
     /// The state; left out, a new resource gets its pool's initial state and any other keeps its own.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     state: Option<String>,
     /// All of its labels.
     #[serde(default)]
@@ -160,8 +166,8 @@ impl EditBody {
 
 /// Creates a resource, or replaces all that a client can set; what is left out becomes empty.
 #[utoipa::path(put, path = "/v1/resources/{name}", operation_id = "put_resource", tag = "resources", request_body = EditBody,
-    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only create")),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`"),
+        ("If-None-Match" = Option<String>, Header, pattern = r"^\*$", description = "`*`: only create")),
     responses(
         (status = 200, description = "Replaced", body = ResourceView),
         (status = 201, description = "Created", body = ResourceView),
@@ -183,7 +189,7 @@ pub(crate) async fn put(
 
 /// Changes what the body has; labels, user data and addresses each as a whole.
 #[utoipa::path(patch, path = "/v1/resources/{name}", operation_id = "patch_resource", tag = "resources", request_body = EditBody,
-    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`")),
     responses(
         (status = 200, description = "Changed", body = ResourceView),
         (status = 404, description = "No such resource"),
@@ -213,7 +219,7 @@ fn edited(app: &App, reply: &Reply) -> Response {
 
 /// Deletes a resource that nobody holds.
 #[utoipa::path(delete, path = "/v1/resources/{name}", operation_id = "delete_resource", tag = "resources",
-    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "Its `ETag`, or `*`")),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`")),
     responses(
         (status = 204, description = "Deleted"),
         (status = 404, description = "No such resource"),
