@@ -69,7 +69,7 @@ struct Given {
     /// How log lines look [default: text]
     #[arg(long, env = "LESSOR_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// What is logged: error, warn, info, debug, trace, or as in lessor_keeper=debug,warn [default: info]
+    /// What is logged: error, warn, info, debug, trace, or a filter such as `warn,lessor_keeper=debug` [default: info]
     #[arg(long, env = "LESSOR_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -175,7 +175,10 @@ impl ServeArgs {
             listen: given.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
             data: given.data.or(file.data).unwrap_or_else(|| PathBuf::from("./lessor-data")),
             pools,
-            request_ttl: given.request_ttl.or(file.request_ttl).map_or(Span::from_secs(30), |length| length.0),
+            request_ttl: given
+                .request_ttl
+                .or(file.request_ttl)
+                .map_or(Span::from_secs(30), |length| length.0),
             insecure: given.insecure.or(file.insecure).unwrap_or_default(),
             hosts: given.hosts.or(file.hosts).unwrap_or_default(),
             retention: Retention {
@@ -248,7 +251,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_the_line() {
-        let error = resolve("listen = '127.0.0.1:1'\n\nlisten-on = 'x'\n", &[]).expect_err("the key is unknown");
+        let error =
+            resolve("listen = '127.0.0.1:1'\n\nlisten-on = 'x'\n", &[]).expect_err("the key is unknown");
         let text = error.to_string();
         assert!(text.contains("line 3"), "{text}");
         assert!(text.contains("listen-on"), "{text}");

@@ -186,9 +186,9 @@ async fn drain(
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
     let unclear = |cause| ServeError::Address { address: config.listen.clone(), cause };
     let mut addresses = tokio::net::lookup_host(&config.listen).await.map_err(unclear)?;
-    let address = addresses
-        .next()
-        .ok_or_else(|| unclear(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")))?;
+    let address = addresses.next().ok_or_else(|| {
+        unclear(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"))
+    })?;
     if !address.ip().is_loopback() && !config.insecure {
         return Err(ServeError::Exposed { address });
     }
