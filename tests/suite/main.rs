@@ -2,6 +2,8 @@
 //! number in `reference/boskos.md` §6 and `reference/contest.md` §7.
 
 mod cli;
+mod concurrency;
 mod conformance;
+mod crash;
 mod hostile;
 mod tidy;

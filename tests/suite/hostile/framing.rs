@@ -70,6 +70,12 @@ fn lengths_and_chunks() {
             with_headers("GET /healthz", "content-length: 9000000000000000000\r\n"),
             Expected::Body(200, "OK"),
         ),
+    ]);
+}
+
+#[test]
+fn other_protocols() {
+    check(vec![
         case("HTTP/1.0 without a host", "GET /healthz HTTP/1.0\r\n\r\n", Expected::Body(200, "OK")),
         case("HTTP/0.9", "GET /healthz\r\n\r\n", Expected::Refused(400)),
         case("HTTP/1.2", "GET /healthz HTTP/1.2\r\nhost: localhost\r\n\r\n", Expected::Refused(400)),
@@ -97,11 +103,8 @@ fn lengths_and_chunks() {
 fn a_hundred_requests_in_one_go_get_a_hundred_answers_in_order() {
     let server = server();
     let mut stream = http::connect(server.address()).expect("the server listens");
-    let mut requests = String::new();
-    for number in 0..100 {
-        let path = if number % 2 == 0 { "/healthz" } else { "/nowhere" };
-        requests += &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    }
+    let pair = super::head("GET /healthz") + &super::head("GET /nowhere");
+    let requests = pair.repeat(50);
     stream.write_all(requests.as_bytes()).expect("the server takes them");
     let mut stream = BufReader::new(stream);
     for number in 0..100 {

@@ -128,7 +128,7 @@ fn hosts_and_origins() {
 
 #[test]
 fn header_lines() {
-    let flood: String = (0..101).map(|number| format!("x-{number}: y\r\n")).collect();
+    let flood = "x-flood: y\r\n".repeat(101);
     let long = format!("x-long: {}\r\n", "y".repeat(10 << 20));
     check(vec![
         case("a hundred and one header lines", with_headers("GET /healthz", &flood), Expected::Refused(431)),

@@ -5,10 +5,12 @@ use super::{case, check, head, problem, text};
 const MALFORMED: &str = "/problems/malformed";
 const INVALID: &str = "/problems/invalid";
 
+fn acquire(query: &str) -> String {
+    head(&format!("POST /acquire?{query}"))
+}
+
 #[test]
 fn boskos_parameters() {
-    let acquire = |query: &str| head(&format!("POST /acquire?{query}"));
-    let long = "x".repeat(513);
     let tail = "all of them must be set in the request.";
     check(vec![
         case(
@@ -46,6 +48,14 @@ fn boskos_parameters() {
             acquire("type=%3Cscript%3E"),
             text(400, format!("Bad request: Type: <script>, state: , dest: , owner: , {tail}")),
         ),
+    ]);
+}
+
+#[test]
+fn boskos_parameters_beyond_the_bound() {
+    let long = "x".repeat(513);
+    let tail = "all of them must be set in the request.";
+    check(vec![
         case(
             "a type beyond the bound",
             acquire(&format!("type={long}&state=s&dest=d&owner=o")),
@@ -91,6 +101,13 @@ fn boskos_parameters() {
             head(&format!("POST /acquirebystate?state=free&dest=d&owner=o&names={}b", "b,".repeat(10_000))),
             text(400, "AcquireByState: names in one call: the limit is 10000"),
         ),
+    ]);
+}
+
+#[test]
+fn boskos_durations_and_names() {
+    let long = "x".repeat(513);
+    check(vec![
         case(
             "a duration beyond 292 years",
             head("POST /reset?type=t&state=busy&dest=d&expire=2562048h"),
