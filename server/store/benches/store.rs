@@ -1,5 +1,7 @@
 //! How long a commit takes, and how long opening takes with a million resources.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic, and has no callers")]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;

@@ -140,7 +140,7 @@ impl<'a> Record<'a> for LeaseRecord<'a> {
             ended: lease.ended.as_ref().map(|ended| EndedRecord {
                 at: ended.at.nanos(),
                 cause: put_cause(ended.cause),
-                by: ended.by.as_ref().map(|by| by.as_str()),
+                by: ended.by.as_ref().map(lessor_ledger::Owner::as_str),
                 reason: ended.reason.as_deref(),
             }),
         }

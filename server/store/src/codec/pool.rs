@@ -59,7 +59,7 @@ impl<'a> Record<'a> for PoolRecord<'a> {
             lifecycle: pool.lifecycle.as_ref().map(LifecycleRecord::of),
             default_ttl: pool.default_ttl.map(Span::nanos),
             max_ttl: pool.max_ttl.map(Span::nanos),
-            on_expire: pool.on_expire.as_ref().map(|state| state.as_str()),
+            on_expire: pool.on_expire.as_ref().map(lessor_ledger::State::as_str),
             reap_after: pool.reap_after.map(Span::nanos),
         }
     }

@@ -137,7 +137,7 @@ impl<'a> PartRecord<'a> {
                 targets: None,
             },
             Part::Named { targets, pool, state } => Self {
-                pool: pool.as_ref().map(|pool| pool.as_str()),
+                pool: pool.as_ref().map(lessor_ledger::PoolName::as_str),
                 state: state.as_str(),
                 labels: Pairs(std::borrow::Cow::Owned(std::collections::BTreeMap::new())),
                 count: None,

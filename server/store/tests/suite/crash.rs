@@ -47,7 +47,7 @@ fn survive(seed: u64) {
         in_flight.memory
     };
     compare_history(&opened.0, &kept, &options.retention);
-    assert_sound(&opened.1, found.bytes());
+    assert_sound(&opened.1, &found.bytes());
 
     let mut lab = Lab::new(opened, seed + 1);
     lab.now = lab.ledger.now();
@@ -55,7 +55,7 @@ fn survive(seed: u64) {
     lab.run(10);
     compare_history(&lab.store, &lab.memory, &options.retention);
     lab.store.close().unwrap();
-    assert_sound(&lab.ledger, found.bytes());
+    assert_sound(&lab.ledger, &found.bytes());
 }
 
 fn options_for(dice: &mut Dice) -> StoreOptions {
@@ -117,11 +117,11 @@ fn compare_history(store: &Store, kept: &Memory, retention: &Retention) {
     }
 }
 
-fn assert_sound(ledger: &Ledger, bytes: Vec<u8>) {
+fn assert_sound(ledger: &Ledger, bytes: &[u8]) {
     assert_eq!(ledger.check(), []);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("crashed.redb");
-    std::fs::write(&file, &bytes).unwrap();
+    std::fs::write(&file, bytes).unwrap();
     let report = check(&file).unwrap();
     assert!(report.is_sound(), "{:#?}", report.problems);
     assert_eq!(std::fs::read(&file).unwrap(), bytes, "a check writes nothing");
