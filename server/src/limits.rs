@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Most open connections. One more is answered 503 and closed.
+/// Most open connections, if the system lets the process have as many files. One more is answered 503 and closed.
 ///
 /// The API holds up to 10,000 requests and 2,000 event streams open; this leaves room for everybody else. Each takes
 /// a file descriptor and some 20 KiB.

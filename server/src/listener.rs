@@ -14,12 +14,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_READ_MAX};
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX};
 
 /// What one connection too many is told, before it has said anything: a problem like the API's.
-fn too_many() -> String {
+fn too_many(places: usize) -> String {
     let problem = format!(
-        r#"{{"type":"/problems/overloaded","title":"Server is overloaded","status":503,"detail":"{CONNECTIONS_MAX} connections are open, which is the limit"}}"#
+        r#"{{"type":"/problems/overloaded","title":"Server is overloaded","status":503,"detail":"{places} connections are open, which is the limit"}}"#
     );
     format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
@@ -42,16 +42,18 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves connections until `stop` is cancelled, then lets those that are open finish the request at hand.
 ///
-/// Returns as soon as nothing is accepted any more; `connections` says when the open ones are done.
+/// At most `places` are open at once; one more is told so and closed. Returns as soon as nothing is accepted any
+/// more; `connections` says when the open ones are done.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    places: usize,
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let too_many = too_many(places);
+    let places = Arc::new(Semaphore::new(places));
     let service = TowerToHyperService::new(router);
-    let too_many = too_many();
     loop {
         let stream = tokio::select! {
             biased;
@@ -110,5 +112,53 @@ async fn refused(error: &io::Error) {
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "cannot accept connections");
         tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_told_so() {
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+        let router = Router::new().fallback(async || "here");
+        tokio::spawn(serve(listener, router, 1, stop.clone(), connections.clone()));
+
+        let mut first = TcpStream::connect(address).await.expect("it listens");
+        let mut answer = [0; 12];
+        first.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("it reads");
+        first.read_exact(&mut answer).await.expect("it answers");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+
+        let mut second = TcpStream::connect(address).await.expect("it listens");
+        let mut answer = String::new();
+        second.read_to_string(&mut answer).await.expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+        assert!(body.contains("1 connections are open"), "{body}");
+
+        // A place is free again once its connection is gone.
+        drop(first);
+        while !connections.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut answer = [0; 12];
+        let mut third = TcpStream::connect(address).await.expect("it listens");
+        third.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("it reads");
+        third.read_exact(&mut answer).await.expect("it answers");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+
+        // An idle connection ends with the server.
+        stop.cancel();
+        connections.close();
+        connections.wait().await;
+        let mut rest = Vec::new();
+        third.read_to_end(&mut rest).await.expect("the connection ends");
     }
 }

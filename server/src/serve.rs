@@ -104,15 +104,15 @@ fn prepare(args: ServeArgs) -> Result<ExitCode, ServeError> {
     let config = args.resolve()?;
     telemetry::start(config.log_format, &config.log_level)
         .map_err(|cause| ServeError::LogLevel { level: config.log_level.clone(), cause })?;
-    raise_file_limit();
+    let places = raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(serve(config));
+    let code = runtime.block_on(serve(config, places));
     // A history read may still block a thread; nobody waits for its answer any more.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(config: Config) -> Result<ExitCode, ServeError> {
+async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     let mut signals = Signals::listen()?;
     let (listener, address) = listen(&config).await?;
     let hosts = if address.ip().is_loopback() { Hosts::Local(config.hosts.into()) } else { Hosts::Any };
@@ -135,7 +135,8 @@ async fn serve(config: Config) -> Result<ExitCode, ServeError> {
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
     let app = App::new(Inputs { keeper, pools, shutdown: stop.clone(), hosts });
-    let serving = listener::serve(listener, lessor_api::router(app), stop.clone(), connections.clone());
+    let router = lessor_api::router(app);
+    let serving = listener::serve(listener, router, places, stop.clone(), connections.clone());
     let serving = tokio::spawn(serving);
     announce(address);
     let died = loop {
@@ -207,23 +208,25 @@ fn announce(address: SocketAddr) {
     tracing::info!(%address, "ready");
 }
 
-/// Lets the process have as many files open as the system allows, up to what its bounds can use.
-fn raise_file_limit() {
+/// Lets the process have as many files open as the system allows, up to what its bounds can use. Returns how many
+/// connections that is enough for.
+fn raise_file_limit() -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let wanted = CONNECTIONS_MAX as u64 + FILES_RESERVED;
-    let (current, maximum) = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok(limits) => limits,
-        Err(error) => return tracing::warn!(%error, "cannot read the limit of open files"),
-    };
+    let (current, maximum) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((wanted, wanted));
     let reachable = maximum.min(wanted);
-    if current < reachable
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, reachable, maximum)
-    {
-        return tracing::warn!(%error, files = current, "cannot raise the limit of open files");
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, current.max(reachable), maximum) {
+        Ok(()) => current.max(reachable),
+        Err(error) => {
+            tracing::warn!(%error, files = current, "cannot raise the limit of open files");
+            current
+        }
+    };
+    let places = files.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX as u64);
+    if places < CONNECTIONS_MAX as u64 {
+        tracing::warn!(files, connections = places, "the limit of open files lets fewer connections in");
     }
-    if reachable < wanted {
-        tracing::warn!(files = reachable, wanted, "fewer connections can be open than the server would take");
-    }
+    usize::try_from(places).unwrap_or(CONNECTIONS_MAX)
 }
 
 /// An error with its causes.

@@ -49,11 +49,11 @@ pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How long a stop may take to write the last checkpoint chunks. What is left is in the journal anyway, and only
 /// makes the next start a little longer.
-pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(3);
+pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(2);
 
 /// Stack of the writer thread, in bytes: the default of a main thread, because a deep map may recurse when dropped.
 pub const WRITER_STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// How long [`Stopper::stop`](crate::Stopper::stop) waits for the thread: what systemd gives a service by default is
-/// 90 s, what this server promises is 10 s in all.
-pub const STOP_MAX: Duration = Duration::from_secs(8);
+/// How long [`Stopper::stop`](crate::Stopper::stop) waits for the thread: the last checkpoint and as long again for
+/// what is being committed. With the server's own 5 s for open connections that is within the 10 s that a stop may take.
+pub const STOP_MAX: Duration = Duration::from_secs(4);
