@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use lessor_control::PoolsStatus;
 use lessor_keeper::Keeper;
-use lessor_ledger::{Command, Reply};
+use lessor_ledger::{Command, Ledger, Reply, Time};
 use lessor_store::Reader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::guard::Hosts;
-use crate::limits::{HELD_REQUESTS_MAX, HISTORY_READS_MAX, STREAMS_MAX};
+use crate::limits::{HELD_REQUESTS_MAX, READS_MAX, STREAMS_MAX};
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 
@@ -42,7 +42,7 @@ pub struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     held: Arc<Semaphore>,
     streams: Arc<Semaphore>,
-    history_reads: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
 }
 
 impl Deref for App {
@@ -67,7 +67,7 @@ impl App {
             metrics,
             held: Arc::new(Semaphore::new(HELD_REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            history_reads: Arc::new(Semaphore::new(HISTORY_READS_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         }))
     }
 
@@ -111,16 +111,36 @@ impl App {
         T: Send + 'static,
         F: FnOnce(&Reader) -> Result<T, lessor_store::ReadError> + Send + 'static,
     {
-        let permit = Arc::clone(&self.history_reads).acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
         let reader = self.keeper.history().clone();
-        let reading = tokio::task::spawn_blocking(move || {
+        let outcome = self.aside(move || read(&reader)).await?;
+        outcome.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Looks through the last committed state in a thread where that may take a while: a list of a thousand items
+    /// takes milliseconds, in which the threads that serve everybody else are not to be held up.
+    ///
+    /// # Errors
+    /// An internal problem if `look` panics.
+    pub(crate) async fn look<T, F>(&self, look: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Ledger, Time) -> T + Send + 'static,
+    {
+        let (ledger, now) = (self.keeper.snapshot(), self.keeper.now());
+        self.aside(move || look(&ledger, now)).await
+    }
+
+    async fn aside<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let permit = Arc::clone(&self.reads).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let working = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            read(&reader)
+            work()
         });
-        match reading.await {
-            Ok(outcome) => outcome.map_err(|error| Problem::internal(&error)),
-            Err(error) => Err(Problem::internal(&error)),
-        }
+        working.await.map_err(|error| Problem::internal(&error))
     }
 }

@@ -36,8 +36,8 @@ pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events read from the history at once while a stream catches up.
 pub(crate) const STREAM_CATCH_UP_EVENTS: usize = 500;
 
-/// Most reads of the history at once; more wait. Each occupies a thread.
-pub(crate) const HISTORY_READS_MAX: usize = 8;
+/// Most lists, pages and reads of the history in the making at once; more wait. Each occupies a thread.
+pub(crate) const READS_MAX: usize = 8;
 
 /// Most copies of the store in the making at once. Each takes as much disk as the store.
 pub(crate) const BACKUPS_MAX: usize = 1;

@@ -15,20 +15,17 @@ use crate::time::Stamp;
 
 /// `GET /`, and `POST /` for Boskos' sake: always the dashboard, always 200.
 pub(crate) async fn dashboard(Extract(app): Extract<App>) -> Result<Response, Problem> {
-    let ledger = app.keeper.snapshot();
-    let now = app.keeper.now();
-    let page = Dashboard {
-        trouble: match app.keeper.health() {
-            Health::Writable => None,
-            Health::ReadOnly(reason) => Some(reason.to_string()),
-            Health::Stopped => Some("the server is going down".to_owned()),
-        },
-        pools_error: pools_trouble(&app),
-        pools: pools(&ledger),
-        leases: leases(&ledger, now),
-        waits: waits(&ledger, now),
+    let trouble = match app.keeper.health() {
+        Health::Writable => None,
+        Health::ReadOnly(reason) => Some(reason.to_string()),
+        Health::Stopped => Some("the server is going down".to_owned()),
     };
-    let html = page.html().map_err(|error| Problem::internal(&error))?;
+    let pools_error = pools_trouble(&app);
+    let look = move |ledger: &Ledger, now: Time| {
+        let (pools, leases, waits) = (pools(ledger), leases(ledger, now), waits(ledger, now));
+        Dashboard { trouble, pools_error, pools, leases, waits }.html()
+    };
+    let html = app.look(look).await?.map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),

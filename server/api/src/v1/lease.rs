@@ -1,10 +1,12 @@
 //! `/v1/leases`: looking at leases, renewing them and giving them back.
 
+use std::sync::Arc;
+
 use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
-use lessor_ledger::{Command, Lease, LeaseId, Refusal, Reply};
-use lessor_store::LeaseFilter;
+use lessor_ledger::{Command, Lease, LeaseId, Ledger, Owner, Refusal, Reply, Target, Time};
+use lessor_store::{LeaseFilter, ReadError, Reader};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -45,41 +47,56 @@ pub(crate) async fn list(
     Extract(app): Extract<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Body<Page<LeaseView>>, Problem> {
-    if query.ended == Some(true) { ended(&app, query).await } else { active(&app, query) }.map(Body)
+    let ended = query.ended == Some(true);
+    let filter = Filter::new(query)?;
+    if !ended {
+        return app.look(move |ledger, now| filter.active(ledger, now)).await.map(Body);
+    }
+    app.read(move |reader| filter.ended(reader)).await.map(Body)
 }
 
-fn active(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after = list::after_lease(query.after.as_deref())?;
-    let owner = body::optional("owner", query.owner, body::owner)?;
-    let target = body::optional("target", query.target, body::target)?;
-    let ledger = app.keeper.snapshot();
-    let now = app.keeper.now();
-    let key = |lease: &&std::sync::Arc<Lease>| lease.id.to_string();
-    let shown = |lease: &&std::sync::Arc<Lease>| {
-        let wanted = target.as_ref().is_none_or(|target| lease.targets.contains(target));
-        wanted.then(|| LeaseView::current(lease, &ledger, now))
-    };
-    Ok(match (owner, &target) {
-        (None, Some(target)) => {
-            let holder = ledger.lock(target.as_str()).and_then(|lock| ledger.lease(lock.lease));
-            let holder = holder.filter(|lease| after.is_none_or(|after| lease.id > after));
-            list::page(holder.into_iter(), limit, key, shown)
+/// Which leases are wanted.
+struct Filter {
+    limit: usize,
+    after: Option<LeaseId>,
+    owner: Option<Owner>,
+    target: Option<Target>,
+}
+
+impl Filter {
+    fn new(query: ListQuery) -> Result<Self, Problem> {
+        Ok(Self {
+            limit: list::limit(query.limit)?,
+            after: list::after_lease(query.after.as_deref())?,
+            owner: body::optional("owner", query.owner, body::owner)?,
+            target: body::optional("target", query.target, body::target)?,
+        })
+    }
+
+    fn active(&self, ledger: &Ledger, now: Time) -> Page<LeaseView> {
+        let key = |lease: &&Arc<Lease>| lease.id.to_string();
+        let shown = |lease: &&Arc<Lease>| {
+            let wanted = self.target.as_ref().is_none_or(|target| lease.targets.contains(target));
+            wanted.then(|| LeaseView::current(lease, ledger, now))
+        };
+        match (&self.owner, &self.target) {
+            (None, Some(target)) => {
+                let holder = ledger.lock(target.as_str()).and_then(|lock| ledger.lease(lock.lease));
+                let holder = holder.filter(|lease| self.after.is_none_or(|after| lease.id > after));
+                list::page(holder.into_iter(), self.limit, key, shown)
+            }
+            (Some(owner), _) => list::page(ledger.leases_of(owner, self.after), self.limit, key, shown),
+            (None, None) => list::page(ledger.leases_after(self.after), self.limit, key, shown),
         }
-        (Some(owner), _) => list::page(ledger.leases_of(&owner, after), limit, key, shown),
-        (None, None) => list::page(ledger.leases_after(after), limit, key, shown),
-    })
-}
+    }
 
-async fn ended(app: &App, query: ListQuery) -> Result<Page<LeaseView>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after = list::after_lease(query.after.as_deref())?;
-    let owner = body::optional("owner", query.owner, body::owner)?;
-    let target = body::optional("target", query.target, body::target)?;
-    let filter = LeaseFilter { after, limit, owner, target, ..LeaseFilter::default() };
-    let leases = app.read(move |reader| reader.leases(&filter)).await?;
-    let next = (leases.len() == limit).then(|| leases.last().map(|lease| lease.id.to_string())).flatten();
-    Ok(Page { items: leases.iter().map(LeaseView::record).collect(), next })
+    fn ended(self, reader: &Reader) -> Result<Page<LeaseView>, ReadError> {
+        let Self { limit, after, owner, target } = self;
+        let leases = reader.leases(&LeaseFilter { after, limit, owner, target, ..LeaseFilter::default() })?;
+        let last = leases.last().filter(|_| leases.len() == limit);
+        let next = last.map(|lease| lease.id.to_string());
+        Ok(Page { items: leases.iter().map(LeaseView::record).collect(), next })
+    }
 }
 
 /// Shows a lease, held or ended.

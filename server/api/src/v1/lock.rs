@@ -1,7 +1,10 @@
 //! `GET /v1/locks`: the lock table, which all dialects share.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State as Extract;
+use lessor_ledger::{Ledger, Lock, Owner, Target, Time};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -41,24 +44,45 @@ pub(crate) async fn list(
     Extract(app): Extract<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<LockView>>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after = list::after_name(query.after)?;
-    let target = body::optional("target", query.target, body::target)?;
-    let owner = body::optional("owner", query.owner, body::owner)?;
-    let ledger = app.keeper.snapshot();
-    let now = app.keeper.now();
-    let key = |lock: &&std::sync::Arc<lessor_ledger::Lock>| lock.target.to_string();
-    let shown = |lock: &&std::sync::Arc<lessor_ledger::Lock>| {
-        let wanted = owner.as_ref().is_none_or(|owner| lock.owner == *owner)
-            && query.live.is_none_or(|live| lock.live(now) == live);
-        wanted.then(|| LockView::of(lock, now))
-    };
-    Ok(Json(match target {
-        Some(target) => {
-            let lock =
-                ledger.lock(target.as_str()).filter(|_| after.as_ref().is_none_or(|after| target > *after));
-            list::page(lock.into_iter(), limit, key, shown)
+    let filter = Filter::new(query)?;
+    app.look(move |ledger, now| filter.page(ledger, now)).await.map(Json)
+}
+
+/// Which locks are wanted.
+struct Filter {
+    limit: usize,
+    after: Option<Target>,
+    target: Option<Target>,
+    owner: Option<Owner>,
+    live: Option<bool>,
+}
+
+impl Filter {
+    fn new(query: ListQuery) -> Result<Self, Problem> {
+        Ok(Self {
+            limit: list::limit(query.limit)?,
+            after: list::after_name(query.after)?,
+            target: body::optional("target", query.target, body::target)?,
+            owner: body::optional("owner", query.owner, body::owner)?,
+            live: query.live,
+        })
+    }
+
+    fn page(&self, ledger: &Ledger, now: Time) -> Page<LockView> {
+        let key = |lock: &&Arc<Lock>| lock.target.to_string();
+        let shown = |lock: &&Arc<Lock>| self.wants(lock, now).then(|| LockView::of(lock, now));
+        match &self.target {
+            Some(target) => {
+                let lock = ledger.lock(target.as_str());
+                let lock = lock.filter(|_| self.after.as_ref().is_none_or(|after| target > after));
+                list::page(lock.into_iter(), self.limit, key, shown)
+            }
+            None => list::page(ledger.locks_after(self.after.as_ref()), self.limit, key, shown),
         }
-        None => list::page(ledger.locks_after(after.as_ref()), limit, key, shown),
-    }))
+    }
+
+    fn wants(&self, lock: &Lock, now: Time) -> bool {
+        self.owner.as_ref().is_none_or(|owner| lock.owner == *owner)
+            && self.live.is_none_or(|live| lock.live(now) == live)
+    }
 }

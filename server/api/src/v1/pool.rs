@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
-use lessor_ledger::{Ledger, Pool, Refusal};
+use lessor_ledger::{Ledger, Pool, PoolName, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -40,10 +40,12 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<PoolView>>, Problem> {
     let limit = list::limit(query.limit)?;
     let after = body::optional("after", query.after, body::pool)?;
-    let ledger = app.keeper.snapshot();
-    let pools = ledger.pools().skip_while(|pool| after.as_ref().is_some_and(|after| pool.name <= *after));
-    let page = list::page(pools, limit, |pool| pool.name.to_string(), |pool| Some(view(&ledger, pool)));
-    Ok(Json(page))
+    app.look(move |ledger, _| page(ledger, limit, after.as_ref())).await.map(Json)
+}
+
+fn page(ledger: &Ledger, limit: usize, after: Option<&PoolName>) -> Page<PoolView> {
+    let pools = ledger.pools().skip_while(|pool| after.is_some_and(|after| pool.name <= *after));
+    list::page(pools, limit, |pool| pool.name.to_string(), |pool| Some(view(ledger, pool)))
 }
 
 /// Shows a pool.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
-use lessor_ledger::{Command, Dialect, Outcome, Refusal, Reply, Request, RequestId};
+use lessor_ledger::{
+    Command, Dialect, Ledger, Outcome, Owner, Part, PoolName, Refusal, Reply, Request, RequestId,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -48,29 +50,52 @@ pub(crate) async fn list(
     Extract(app): Extract<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<RequestView>>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after = list::after_request(query.after.as_deref())?;
-    let owner = body::optional("owner", query.owner, body::owner)?;
-    let pool = body::optional("pool", query.pool, body::pool)?;
-    let ledger = app.keeper.snapshot();
-    let wanted = |request: &Request| {
-        (request.waits() || query.settled == Some(true))
-            && owner.as_ref().is_none_or(|owner| request.owner == *owner)
-            && pool.as_ref().is_none_or(|pool| request.parts.iter().any(|part| is_of(part, pool)))
-    };
-    let page = list::page(
-        ledger.requests_after(after),
-        limit,
-        |request| request.id.to_string(),
-        |request| wanted(request).then(|| RequestView::of(request, ledger.place(request.id).as_ref())),
-    );
-    Ok(Json(page))
+    let filter = Filter::new(query)?;
+    app.look(move |ledger, _| filter.page(ledger)).await.map(Json)
 }
 
-fn is_of(part: &lessor_ledger::Part, wanted: &lessor_ledger::PoolName) -> bool {
+/// Which requests are wanted.
+struct Filter {
+    limit: usize,
+    after: Option<RequestId>,
+    owner: Option<Owner>,
+    pool: Option<PoolName>,
+    settled: bool,
+}
+
+impl Filter {
+    fn new(query: ListQuery) -> Result<Self, Problem> {
+        Ok(Self {
+            limit: list::limit(query.limit)?,
+            after: list::after_request(query.after.as_deref())?,
+            owner: body::optional("owner", query.owner, body::owner)?,
+            pool: body::optional("pool", query.pool, body::pool)?,
+            settled: query.settled == Some(true),
+        })
+    }
+
+    fn page(&self, ledger: &Ledger) -> Page<RequestView> {
+        list::page(
+            ledger.requests_after(self.after),
+            self.limit,
+            |request| request.id.to_string(),
+            |request| {
+                self.wants(request).then(|| RequestView::of(request, ledger.place(request.id).as_ref()))
+            },
+        )
+    }
+
+    fn wants(&self, request: &Request) -> bool {
+        (request.waits() || self.settled)
+            && self.owner.as_ref().is_none_or(|owner| request.owner == *owner)
+            && self.pool.as_ref().is_none_or(|pool| request.parts.iter().any(|part| is_of(part, pool)))
+    }
+}
+
+fn is_of(part: &Part, wanted: &PoolName) -> bool {
     match part {
-        lessor_ledger::Part::Pool { pool, .. } => pool == wanted,
-        lessor_ledger::Part::Named { pool, .. } => pool.as_ref() == Some(wanted),
+        Part::Pool { pool, .. } => pool == wanted,
+        Part::Named { pool, .. } => pool.as_ref() == Some(wanted),
     }
 }
 

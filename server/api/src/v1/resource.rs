@@ -1,12 +1,15 @@
 //! `/v1/resources`: the records of targets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use lessor_ledger::{Command, Refusal, Reply, Resource, ResourceEdit, Target};
+use lessor_ledger::{
+    Command, Ledger, Owner, PoolName, Refusal, Reply, Resource, ResourceEdit, State, Target, Time,
+};
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
@@ -47,24 +50,47 @@ pub(crate) async fn list(
     Extract(app): Extract<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Body<Page<ResourceView>>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after = list::after_name(query.after)?;
-    let pool = body::optional("pool", query.pool, body::pool)?;
-    let state = body::optional("state", query.state, body::state)?;
-    let owner = body::optional("owner", query.owner, body::owner)?;
-    let ledger = app.keeper.snapshot();
-    let now = app.keeper.now();
-    let key = |resource: &&std::sync::Arc<Resource>| resource.name.to_string();
-    let shown = |resource: &&std::sync::Arc<Resource>| {
+    let filter = Filter::new(query)?;
+    app.look(move |ledger, now| filter.page(ledger, now)).await.map(Body)
+}
+
+/// Which resources are wanted.
+struct Filter {
+    limit: usize,
+    after: Option<Target>,
+    pool: Option<PoolName>,
+    state: Option<State>,
+    owner: Option<Owner>,
+}
+
+impl Filter {
+    fn new(query: ListQuery) -> Result<Self, Problem> {
+        Ok(Self {
+            limit: list::limit(query.limit)?,
+            after: list::after_name(query.after)?,
+            pool: body::optional("pool", query.pool, body::pool)?,
+            state: body::optional("state", query.state, body::state)?,
+            owner: body::optional("owner", query.owner, body::owner)?,
+        })
+    }
+
+    fn page(&self, ledger: &Ledger, now: Time) -> Page<ResourceView> {
+        let after = self.after.as_ref();
+        let key = |resource: &&Arc<Resource>| resource.name.to_string();
+        let shown = |resource: &&Arc<Resource>| {
+            self.wants(resource, ledger, now).then(|| ResourceView::of(resource, ledger, now))
+        };
+        match &self.pool {
+            Some(pool) => list::page(ledger.members_after(pool.as_str(), after), self.limit, key, shown),
+            None => list::page(ledger.resources_after(after), self.limit, key, shown),
+        }
+    }
+
+    fn wants(&self, resource: &Resource, ledger: &Ledger, now: Time) -> bool {
         let holder = || ledger.holder(resource.name.as_str(), now).map(|lock| &lock.owner);
-        let wanted = state.as_ref().is_none_or(|state| resource.state == *state)
-            && owner.as_ref().is_none_or(|owner| holder() == Some(owner));
-        wanted.then(|| ResourceView::of(resource, &ledger, now))
-    };
-    Ok(Body(match pool {
-        Some(pool) => list::page(ledger.members_after(pool.as_str(), after.as_ref()), limit, key, shown),
-        None => list::page(ledger.resources_after(after.as_ref()), limit, key, shown),
-    }))
+        self.state.as_ref().is_none_or(|state| resource.state == *state)
+            && self.owner.as_ref().is_none_or(|owner| holder() == Some(owner))
+    }
 }
 
 /// Shows a resource.
