@@ -135,9 +135,9 @@ async fn ready(address: &str) -> bool {
 fn pools_file(pools: u64, resources: u64) -> String {
     let mut text = String::from("resources:\n");
     for pool in 0..pools {
-        let _ = write!(text, "- type: bench-{pool}\n  state: free\n  names:\n");
+        write!(text, "- type: bench-{pool}\n  state: free\n  names:\n").expect("a string takes everything");
         for name in names(pool, pools, resources) {
-            let _ = writeln!(text, "  - {name}");
+            writeln!(text, "  - {name}").expect("a string takes everything");
         }
     }
     text

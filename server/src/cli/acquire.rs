@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::ask::{Ask, Held, release};
+use super::ask::Ask;
 use super::client::Client;
 use super::clock::{Moment, sleep_until};
 use super::failure::Failure;
+use super::held::{Held, release};
 use super::leases::{KIND, renewed};
 use super::limits::{RELEASE_RETRY_MAX, RETRY_MAX};
 use super::output::{Format, Output};

@@ -166,7 +166,7 @@ impl Client {
 
     /// Says that no (whole) answer came.
     pub(crate) fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-        Failure::Unreachable { server: self.address().to_owned(), cause: cause.into() }
+        Failure::Unreachable { server: self.address().to_owned(), never_sent: false, cause: cause.into() }
     }
 }
 
@@ -253,7 +253,11 @@ impl Call<'_> {
         if let Some(body) = self.body {
             request = request.body(body);
         }
-        request.send().await.map_err(|cause| self.client.unreachable(cause.without_url()))
+        request.send().await.map_err(|cause| Failure::Unreachable {
+            server: self.client.address().to_owned(),
+            never_sent: cause.is_connect(),
+            cause: Box::new(cause.without_url()),
+        })
     }
 }
 

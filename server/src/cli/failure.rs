@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Unreachable {
         /// The server's address.
         server: String,
+        /// Whether there was no connection, so that the request cannot have been carried out.
+        never_sent: bool,
         /// What happened.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
@@ -123,12 +125,12 @@ impl Problem {
         let mut lines = String::new();
         let list = |key: &str| self.body.get(key).and_then(Value::as_array).into_iter().flatten();
         for conflict in list("conflicts").take(CONFLICTS_SHOWN) {
-            let _ = writeln!(lines, "  {}", conflict_line(conflict));
+            writeln!(lines, "  {}", conflict_line(conflict)).expect("a string takes everything");
         }
         if lines.is_empty()
             && let Some(holder) = self.text("holder")
         {
-            let _ = writeln!(lines, "  held by {}", clean(holder));
+            writeln!(lines, "  held by {}", clean(holder)).expect("a string takes everything");
         }
         lines
     }
@@ -158,16 +160,16 @@ fn conflict_line(conflict: &Value) -> String {
         (None, None) => "something".to_owned(),
     };
     if let Some(holder) = text("holder") {
-        let _ = write!(line, ": held by {holder}");
+        write!(line, ": held by {holder}").expect("a string takes everything");
         if let Some(lease) = conflict.get("lease").and_then(Value::as_u64) {
-            let _ = write!(line, " (lease {lease})");
+            write!(line, " (lease {lease})").expect("a string takes everything");
         }
         if let Some(until) = text("until") {
-            let _ = write!(line, " until {until}");
+            write!(line, " until {until}").expect("a string takes everything");
         }
     }
     if let Some(why) = text("why") {
-        let _ = write!(line, ": {why}");
+        write!(line, ": {why}").expect("a string takes everything");
     }
     line
 }
@@ -207,6 +209,11 @@ impl Failure {
         }
     }
 
+    /// Whether the server cannot have heard of the request.
+    pub(crate) fn never_sent(&self) -> bool {
+        matches!(self, Self::Unreachable { never_sent: true, .. })
+    }
+
     /// The whole story for a person: what, why, who is in the way, what next.
     pub(crate) fn story(&self) -> String {
         let mut story = match self {
@@ -220,10 +227,10 @@ impl Failure {
         if let Self::Problem(problem) = self {
             story.push_str(&problem.blockers());
             if let Some(next) = problem.next_step() {
-                let _ = writeln!(story, "hint: {next}");
+                writeln!(story, "hint: {next}").expect("a string takes everything");
             }
             if let Some(id) = problem.text("request_id") {
-                let _ = writeln!(story, "request id: {}", clean(id));
+                writeln!(story, "request id: {}", clean(id)).expect("a string takes everything");
             }
         }
         if let Self::Unreachable { .. } = self {
@@ -254,7 +261,7 @@ impl Failure {
             let link = error.to_string();
             // Some libraries repeat their cause in their own message.
             if !text.contains(&link) {
-                let _ = write!(text, ": {}", clean(&link));
+                write!(text, ": {}", clean(&link)).expect("a string takes everything");
             }
             cause = error.source();
         }

@@ -12,8 +12,10 @@ mod clock;
 mod events;
 mod exit;
 mod failure;
+mod held;
 mod leases;
 mod limits;
+mod line;
 mod locks;
 mod output;
 mod pools;
@@ -104,6 +106,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Bench(crate::bench::Bench),
     Completions(Completions),
+    Man(Man),
     /// The last step of `run`; not for people
     #[command(hide = true)]
     ExecTied(run::exec::Exec),
@@ -185,6 +188,7 @@ async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8,
         Command::Bench(bench) => bench.run(server, output).await,
         Command::BenchBaseline(baseline) => baseline.run().await,
         Command::Completions(completions) => completions.run(output),
+        Command::Man(man) => man.run(output),
         Command::Serve(_) | Command::ExecTied(_) => unreachable!("carried out before the runtime is made"),
     }
     .map(|()| Code::Ok as u8)
@@ -195,6 +199,30 @@ impl Completions {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "lessor", &mut script);
         output.raw(&String::from_utf8_lossy(&script))
+    }
+}
+
+/// Prints the manual page, or writes one for each command into a folder
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lessor man | man -l -
+  lessor man --dir /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// Folder to write lessor.1, lessor-run.1, ... into
+    #[arg(long, value_name = "DIR")]
+    dir: Option<std::path::PathBuf>,
+}
+
+impl Man {
+    fn run(&self, output: &Output) -> Result<(), Failure> {
+        let Some(dir) = &self.dir else {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).expect("a vector takes every byte");
+            return output.raw(&String::from_utf8_lossy(&page));
+        };
+        let written = clap_mangen::generate_to(Cli::command(), dir);
+        written.map_err(Failure::io(format!("cannot write manual pages into {}", dir.display())))
     }
 }
 

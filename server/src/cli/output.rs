@@ -146,7 +146,7 @@ impl Output {
         let mut text = String::new();
         for (key, value) in members {
             let pad = " ".repeat(widest - key.width());
-            let _ = writeln!(text, "{}{pad}  {value}", self.bold(&clean(key)));
+            writeln!(text, "{}{pad}  {value}", self.bold(&clean(key))).expect("a string takes everything");
         }
         self.raw(&text)
     }

@@ -143,7 +143,7 @@ fn show(output: &Output, report: &Value, every: bool) -> Result<(), Failure> {
             report[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if every {
             for name in &names {
-                let _ = writeln!(text, "{sign} {what}{}", clean(name));
+                writeln!(text, "{sign} {what}{}", clean(name)).expect("a string takes everything");
             }
         }
         if !names.is_empty() {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -186,6 +187,56 @@ fn an_answer_that_is_lost_does_not_take_two() {
     assert_eq!(lost.load(Ordering::SeqCst), 1, "an answer was lost");
     assert_eq!(leases(&server).len(), 1, "{ran:?}");
     assert_eq!(ran.text(), leases(&server)[0].to_string());
+}
+
+#[test]
+fn a_server_that_forgot_the_request_is_asked_again() {
+    let mut server = server();
+    lessor(&server, &["acquire", "-p", "board"]).gives(0);
+    let mut run = Beside::start(&server, "run", &["run", "-p", "board", "--", "echo", "done"]);
+    run.says("position 1");
+    server.kill();
+    fs::remove_dir_all(server.data()).expect("it is there");
+    server.restart();
+    assert_eq!(run.code(), 0, "{}", run.err());
+    assert_eq!(run.out(), "done\n");
+    assert!(run.err().contains("asking again"), "{}", run.err());
+}
+
+#[test]
+fn a_signal_ends_the_waiting_for_a_server_that_is_not_there_at_once() {
+    let mut server = server();
+    server.kill();
+    let mut run = Beside::start(&server, "run", &["run", "-p", "board", "--", "true"]);
+    run.says("trying again");
+    let start = wait::now();
+    run.signal(Signal::TERM);
+    assert_eq!(run.code(), 128 + 15);
+    assert!(start.elapsed() < Duration::from_secs(5), "nobody has to be told");
+}
+
+#[test]
+fn a_command_has_the_terminal_and_goes_on_after_ctrl_z() {
+    let server = server();
+    // `script` gives it a terminal, and types what it reads itself.
+    let run = format!(
+        "{} --server {} run -p board -- sh -c 'echo $$ > id; read line; echo got $line > typed; read line; exit 5'",
+        lessor_tests::lessor().display(),
+        server.url()
+    );
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &run, "/dev/null"]).current_dir(server.folder());
+    script.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut script = script.spawn().expect("script(1) is there, as on every Debian");
+    let mut keys = script.stdin.take().expect("it was piped");
+    content(&server, "id");
+    keys.write_all(b"\x1ahello\n").expect("it types");
+    assert_eq!(content(&server, "typed"), "got hello\n");
+    keys.write_all(b"bye\n").expect("it types");
+    let status =
+        wait::until_some("the command ends", wait::SOON, || script.try_wait().expect("it is our child"));
+    assert_eq!(status.code(), Some(5));
+    assert_eq!(leases(&server), NONE);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::ask::Held;
+use crate::cli::held::Held;
 
 /// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command
 /// speaks to the same server.

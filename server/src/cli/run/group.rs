@@ -6,9 +6,10 @@ use std::process::ExitStatus;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::SignalKind;
 
 use super::terminal::Terminal;
 use crate::cli::clock::Moment;
@@ -21,6 +22,8 @@ pub(crate) struct Group {
     child: Child,
     leader: Pid,
     terminal: Option<Terminal>,
+    /// Comes when a child ends or is stopped.
+    children: tokio::signal::unix::Signal,
 }
 
 impl Group {
@@ -32,6 +35,8 @@ impl Group {
         // Descendants whose parents die become our children, so that a dead one cannot keep the group from looking
         // empty. Not fatal: then the bound on the waiting does it.
         let _ = nix::sys::prctl::set_child_subreaper(true);
+        let children =
+            tokio::signal::unix::signal(SignalKind::child()).map_err(Failure::io("cannot catch signals"))?;
         let program = std::env::current_exe().map_err(Failure::io("cannot find my own program"))?;
         let child = Command::new(program)
             .arg("--quiet")
@@ -45,16 +50,41 @@ impl Group {
             .map_err(Failure::io("cannot start a process"))?;
         let id = child.id().expect("not waited for yet");
         let leader = Pid::from_raw(i32::try_from(id).expect("process IDs are positive"));
-        Ok(Self { child, leader, terminal: Terminal::lend(leader) })
+        Ok(Self { child, leader, terminal: Terminal::lend(leader), children })
     }
 
-    /// The exit code of the command, once it has ended.
+    /// Comes back when the terminal's user has tried to stop the command (Ctrl-Z), which goes on then.
+    ///
+    /// A stopped command would keep the terminal, because nobody is there to take it back: the shell waits for us, and
+    /// we must stay awake to renew the lease.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time.
+    async fn unstop(leader: Pid, terminal: Option<&Terminal>, children: &mut tokio::signal::unix::Signal) {
+        loop {
+            if terminal.is_none() || children.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            let status = waitid(Id::Pid(leader), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG);
+            if matches!(status, Ok(WaitStatus::Stopped(_, Signal::SIGTSTP))) {
+                // ESRCH: it has ended meanwhile.
+                let _ = killpg(leader, Signal::SIGCONT);
+                return;
+            }
+        }
+    }
+
+    /// The exit code of the command, once it has ended; `None` if its user has tried to stop it.
     ///
     /// # Cancel safety
     /// May be dropped and called again.
-    pub(crate) async fn wait(&mut self) -> Result<u8, Failure> {
-        let status = self.child.wait().await.map_err(Failure::io("cannot wait for the command"))?;
-        Ok(exit_code(status))
+    pub(crate) async fn wait(&mut self) -> Result<Option<u8>, Failure> {
+        tokio::select! {
+            status = self.child.wait() => {
+                Ok(Some(exit_code(status.map_err(Failure::io("cannot wait for the command"))?)))
+            }
+            () = Self::unstop(self.leader, self.terminal.as_ref(), &mut self.children) => Ok(None),
+        }
     }
 
     /// Sends a signal to the whole group; a group that is gone needs none.

@@ -5,14 +5,16 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
 use super::group::Group;
-use crate::cli::ask::Held;
 use crate::cli::client::{Backoff, Client};
 use crate::cli::clock::{Moment, jittered, sleep_until};
 use crate::cli::failure::Failure;
+use crate::cli::held::Held;
 use crate::cli::limits::{ANSWER_MAX, KILL_MARGIN, ON_LOST_MAX, RETRY_FIRST, RETRY_MAX};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
@@ -152,7 +154,10 @@ impl<'a> Guard<'a> {
             let renew_at = plan.filter(|_| !lost).map(|plan| retry.map_or(plan.renew_at, |(at, _)| at));
             let term_at = plan.filter(|_| !lost).map(|plan| plan.term_at);
             tokio::select! {
-                code = group.wait() => return code,
+                code = group.wait() => match code? {
+                    Some(code) => return Ok(code),
+                    None => self.output.note("a command cannot be stopped while it holds a lease: it goes on"),
+                },
                 signal = signals.next() => group.send(signal),
                 renewal = attempt(&mut trying), if trying.is_some() && !lost => {
                     trying = None;
@@ -220,7 +225,10 @@ impl Ending {
 async fn finish_hook(mut hook: Child, output: &Output) {
     if tokio::time::timeout(ON_LOST_MAX, hook.wait()).await.is_err() {
         output.warn(&format!("warning: --on-lost was killed after {} s", ON_LOST_MAX.as_secs()));
-        let _ = hook.kill().await;
+        if let Some(group) = hook.id().and_then(|id| i32::try_from(id).ok()) {
+            // ESRCH: it has ended meanwhile.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
     }
 }
 

@@ -14,11 +14,12 @@ mod terminal;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::ask::{Ask, Held, release, release_once};
+use super::ask::Ask;
 use super::client::Client;
 use super::clock::Moment;
 use super::exit::{Code, RUN_FAILED, RUN_LEASE_LOST, RUN_WAIT_TIMED_OUT};
 use super::failure::Failure;
+use super::held::{Held, release, release_once};
 use super::limits::{GRACE_DEFAULT, RELEASE_RETRY_MAX};
 use super::output::Output;
 use super::signals::Signals;
