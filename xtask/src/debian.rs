@@ -25,16 +25,20 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
         return cannot("this is no Debian; install what corresponds to it by hand");
     }
     if LISTS_ARE_FRESH.get().is_none() {
-        let update = process::show(as_root("apt-get").args(["update", "-qq"]), INSTALL_BOUND)?;
+        let update = process::quietly(as_root("apt-get").args(["update", "-qq"]), INSTALL_BOUND)?;
         if !update.ok {
-            return cannot("apt-get update failed; are you root, or is there sudo?");
+            return cannot(&format!(
+                "apt-get update failed; are you root, or is there sudo?\n{}",
+                update.text
+            ));
         }
         LISTS_ARE_FRESH.get_or_init(|| ());
     }
     let mut command = as_root("apt-get");
     command.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&wanted);
-    let done = process::show(&mut command, INSTALL_BOUND)?;
-    if done.ok { Ok(()) } else { cannot(&format!("apt-get install failed ({})", done.how)) }
+    say::command(&command);
+    let done = process::quietly(&mut command, INSTALL_BOUND)?;
+    if done.ok { Ok(()) } else { cannot(&format!("apt-get install failed ({})\n{}", done.how, done.text)) }
 }
 
 /// Whether a package is installed.
