@@ -254,3 +254,23 @@ fn a_pool_that_grows_a_lot_grows_in_steps() {
         "#]],
     );
 }
+
+/// Found by the model: the pool that a resource left was not looked at.
+#[test]
+fn a_dynamic_pool_that_loses_one_to_another_pool_is_refilled() {
+    check(
+        "
+        pool d dynamic=1/2
+        0 - sync
+        0 - put a pool=d
+        0 - patch 1b9730bf-3fc5-4e36-a345-97410b5fbe98 pool=p
+        0 - show d
+        ",
+        &expect![[r#"
+            0: synced +[] -[] later[] | pool d made; 1b9730bf made in d >free
+            0: new a in d free | a made in d >free
+            0: 1b9730bf-3fc5-4e36-a345-97410b5fbe98 in p free | pool p made; 1b9730bf changed free>free; 2b40f785 made in d >free
+            d: 1/2, 0 held of 2, {"free": 2}
+        "#]],
+    );
+}

@@ -10,7 +10,7 @@ use crate::index::{demands, held};
 use crate::lease::{Cause, Ended, Lease, LeaseId, Lock};
 use crate::name::{PoolName, State, Target};
 use crate::reply::Settled;
-use crate::request::{Request, RequestId};
+use crate::request::{Part, Request, RequestId};
 use crate::resource::{Origin, Resource};
 use crate::state::Ledger;
 use crate::time::Time;
@@ -36,11 +36,7 @@ impl Draft<'_> {
             Change::Resource(resource) => self.note_resource(&resource.name.clone()),
             Change::Lock(lock) => self.note_resource(&lock.target.clone()),
             Change::LockGone(target) => self.note_resource(&target.clone()),
-            Change::Request(request) => {
-                if request.outcome.is_some() || request.dormant {
-                    self.note_lines(&Arc::clone(request));
-                }
-            }
+            Change::Request(request) => self.note_request(&Arc::clone(request)),
             Change::Pool(pool) if pool.lifecycle.is_some() => {
                 self.stirred.insert(pool.name.clone());
             }
@@ -57,7 +53,7 @@ impl Draft<'_> {
             }
             return;
         };
-        if self.ledger.pools.get(&resource.pool).is_some_and(|pool| pool.lifecycle.is_some()) {
+        if self.lifecycle_of(&resource.pool).is_some() {
             self.stirred.insert(resource.pool.clone());
         }
         if free {
@@ -65,6 +61,26 @@ impl Draft<'_> {
             if resource.origin == Origin::Leaving {
                 self.leaving.insert(target.clone());
             }
+        }
+    }
+
+    /// One that left the line lets others have something; one that came may make a dynamic pool grow.
+    fn note_request(&mut self, request: &Request) {
+        if request.outcome.is_some() || request.dormant {
+            self.note_lines(request);
+            return;
+        }
+        for part in &request.parts {
+            if let Part::Pool { pool, .. } = part {
+                self.stir(pool);
+            }
+        }
+    }
+
+    /// The counts of this pool may have changed; if it is dynamic, they are looked at again.
+    pub(super) fn stir(&mut self, pool: &PoolName) {
+        if self.lifecycle_of(pool).is_some() {
+            self.stirred.insert(pool.clone());
         }
     }
 

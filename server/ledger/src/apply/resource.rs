@@ -93,6 +93,7 @@ impl Draft<'_> {
         });
         self.tell_edit(resource, &next);
         if moves {
+            self.stir(&resource.pool);
             self.drop_empty_pool(&resource.pool);
         }
         Ok(Reply::Edited(next, false))
@@ -176,9 +177,7 @@ impl Draft<'_> {
         let mut event = self.resource_event(EventKind::ResourceDeleted, &resource);
         event.from = event.to.take();
         self.tell(event);
-        if self.ledger.pools.get(&resource.pool).is_some_and(|pool| pool.lifecycle.is_some()) {
-            self.stirred.insert(resource.pool.clone());
-        }
+        self.stir(&resource.pool);
         // Whoever waits for it by name now waits for a name that nobody registered.
         self.freed.insert(crate::command::Wanted::Target(name.clone()));
         self.drop_empty_pool(&resource.pool);
