@@ -89,6 +89,13 @@ impl Stage {
         step
     }
 
+    /// A ledger that knows nothing but what happened.
+    pub(crate) fn replayed(&self) -> Ledger {
+        let mut again = Ledger::new(self.ledger.settings());
+        self.log.iter().for_each(|change| again.absorb(change));
+        again
+    }
+
     /// Replays all that ever happened onto the ledger as it is now: absorbing twice must be absorbing once.
     pub(crate) fn replay_twice(&self) {
         let mut again = self.ledger.clone();

@@ -4,6 +4,7 @@
 //! - `sync_fixtures`: the upstream tables F1–F18 and G1–G10 of `reference/boskos.md` §8.
 //! - `model`: random commands of all dialects against a deliberately naive second reading of the rules.
 
+mod model;
 mod script;
 mod sync_fixtures;
 mod table_boskos;

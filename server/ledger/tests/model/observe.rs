@@ -1,0 +1,206 @@
+//! The ledger, seen in the model's terms.
+
+use lessor_ledger::{
+    Change, Command, Conflict, Grant, Ledger, Missing, Outcome, Refusal, Reply, Request, Resource, Step,
+    Target,
+};
+
+use super::decide::{Said, list};
+use super::naive::{Deal, Fate, Hold, Model, Thing, Waiter};
+use super::registry::edit_text;
+
+/// Tells the model what it cannot know: generated names and the numbers of new leases.
+pub(crate) fn tell(model: &mut Model, before: &Ledger, step: &Step) {
+    let mut newest = before.counters().lease;
+    for change in &step.changes {
+        match change {
+            Change::Resource(resource) if resource.revision == 1 && resource.name.as_str().len() == 36 => {
+                model.names.push(resource.name.clone());
+            }
+            Change::Lease(lease) if lease.id.0 > newest => {
+                newest = lease.id.0;
+                model.leases.push((lease.id, lease.targets.clone()));
+            }
+            _ => {}
+        }
+    }
+    model.last_lease = newest;
+}
+
+/// A reply in the model's words.
+pub(crate) fn said(reply: &Result<Reply, Refusal>) -> Said {
+    match reply {
+        Ok(reply) => Ok(given(reply)),
+        Err(refusal) => Err(refused(refusal)),
+    }
+}
+
+fn given(reply: &Reply) -> String {
+    match reply {
+        Reply::Done => "done".into(),
+        Reply::Held(resources, owner) => {
+            format!("{owner} holds {}", list(resources.iter().map(|resource| &resource.name)))
+        }
+        Reply::Reset(taken) => {
+            let taken = taken.iter().map(|(target, owner)| format!("{target} from {owner}"));
+            format!("reset {}", taken.collect::<Vec<_>>().join(","))
+        }
+        Reply::Locked(targets) => format!("locked {}", list(targets)),
+        Reply::Granted(grant) => granted(grant),
+        Reply::Replayed(id) => format!("was {id}"),
+        Reply::Queued(request, place) => {
+            let there: Vec<u32> = place.blockers.iter().map(|blocker| blocker.there).collect();
+            format!("queued {} at {} {there:?}", request.id, place.position)
+        }
+        Reply::Settled(request) => match request.outcome {
+            Some(Outcome::Granted { lease, .. }) => format!("settled granted {lease}"),
+            Some(Outcome::Withdrawn { .. }) => "settled withdrawn".into(),
+            Some(Outcome::Lapsed { .. }) => "settled lapsed".into(),
+            None => "settled waits".into(),
+        },
+        Reply::Released(lease) if lease.ended.is_some() => format!("lease {} over", lease.id),
+        Reply::Released(lease) => format!("lease {} {} {}", lease.id, lease.owner, list(&lease.targets)),
+        Reply::Edited(resource, new) => {
+            let new = if *new { "new" } else { "edited" };
+            format!("{new} {}", edit_text(&thing(resource)))
+        }
+        Reply::Synced(report) => {
+            let mut deferred = report.deferred.clone();
+            deferred.sort();
+            format!("synced {}", list(&deferred))
+        }
+    }
+}
+
+fn granted(grant: &Grant) -> String {
+    let lease = &grant.lease;
+    format!("granted {} {} {} {:?}", lease.id, lease.owner, list(&lease.targets), grant.expires_at)
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NoSuchPool(_) => "no pool".into(),
+        Refusal::NoSuchResource(_) => "no resource".into(),
+        Refusal::NoSuchLease(_) => "no lease".into(),
+        Refusal::LeaseEnded(_) => "ended".into(),
+        Refusal::NoSuchRequest(_) => "no request".into(),
+        Refusal::NothingFree { .. } => "nothing free".into(),
+        Refusal::NotAllInState { .. } => "not all".into(),
+        Refusal::NotOwner { holder, .. } => {
+            format!("not owner but {}", holder.as_ref().map_or("nobody", lessor_ledger::Owner::as_str))
+        }
+        Refusal::StateMismatch { stored, .. } => format!("in state {stored}"),
+        Refusal::JobZero => "job 0".into(),
+        Refusal::EmptyTarget => "empty target".into(),
+        Refusal::Busy(conflicts) => {
+            format!("busy {}", conflicts.iter().map(conflict).collect::<Vec<_>>().join(","))
+        }
+        Refusal::Unavailable(_) => "unavailable".into(),
+        Refusal::NotHeld(missing) if missing.len() == 1 && missing[0].holder.is_none() => not_held(missing),
+        Refusal::NotHeld(missing) => not_held(missing),
+        Refusal::Unsatisfiable(_) => "unsatisfiable".into(),
+        Refusal::TtlOutOfRange { .. } => "ttl".into(),
+        Refusal::KeyReused => "key".into(),
+        Refusal::StaleRevision { .. } => "stale".into(),
+        Refusal::PoolNeeded(_) => "pool needed".into(),
+        Refusal::Limit { what, .. } => format!("limit of {what}"),
+    }
+}
+
+fn conflict(conflict: &Conflict) -> String {
+    let target = conflict.target.as_ref().map_or("", Target::as_str);
+    conflict.holder.as_ref().map_or(target.to_owned(), |holder| format!("{target} of {holder}"))
+}
+
+fn not_held(missing: &[Missing]) -> String {
+    let missing = missing.iter().map(|missing| match &missing.holder {
+        Some(holder) => format!("{} of {holder}", missing.target),
+        None => missing.target.to_string(),
+    });
+    format!("not held {}", missing.collect::<Vec<_>>().join(","))
+}
+
+fn thing(resource: &Resource) -> Thing {
+    let details = resource.details();
+    let moves = details
+        .moves_to
+        .as_ref()
+        .map(|next| (next.pool.clone(), next.state.clone(), next.details.labels.clone()));
+    Thing {
+        name: resource.name.clone(),
+        pool: resource.pool.clone(),
+        state: resource.state.clone(),
+        origin: resource.origin,
+        labels: details.labels.clone(),
+        data: details.user_data.clone(),
+        cordon: details.cordon.as_ref().map(|cordon| cordon.message.clone()),
+        updated: resource.updated_at,
+        expires: resource.expires_at,
+        moves,
+    }
+}
+
+fn waiter(request: &Request) -> Waiter {
+    Waiter {
+        id: request.id,
+        owner: request.owner.clone(),
+        dialect: request.dialect,
+        parts: request.parts.clone(),
+        to: request.to_state.clone(),
+        ttl: request.ttl,
+        priority: request.priority,
+        key: request.key.clone(),
+        live_until: request.live_until,
+        dormant: request.dormant,
+        fate: match request.outcome {
+            None => Fate::Waits,
+            Some(Outcome::Granted { lease, at }) => Fate::Granted(lease, at),
+            Some(Outcome::Withdrawn { at }) => Fate::Withdrawn(at),
+            Some(Outcome::Lapsed { at }) => Fate::Lapsed(at),
+        },
+    }
+}
+
+/// Every record of both must be alike.
+pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
+    let things: Vec<Thing> = ledger.resources_after(None).map(|resource| thing(resource)).collect();
+    assert_eq!(things, sorted(&model.things, |thing| thing.name.clone()), "resources after {command:?}");
+    let holds = ledger.locks_after(None).map(|lock| Hold {
+        target: lock.target.clone(),
+        lease: lock.lease,
+        owner: lock.owner.clone(),
+        taken: lock.taken_at,
+        deadline: lock.deadline,
+        over: lock.lapsed,
+    });
+    let holds: Vec<Hold> = holds.collect();
+    assert_eq!(holds, sorted(&model.holds, |hold| hold.target.clone()), "locks after {command:?}");
+    let deals = ledger.leases_after(None).map(|lease| Deal {
+        id: lease.id,
+        owner: lease.owner.clone(),
+        dialect: lease.dialect,
+        targets: lease.targets.clone(),
+        returned: sorted(&lease.returned, Clone::clone),
+        ttl: lease.ttl,
+        renewed: lease.renewed_at,
+        key: lease.key.clone(),
+    });
+    let deals: Vec<Deal> = deals.collect();
+    let mut expected = sorted(&model.deals, |deal| deal.id);
+    expected.iter_mut().for_each(|deal| deal.returned.sort());
+    assert_eq!(deals, expected, "leases after {command:?}");
+    let waiters: Vec<Waiter> = ledger.requests_after(None).map(|request| waiter(request)).collect();
+    assert_eq!(waiters, sorted(&model.waiters, |waiter| waiter.id), "requests after {command:?}");
+    let pools = sorted(&model.pools, |pool| pool.name.clone());
+    assert_eq!(super::pools_of(ledger), pools, "pools after {command:?}");
+    for note in &model.notes {
+        let key = ledger.key(&note.owner, &note.text).map(|key| (key.fingerprint, key.outcome, key.at));
+        assert_eq!(key, Some((note.print, note.answer, note.at)), "keys after {command:?}");
+    }
+}
+
+fn sorted<T: Clone, K: Ord>(all: &[T], by: impl Fn(&T) -> K) -> Vec<T> {
+    let mut all = all.to_vec();
+    all.sort_by_key(by);
+    all
+}
