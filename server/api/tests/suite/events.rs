@@ -146,13 +146,27 @@ async fn a_slow_reader_is_served_from_the_history_again() {
     let first = lab.last_event() + 1;
     let mut frames = lab.follow("/v1/events/stream", None).await;
     // Subscribed, but not read until the feed has run over.
-    let count = 2 * lessor_keeper::limits::FEED_BATCHES_MAX as u64;
+    let count = lessor_keeper::limits::FEED_BATCHES_MAX as u64 + 50;
     for n in 0..count {
         lab.acquire(json!({"owner": "ann", "targets": [n.to_string()]})).await;
     }
     for id in first..first + count {
         assert_eq!(frames.next().await.expect("an event").id, id);
     }
+}
+
+#[tokio::test]
+async fn one_stream_too_many_is_told_to_come_back() {
+    let lab = Lab::start().await;
+    let mut open = Vec::new();
+    for _ in 0..2_000 {
+        open.push(lab.follow("/v1/events/stream", None).await);
+    }
+    let answer = lab.get("/v1/events/stream").await;
+    answer.problem(503, "overloaded");
+    assert_eq!(answer.header("retry-after"), "1");
+    open.pop();
+    lab.follow("/v1/events/stream", None).await;
 }
 
 #[tokio::test]

@@ -91,6 +91,43 @@ async fn an_anonymous_waiter_whose_connection_drops_leaves_the_line() {
 }
 
 #[tokio::test]
+async fn what_an_anonymous_waiter_was_granted_after_it_left_is_given_back() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
+    let body = json!({"owner": "bob", "pool": "cpu", "wait": "1m"});
+    let mut bob = Box::pin(answer(lab.router.clone(), request(Method::POST, "/v1/leases", Some(body))));
+    for _ in 0..1000 {
+        assert!(futures_util::poll!(&mut bob).is_pending());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if lab.keeper.snapshot().request(RequestId(1)).is_some() {
+            break;
+        }
+    }
+    // The reply that bob is in line is there: let the handler see it, and nothing after that.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(futures_util::poll!(&mut bob).is_pending());
+    lab.delete("/v1/leases/1").await.expect(204);
+    assert_eq!(lab.keeper.snapshot().lease_count(), 1, "bob was granted his lease");
+    drop(bob);
+    lab.until("the lease to be given back", |ledger| ledger.lease_count() == 0).await;
+    let lease = lab.get("/v1/leases/2").await.expect(200);
+    assert_eq!((&lease["owner"], &lease["cause"]), (&json!("bob"), &json!("released")));
+}
+
+#[tokio::test]
+async fn who_leaves_before_the_answer_to_a_waiting_acquire_keeps_nothing() {
+    let lab = Lab::start().await;
+    let body = json!({"owner": "ann", "pool": "cpu", "wait": "1m"});
+    let mut ann = Box::pin(answer(lab.router.clone(), request(Method::POST, "/v1/leases", Some(body))));
+    assert!(futures_util::poll!(&mut ann).is_pending());
+    drop(ann);
+    lab.until("a lease that came and went", |ledger| {
+        ledger.counters().lease == 1 && ledger.lease_count() == 0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_waiter_with_a_key_keeps_its_place_when_its_connection_drops() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
