@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -48,6 +49,8 @@ impl Server {
     }
 
     fn start(mut command: Command, address: SocketAddr, log: Option<PathBuf>) -> Result<Self> {
+        // Ctrl-C is for us alone, and we ask the server once: it takes a second signal for "at once".
+        command.process_group(0);
         let child = clean(&mut command).stdin(Stdio::null()).spawn().or_else(|error| {
             failed(format!("{} does not start: {error}", command.get_program().display()))
         })?;
