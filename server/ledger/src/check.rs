@@ -138,7 +138,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 14] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 15] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -151,6 +151,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 14] {
         ("leases_by_key", kept.leases_by_key == fresh.leases_by_key),
         ("lines", kept.lines == fresh.lines),
         ("silence", kept.silence == fresh.silence),
+        ("outcomes", kept.outcomes == fresh.outcomes),
         ("pollers", kept.pollers == fresh.pollers),
         ("named", kept.named == fresh.named),
         ("keys_by_age", kept.keys_by_age == fresh.keys_by_age),

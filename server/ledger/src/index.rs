@@ -43,8 +43,10 @@ pub(crate) struct Index {
     pub(crate) leases_by_key: OrdSet<(Owner, Text, LeaseId)>,
     /// Who waits for what, in order.
     pub(crate) lines: OrdMap<Wanted, Line>,
-    /// When to look at each request next: it falls silent, loses its place, or is forgotten.
+    /// When to look at each waiting request next: it falls silent, or loses its place.
     pub(crate) silence: OrdSet<(Time, RequestId)>,
+    /// Settled requests by when they are forgotten.
+    pub(crate) outcomes: OrdSet<(Time, RequestId)>,
     /// Boskos pollers by what they wait for and their `request_id`.
     pub(crate) pollers: OrdMap<(PoolName, State, Text), RequestId>,
     /// Waiting requests by the targets that they name.
@@ -62,6 +64,7 @@ impl Index {
             self.deadlines.get_min().map(|&(at, _)| at),
             self.lifespans.get_min().map(|&(at, _)| at),
             self.silence.get_min().map(|&(at, _)| at),
+            self.outcomes.get_min().map(|&(at, _)| at),
             collected,
             forgotten,
             self.doomed.get_min().map(|(at, _)| at.plus(limits::CLEANER_DELAY)),

@@ -25,6 +25,10 @@ pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most requests waiting at once in the whole server.
 pub const REQUESTS_MAX: usize = 100_000;
 
+/// Most settled requests whose outcome is remembered; beyond that the oldest are forgotten before
+/// [`OUTCOME_KEEP`] is over. As many as can wait at once.
+pub const OUTCOMES_MAX: usize = REQUESTS_MAX;
+
 /// Most idempotency keys remembered at once.
 pub const KEYS_MAX: usize = 200_000;
 

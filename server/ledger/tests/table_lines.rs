@@ -668,3 +668,28 @@ fn equal_priority_is_first_come_first_served_across_pools() {
         "#]],
     );
 }
+
+/// Only those who wait count towards the limit; the outcomes of others are forgotten early instead.
+#[test]
+fn many_who_were_served_do_not_keep_newcomers_out() {
+    use lessor_ledger::{Command, Reply, limits};
+
+    use crate::script::parse;
+
+    let mut ledger = lessor_ledger::Ledger::new(lessor_ledger::Settings::default());
+    let now = parse::time("1s");
+    let mut file = Vec::new();
+    parse::pool(&mut file, "p", &["names=a"]);
+    assert!(ledger.apply(Command::Sync(file), now).reply.is_ok());
+    let take = || parse::command(&[], "ann", "take", &["p", "wait"]);
+    let mut step = ledger.apply(take(), now);
+    for _ in 0..limits::OUTCOMES_MAX + 10 {
+        let lease = ledger.leases_after(None).next().map(|lease| lease.id).expect("somebody holds it");
+        step = ledger.apply(take(), now);
+        assert!(matches!(step.reply, Ok(Reply::Queued(..))), "{:?}", step.reply);
+        let release = Command::Release { lease, owner: None, targets: None, to_state: None };
+        assert!(ledger.apply(release, now).reply.is_ok());
+    }
+    assert!(step.reply.is_ok());
+    assert_eq!(ledger.request_count(), limits::OUTCOMES_MAX + 1);
+}

@@ -22,6 +22,7 @@ impl Draft<'_> {
         self.collect_lapsed();
         self.end_lifespans();
         self.settle_silence();
+        self.forget_outcomes();
         self.forget_keys();
         self.clean_doomed();
         let unfinished = std::mem::take(&mut self.ledger.unfinished);
@@ -111,13 +112,20 @@ impl Draft<'_> {
             && at < self.now
         {
             let Some(request) = self.ledger.requests.get(&id).cloned() else { return };
-            if !request.waits() {
-                self.record(Change::RequestGone(id));
-            } else if request.dormant {
+            if request.dormant {
                 self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now });
             } else {
                 self.record(Change::Request(Arc::new(Request { dormant: true, ..Request::clone(&request) })));
             }
+        }
+    }
+
+    /// Forgets outcomes that nobody can want any more; at the bound the oldest go earlier.
+    pub(super) fn forget_outcomes(&mut self) {
+        while let Some(&(at, id)) = self.ledger.index.outcomes.get_min()
+            && (at < self.now || self.ledger.index.outcomes.len() > limits::OUTCOMES_MAX)
+        {
+            self.record(Change::RequestGone(id));
         }
     }
 

@@ -199,7 +199,7 @@ impl Draft<'_> {
     }
 
     pub(super) fn room_for_request(&self) -> Result<(), Refusal> {
-        if self.ledger.requests.len() >= limits::REQUESTS_MAX {
+        if self.ledger.index.silence.len() >= limits::REQUESTS_MAX {
             return Err(Refusal::Limit { what: "requests waiting", limit: limits::REQUESTS_MAX });
         }
         Ok(())

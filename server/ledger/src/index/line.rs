@@ -11,6 +11,7 @@ use crate::lease::Dialect;
 use crate::name::{Target, Text};
 use crate::request::{Part, Request, RequestId};
 use crate::resource::Resource;
+use crate::time::Time;
 
 /// A place in line: higher priority first, then first come first served (promise P5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +86,7 @@ fn stands(request: &Request) -> bool {
 
 impl Index {
     pub(crate) fn request_came(&mut self, request: &Request, resources: &Registry) {
-        self.silence.insert((silence(request), request.id));
+        self.look_at(request).insert((silence(request), request.id));
         if let Some(place) = poller(request) {
             self.pollers.insert(place, request.id);
         }
@@ -102,7 +103,7 @@ impl Index {
     }
 
     pub(crate) fn request_went(&mut self, request: &Request, resources: &Registry) {
-        self.silence.remove(&(silence(request), request.id));
+        self.look_at(request).remove(&(silence(request), request.id));
         if let Some(place) = poller(request) {
             self.pollers.remove(&place);
         }
@@ -116,6 +117,10 @@ impl Index {
                 self.leave_line(&demand.wanted, &demand.selector, turn(request), true);
             }
         }
+    }
+
+    fn look_at(&mut self, request: &Request) -> &mut OrdSet<(Time, RequestId)> {
+        if request.waits() { &mut self.silence } else { &mut self.outcomes }
     }
 
     fn join_line(&mut self, wanted: Wanted, selector: Selector, turn: Turn) {
