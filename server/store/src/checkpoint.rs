@@ -59,6 +59,7 @@ impl Budget {
         Self { rows, bytes }
     }
 
+    /// Accounts for one noted record, whatever number of table rows that makes: the pace is set in records too.
     fn spend(&mut self, bytes: usize) {
         self.rows = self.rows.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -216,14 +217,14 @@ impl Generation {
         {
             scratch.clear();
             encode::<LeaseRecord<'_>>(&lease, scratch);
+            let mut bytes = scratch.len() + lease.owner.as_str().len();
             leases.insert(id.0, scratch.as_slice())?;
-            budget.spend(scratch.len());
+            by_owner.insert((lease.owner.as_str(), id.0), ())?;
             for target in lease.targets.iter().chain(&lease.returned) {
                 by_target.insert((target.as_str(), id.0), ())?;
-                budget.spend(target.as_str().len());
+                bytes += target.as_str().len();
             }
-            by_owner.insert((lease.owner.as_str(), id.0), ())?;
-            budget.spend(lease.owner.as_str().len());
+            budget.spend(bytes);
         }
         Ok(())
     }

@@ -196,3 +196,15 @@ fn a_batch_of_many_parts_is_read_back_in_order() {
         EventFilter { kinds: vec![EventKind::ResourceCreated], newest_first: true, ..EventFilter::default() };
     assert_eq!(reader.events(&kinds).unwrap(), expected_events(&lab.memory.events, &kinds));
 }
+
+#[test]
+fn the_backlog_stays_bounded_under_a_load_that_never_pauses() {
+    let mut lab = lab(13, StoreOptions { generation_records: 200, ..options() });
+    let mut most = 0;
+    for _ in 0..600 {
+        let commands = lab.random();
+        lab.commit(commands).unwrap();
+        most = most.max(lab.store.backlog());
+    }
+    assert!(most < 2 * 200 + 100, "{most} rows were missing in the tables at once");
+}
