@@ -33,8 +33,9 @@ pub(crate) const STREAMS_MAX: usize = 2_000;
 /// Time between two comments on a silent event stream; proxies close silent connections after 30 s and more.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Events read from the history at once while a stream catches up.
-pub(crate) const STREAM_CATCH_UP_EVENTS: usize = 500;
+/// Events read from the history at once while a stream catches up: with the most streams, all of them behind, that is
+/// about 100 MB.
+pub(crate) const STREAM_CATCH_UP_EVENTS: usize = 100;
 
 /// Most lists, pages and reads of the history in the making at once; more wait. Each occupies a thread.
 pub(crate) const READS_MAX: usize = 8;

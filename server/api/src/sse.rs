@@ -5,8 +5,8 @@
 //! of both the number tells. A client that reads too slowly falls behind the feed and is served from the history
 //! again. What the history has forgotten is announced with `event: reset`.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
@@ -31,7 +31,12 @@ struct Follow {
     feed: Feed,
     /// Everything up to here was sent, or is not wanted.
     done: EventId,
-    ready: VecDeque<Frame>,
+    /// Events to look at next, from `at` on. Shared with the feed and with every other stream, because a commit can
+    /// hold thousands of them.
+    batch: Arc<[Arc<Event>]>,
+    at: usize,
+    /// To be sent before the batch.
+    reset: Option<Frame>,
     live: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -50,7 +55,9 @@ pub(crate) fn follow(app: &App, topic: Topic, after: Option<EventId>) -> Result<
         topic,
         feed,
         done: after.unwrap_or(newest),
-        ready: VecDeque::new(),
+        batch: Arc::default(),
+        at: 0,
+        reset: None,
         live: after.is_none(),
         _permit: permit,
     };
@@ -71,76 +78,82 @@ pub(crate) fn follow(app: &App, topic: Topic, after: Option<EventId>) -> Result<
 impl Follow {
     /// The next frame; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.ready.pop_front() {
+        let shutdown = self.app.shutdown.clone();
+        while !shutdown.is_cancelled() {
+            if let Some(frame) = self.ready() {
                 return Some(frame);
             }
-            let shutdown = self.app.shutdown.clone();
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return None,
+                () = shutdown.cancelled() => {}
                 went_on = self.gather() => went_on.ok()?,
             }
         }
+        None
     }
 
-    /// Gets more frames ready, or catches up without finding any.
+    /// The next frame that need not be waited for.
+    fn ready(&mut self) -> Option<Frame> {
+        if let Some(reset) = self.reset.take() {
+            return Some(reset);
+        }
+        while let Some(event) = self.batch.get(self.at) {
+            self.at += 1;
+            if event.id <= self.done {
+                continue;
+            }
+            self.done = event.id;
+            if self.topic.covers(event) {
+                return Some(frame(event));
+            }
+        }
+        None
+    }
+
+    /// Gets the next batch, or catches up without finding anything.
     async fn gather(&mut self) -> Result<(), Missed> {
         if !self.live {
             return self.catch_up().await;
         }
         match self.feed.next().await {
-            Ok(events) => {
-                for event in events.iter() {
-                    self.push(event);
-                }
-                Ok(())
-            }
-            Err(Missed::Skipped) => {
-                self.live = false;
-                Ok(())
-            }
-            Err(Missed::Stopped) => Err(Missed::Stopped),
+            Ok(events) => (self.batch, self.at) = (events, 0),
+            Err(Missed::Skipped) => self.live = false,
+            Err(Missed::Stopped) => return Err(Missed::Stopped),
         }
+        Ok(())
     }
 
     /// Reads one page of the history.
     async fn catch_up(&mut self) -> Result<(), Missed> {
         let filter = self.topic.filter(Some(self.done), STREAM_CATCH_UP_EVENTS);
         let read = self.app.read(move |reader| {
-            let first = reader.first_event()?;
-            let events = reader.events(&filter)?;
-            Ok((first, events))
+            let (first, last) = (reader.first_event()?, reader.last_event());
+            Ok((first, last, reader.events(&filter)?))
         });
         // The problem is in the log; the client comes back with the number of the last event that it got.
-        let (first, events) = read.await.map_err(|_| Missed::Stopped)?;
+        let (first, last, events) = read.await.map_err(|_| Missed::Stopped)?;
         if first.0 > self.done.0.saturating_add(1) {
             self.reset(EventId(first.0 - 1));
         }
         self.live = events.len() < STREAM_CATCH_UP_EVENTS;
-        for event in &events {
-            self.push(event);
+        if events.is_empty() {
+            // Nothing up to the last one is wanted, so nobody need ask for it again.
+            self.done = self.done.max(last);
         }
+        (self.batch, self.at) = (events.into_iter().map(Arc::new).collect(), 0);
         Ok(())
-    }
-
-    fn push(&mut self, event: &Event) {
-        if event.id <= self.done {
-            return;
-        }
-        self.done = event.id;
-        if self.topic.covers(event) {
-            let view = EventView::of(event);
-            let data = serde_json::to_string(&view).expect("an event has only string keys and plain values");
-            let frame = Frame::default().id(view.id.to_string()).event(view.kind).data(data);
-            self.ready.push_back(frame);
-        }
     }
 
     /// Says that what lies between the last event and the one after `to` cannot be had.
     fn reset(&mut self, to: EventId) {
         self.done = to;
         let data = format!(r#"{{"after":{}}}"#, to.0);
-        self.ready.push_back(Frame::default().id(to.0.to_string()).event("reset").data(data));
+        self.reset = Some(Frame::default().id(to.0.to_string()).event("reset").data(data));
     }
+}
+
+fn frame(event: &Event) -> Frame {
+    let view = EventView::of(event);
+    let data = serde_json::to_string(&view).expect("an event has only string keys and plain values");
+    Frame::default().id(view.id.to_string()).event(view.kind).data(data)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::BodyDataStream;
 use axum::http::Method;
 use futures_util::StreamExt;
+use lessor_store::{Retention, StoreOptions};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -178,6 +179,25 @@ async fn a_number_from_another_store_resets_the_stream() {
     assert_eq!((reset.id, reset.kind.as_str(), &reset.data), (last, "reset", &json!({"after": last})));
     lab.acquire(json!({"owner": "ann", "targets": ["a"]})).await;
     assert_eq!(frames.next().await.expect("an event").id, last + 1);
+}
+
+#[tokio::test]
+async fn what_the_history_has_forgotten_is_announced() {
+    let retention = Retention { events: 10, ..Retention::default() };
+    let lab =
+        Lab::with_store(StoreOptions { retention, generation_records: 8, ..StoreOptions::default() }).await;
+    let first = || lab.keeper.history().first_event().expect("a history").0;
+    let mut n = 0;
+    while first() < 20 && n < 2_000 {
+        lab.acquire(json!({"owner": "ann", "targets": [n.to_string()]})).await;
+        n += 1;
+    }
+    assert!(first() >= 20, "{n} commits trimmed nothing");
+    let mut frames = lab.follow("/v1/events/stream", Some("5")).await;
+    let reset = frames.next().await.expect("a reset");
+    assert_eq!((reset.kind.as_str(), &reset.data), ("reset", &json!({"after": reset.id})));
+    assert!(reset.id >= 19, "{reset:?}");
+    assert_eq!(frames.next().await.expect("the oldest event that is left").id, reset.id + 1);
 }
 
 #[tokio::test]

@@ -87,8 +87,12 @@ impl Lab {
     }
 
     pub(crate) async fn with_request_ttl(request_ttl: Span) -> Self {
+        Self::with_store(StoreOptions { request_ttl, ..StoreOptions::default() }).await
+    }
+
+    pub(crate) async fn with_store(options: StoreOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = StoreOptions { request_ttl, seed: Some(1), ..StoreOptions::default() };
+        let options = StoreOptions { seed: Some(1), ..options };
         let (store, ledger) = Store::open(folder.path(), options).expect("a new store");
         let clock = Arc::new(SetClock(AtomicI64::new(START_S * 1_000_000_000)));
         let options = Options {
