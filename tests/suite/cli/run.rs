@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -227,14 +227,14 @@ fn a_command_has_the_terminal_and_goes_on_after_ctrl_z() {
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &run, "/dev/null"]).current_dir(server.folder());
     script.stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut script = script.spawn().expect("script(1) is there, as on every Debian");
-    let mut keys = script.stdin.take().expect("it was piped");
+    let mut script = Killed(script.spawn().expect("script(1) is there, as on every Debian"));
+    let mut keys = script.0.stdin.take().expect("it was piped");
     content(&server, "id");
     keys.write_all(b"\x1ahello\n").expect("it types");
     assert_eq!(content(&server, "typed"), "got hello\n");
     keys.write_all(b"bye\n").expect("it types");
     let status =
-        wait::until_some("the command ends", wait::SOON, || script.try_wait().expect("it is our child"));
+        wait::until_some("the command ends", wait::SOON, || script.0.try_wait().expect("it is our child"));
     assert_eq!(status.code(), Some(5));
     assert_eq!(leases(&server), NONE);
 }
@@ -249,6 +249,17 @@ fn a_hook_that_hangs_does_not_keep_the_command_alive() {
     let id = leases(&server)[0].to_string();
     lessor(&server, &["leases", "force-release", &id, "--reason", "r"]).gives(0);
     assert_eq!(run.code(), 123);
+}
+
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        self.0.wait().expect("it is our child");
+    }
 }
 
 /// Runs `lessor` to its end in the server's folder.
