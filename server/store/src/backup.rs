@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, Durability, Key, ReadTransaction, ReadableTable, TableDefinition, Value};
+use redb::{Builder, Database, Durability, Key, ReadTransaction, ReadableTable, TableDefinition, Value};
 
 use crate::error::{BackupError, Fault};
 use crate::home::sync_folder;
-use crate::limits::BACKUP_CHUNK_BYTES;
+use crate::limits::{BACKUP_CHUNK_BYTES, CACHE_BYTES};
 use crate::schema::{
     ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, KEYS, LEASES, LOCKS, META, POOLS, POSTINGS,
     REQUESTS, RESOURCES,
@@ -53,7 +53,7 @@ fn place(unfinished: &Path, path: &Path) -> Result<(), BackupError> {
 }
 
 fn copy(txn: &ReadTransaction, file: &Path) -> Result<(), Fault> {
-    let target = Database::create(file)?;
+    let target = Builder::new().set_cache_size(CACHE_BYTES).create(file)?;
     copy_table(txn, &target, META)?;
     copy_table(txn, &target, JOURNAL)?;
     copy_table(txn, &target, POOLS)?;

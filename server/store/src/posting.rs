@@ -34,8 +34,7 @@ impl Subject {
         [Some(Self::Kind(event.kind)), event.lease.map(Self::Lease), target].into_iter().flatten()
     }
 
-    /// Its bytes in a key: no subject's bytes begin another's of the same kind except among targets, where the
-    /// event number that follows is compared only between equal bytes.
+    /// Its bytes in a key: which kind of subject, then which one.
     pub(crate) fn key(&self) -> Vec<u8> {
         match self {
             Self::Kind(kind) => vec![0, codec::kind_code(*kind)],

@@ -73,9 +73,12 @@ impl Reader {
     }
 
     fn history(&self) -> Result<History, ReadError> {
-        // The tail comes first: what leaves it afterwards is in the tables that the transaction then sees.
-        let tail = self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(History::new(tail, self.begin()?))
+        // The tail comes first: what leaves it afterwards is in the tables that the transaction then sees. And it is
+        // held meanwhile: so the transaction is at most one commit ahead, and the chunk of the checkpoint that rides
+        // along with a commit is about batches before it, which the tail knows.
+        let tail = self.shared.tail.read().unwrap_or_else(PoisonError::into_inner);
+        let txn = self.begin()?;
+        Ok(History::new(tail.clone(), txn))
     }
 
     fn begin(&self) -> Result<ReadTransaction, ReadError> {
