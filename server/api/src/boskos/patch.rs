@@ -183,7 +183,7 @@ mod tests {
 
     fn shown(body: &[u8]) -> String {
         match read(body) {
-            Ok(patch) => patch.iter().map(|(key, value)| format!("{key}={value};")).collect(),
+            Ok(patch) => patch.iter().flat_map(|(key, value)| [&**key, "=", &**value, ";"]).collect(),
             Err(error) => format!("error: {error}"),
         }
     }
