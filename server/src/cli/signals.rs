@@ -17,6 +17,14 @@ const PASSED_ON: [i32; 6] = [
     nix::libc::SIGTERM,
 ];
 
+/// Signals that whoever started us wants ignored (`nohup`, background jobs of a script), by us and by the command: bit
+/// *n* − 1 for signal *n*. None if the system does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
 /// Catches the signals from its making on, so that none is lost between two waits.
 pub(crate) struct Signals(Vec<(i32, Signal)>);
 
@@ -26,7 +34,11 @@ impl Signals {
     /// # Errors
     /// [`Failure::Io`] if the system does not let us.
     pub(crate) fn new() -> Result<Self, Failure> {
-        let caught = PASSED_ON.iter().map(|&number| Ok((number, signal(SignalKind::from_raw(number))?)));
+        let ignored = ignored();
+        let caught = PASSED_ON
+            .iter()
+            .filter(|&&number| ignored >> (number - 1) & 1 == 0)
+            .map(|&number| Ok((number, signal(SignalKind::from_raw(number))?)));
         caught.collect::<std::io::Result<_>>().map(Self).map_err(Failure::io("cannot catch signals"))
     }
 

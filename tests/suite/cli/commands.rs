@@ -232,8 +232,8 @@ fn events_are_filtered_and_the_newest_come_first_into_the_list() {
         })
         .collect();
     assert_eq!(kinds, ["resource-created", "lease-granted", "lease-ended"]);
-    let last = lessor(&server, &["events", "--limit", "1", "-o", "json"]).gives(0).json();
-    assert_eq!(last["items"][0]["kind"], "lease-ended");
+    let newest = lessor(&server, &["events", "--limit", "1", "-o", "json"]).gives(0).json();
+    assert_eq!(newest["items"][0]["kind"], "lease-ended");
     let kind =
         lessor(&server, &["events", "--kind", "lease-granted", "--lease", id.text(), "-o", "name"]).gives(0);
     assert_eq!(kind.out.lines().count(), 1);
@@ -313,7 +313,7 @@ fn help_shows_examples_and_exit_codes() {
 #[test]
 fn bench_measures_itself_against_a_server_that_does_nothing() {
     let short =
-        ["bench", "--spawn", "--duration", "300ms", "--resources", "40", "--pools", "2", "-o", "json"];
+        ["bench", "--spawn", "--duration", "2s", "--resources", "40", "--pools", "2", "-o", "json"];
     for mix in ["acquire-release", "lock-unlock", "v1"] {
         let arguments = [&short[..], &["--clients", "4", "--baseline", "--mix", mix]].concat();
         let report = run_at("http://127.0.0.1:1", &arguments).gives(0).json();
@@ -329,7 +329,7 @@ fn bench_measures_itself_against_a_server_that_does_nothing() {
 #[test]
 fn bench_leaves_a_server_as_it_was() {
     let server = server();
-    let arguments = ["bench", "--duration", "200ms", "--clients", "4", "--resources", "8", "--pools", "2"];
+    let arguments = ["bench", "--duration", "2s", "--clients", "4", "--resources", "8", "--pools", "2"];
     lessor(&server, &arguments).gives(0);
     assert_eq!(lessor(&server, &["resources", "list", "-o", "name"]).gives(0).out, "b1\ngpu-1\ngpu-2\n");
 }

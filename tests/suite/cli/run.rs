@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lessor_tests::{Server, Setup, wait};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use super::{Beside, NONE, content, is_alive, leases, lessor, run_at, server};
@@ -105,6 +105,21 @@ fn signals_go_on_to_the_command() {
         fs::remove_file(server.folder().join("ready")).expect("it was written");
     }
     assert_eq!(leases(&server), NONE);
+}
+
+#[test]
+fn a_signal_that_is_to_be_ignored_is() {
+    let server = server();
+    let script = "trap '' HUP; exec \"$0\" run -p board -- sh -c 'echo > ready; sleep 1; exit 4'";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(lessor_tests::lessor()).env("LESSOR_SERVER", server.url());
+    shell.current_dir(server.folder()).stdin(Stdio::null()).stderr(Stdio::null());
+    let mut run = Killed(shell.spawn().expect("there is a shell"));
+    content(&server, "ready");
+    kill_process(super::pid(run.0.id()), Signal::HUP).expect("it is there");
+    let status =
+        wait::until_some("the command ends", wait::SOON, || run.0.try_wait().expect("it is our child"));
+    assert_eq!(status.code(), Some(4), "as `nohup` has it");
 }
 
 #[test]
