@@ -14,6 +14,7 @@ use crate::error::{Error, Health};
 use crate::feed::{Feed, Publisher, Source};
 use crate::limits::{STOP_MAX, WRITER_STACK_BYTES};
 use crate::options::Options;
+use crate::post::Post;
 use crate::stats::Stats;
 use crate::watch::Watch;
 use crate::writer::{Asker, Letter, Writer};
@@ -75,7 +76,8 @@ pub enum StopError {
 impl Keeper {
     /// Starts the writer thread on a store that was just opened and the ledger that came with it.
     ///
-    /// The first thing it does is [`Command::Resume`], because nobody could poll while the server was away.
+    /// Called within a tokio runtime, answers are handed out by a task of that runtime, which is cheaper when many
+    /// wait at once. The first thing the thread does is [`Command::Resume`], because nobody could poll while the server was away.
     ///
     /// # Errors
     /// [`StartError`] if the system has no thread for it.
@@ -93,7 +95,8 @@ impl Keeper {
             clock,
             feed: publisher.source(),
         });
-        let writer = Writer::new(store, publisher, Arc::clone(&shared), clock_check, reopen_wait);
+        let post = Post::new();
+        let writer = Writer::new(store, publisher, post, Arc::clone(&shared), clock_check, reopen_wait);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError)?;
         let thread = std::thread::Builder::new()

@@ -21,6 +21,7 @@ mod error;
 mod feed;
 mod handle;
 mod options;
+mod post;
 mod recovery;
 mod watch;
 mod writer;

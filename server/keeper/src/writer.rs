@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::feed::Publisher;
 use crate::handle::Shared;
 use crate::limits;
+use crate::post::{self, Post};
 use crate::recovery::Retry;
 use crate::stats::Kind;
 use crate::watch::{Watch, Watches};
@@ -44,6 +45,7 @@ pub(crate) struct Writer {
     /// The last committed state; the same as the published snapshot.
     pub(crate) current: Arc<Ledger>,
     pub(crate) publisher: Publisher,
+    post: Post,
     pub(crate) watches: Watches,
     pub(crate) shared: Arc<Shared>,
     /// Set while the store has failed.
@@ -57,6 +59,7 @@ pub(crate) struct Writer {
     /// Changes of the batch at hand; kept for its memory.
     changes: Vec<Change>,
     decided: Vec<Decided>,
+    replies: Vec<post::Reply>,
     settled: Vec<(RequestId, Settled)>,
 }
 
@@ -82,6 +85,7 @@ impl Writer {
     pub(crate) fn new(
         store: Store,
         publisher: Publisher,
+        post: Post,
         shared: Arc<Shared>,
         clock_check: Duration,
         reopen_wait: Duration,
@@ -90,6 +94,7 @@ impl Writer {
             store,
             current: shared.snapshot.load_full(),
             publisher,
+            post,
             watches: Watches::default(),
             shared,
             retry: None,
@@ -99,6 +104,7 @@ impl Writer {
             checkpointing: false,
             changes: Vec::new(),
             decided: Vec::new(),
+            replies: Vec::new(),
             settled: Vec::new(),
         }
     }
@@ -274,8 +280,9 @@ impl Writer {
                 Ok(Reply::Queued(request, _)) if asker.watch => self.watches.add(request.id),
                 _ => None,
             };
-            asker.answer(reply.map(|reply| (reply, watch)).map_err(Error::from));
+            self.replies.push((asker.sender, reply.map(|reply| (reply, watch)).map_err(Error::from)));
         }
+        self.post.deliver(&mut self.replies);
         for (request, settled) in self.settled.drain(..) {
             self.watches.settle(request, &settled);
         }
