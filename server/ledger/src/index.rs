@@ -93,11 +93,21 @@ impl Index {
     ) {
         if let Some(old) = old {
             self.leave_shelf(old, lock);
-            self.members.entry(old.pool.clone()).or_default().leave(old, lock);
         }
         if let Some(new) = new {
             self.join_shelf(new, lock);
-            self.members.entry(new.pool.clone()).or_default().join(new, lock);
+        }
+        if let (Some(old), Some(new)) = (old, new)
+            && old.pool == new.pool
+        {
+            self.members_of(&new.pool).replace((old, lock), (new, lock));
+            return;
+        }
+        if let Some(old) = old {
+            self.members_of(&old.pool).leave(old, lock);
+        }
+        if let Some(new) = new {
+            self.members_of(&new.pool).join(new, lock);
         }
     }
 
@@ -126,10 +136,12 @@ impl Index {
         {
             self.leave_shelf(resource, old);
             self.join_shelf(resource, new);
-            let members = self.members.entry(resource.pool.clone()).or_default();
-            members.leave(resource, old);
-            members.join(resource, new);
+            self.members_of(&resource.pool).replace((resource, old), (resource, new));
         }
+    }
+
+    fn members_of(&mut self, pool: &PoolName) -> &mut Members {
+        self.members.entry(pool.clone()).or_default()
     }
 
     fn leave_shelf(&mut self, resource: &Resource, lock: Option<&Lock>) {
@@ -210,8 +222,8 @@ pub(crate) fn held(lock: Option<&Lock>) -> bool {
 
 /// When an idle dynamic resource is given up, if it is not on its way out already.
 fn lifespan(resource: &Resource) -> Option<Time> {
-    let leaving = resource.state == State::to_be_deleted() || resource.state == State::tombstone();
-    resource.expires_at.filter(|_| resource.origin == Origin::Dynamic && !leaving)
+    let leaving = || resource.state == State::to_be_deleted() || resource.state == State::tombstone();
+    resource.expires_at.filter(|_| resource.origin == Origin::Dynamic && !leaving())
 }
 
 fn doomed(resource: &Resource) -> bool {

@@ -1,7 +1,12 @@
 //! Names: of targets, pools, states and owners. Cheap to clone, compared byte by byte, never empty.
+//!
+//! Up to 23 bytes lie in the name itself, longer ones are shared. Names are the keys of every map, and a map that
+//! has a snapshot copies nodes: that must not visit a counter in another place of memory for each key.
 
 use std::fmt;
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::limits::NAME_BYTES_MAX;
 
@@ -30,7 +35,7 @@ macro_rules! name {
         ///
         /// 1 to [`NAME_BYTES_MAX`] bytes of UTF-8; no other assumption.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Takes `text` as a name.
@@ -41,7 +46,7 @@ macro_rules! name {
                 match text.as_ref().len() {
                     0 => Err(NameError::Empty { what: $what }),
                     bytes if bytes > NAME_BYTES_MAX => Err(NameError::TooLong { what: $what, bytes }),
-                    _ => Ok(Self(text.into())),
+                    _ => Ok(Self(SmolStr::new(text))),
                 }
             }
 
@@ -92,7 +97,7 @@ impl Owner {
     /// The owner that stands for a `ConTest` job.
     #[must_use]
     pub fn of_job(job: Job) -> Self {
-        Self(format!("job:{}", job.0).into())
+        Self(smol_str::format_smolstr!("job:{}", job.0))
     }
 
     /// The `ConTest` job that this owner stands for, if it is the canonical `job:n`.
@@ -107,7 +112,7 @@ impl Owner {
 impl State {
     /// Before every other state; only good as the start of a range.
     pub(crate) fn lowest() -> Self {
-        Self(Arc::from(""))
+        Self(SmolStr::default())
     }
 
     /// Ready to be leased; the state of a resource that was given none.
@@ -142,5 +147,5 @@ static TO_BE_DELETED: Shared = Shared::new();
 static TOMBSTONE: Shared = Shared::new();
 
 fn well_known(cell: &Shared, text: &'static str) -> State {
-    cell.get_or_init(|| State(text.into())).clone()
+    cell.get_or_init(|| State(SmolStr::new_static(text))).clone()
 }

@@ -1,5 +1,7 @@
 //! Members: who belongs to a pool, held or not, with the counts that metrics and dynamic pools need.
 
+use std::sync::Arc;
+
 use imbl::{OrdMap, OrdSet};
 
 use crate::index::held;
@@ -30,10 +32,10 @@ impl Members {
 
     pub(crate) fn join(&mut self, resource: &Resource, lock: Option<&Lock>) {
         self.all.insert(resource.name.clone());
-        *self.by_state.entry(resource.state.clone()).or_default() += 1;
+        count_up(&mut self.by_state, &resource.state);
         if let Some(lock) = lock.filter(|_| held(lock)) {
             self.held += 1;
-            *self.by_owner.entry(lock.owner.clone()).or_default() += 1;
+            count_up(&mut self.by_owner, &lock.owner);
         }
         for (key, value) in &resource.details().labels {
             let set = self.labelled.entry((key.clone(), value.clone())).or_default();
@@ -71,6 +73,40 @@ impl Members {
         }
     }
 
+    /// Puts `new` in the place of `old`, which has the same name; touches only what differs.
+    pub(crate) fn replace(
+        &mut self,
+        (old, old_lock): (&Resource, Option<&Lock>),
+        (new, new_lock): (&Resource, Option<&Lock>),
+    ) {
+        let same_details = match (&old.details, &new.details) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old.labels == new.labels,
+            (None, None) => true,
+            _ => false,
+        };
+        if !same_details || old.origin == Origin::Dynamic || new.origin == Origin::Dynamic {
+            self.leave(old, old_lock);
+            self.join(new, new_lock);
+            return;
+        }
+        if old.state != new.state {
+            count_down(&mut self.by_state, &old.state);
+            count_up(&mut self.by_state, &new.state);
+        }
+        let holder = |lock: Option<&Lock>| lock.filter(|_| held(lock)).map(|lock| lock.owner.clone());
+        let (before, after) = (holder(old_lock), holder(new_lock));
+        if before != after {
+            if let Some(owner) = before {
+                self.held -= 1;
+                count_down(&mut self.by_owner, &owner);
+            }
+            if let Some(owner) = after {
+                self.held += 1;
+                count_up(&mut self.by_owner, &owner);
+            }
+        }
+    }
+
     fn leaving(&mut self, resource: &Resource, lock: Option<&Lock>) -> Option<&mut OrdSet<Target>> {
         if held(lock) {
             None
@@ -80,6 +116,15 @@ impl Members {
             Some(&mut self.doomed)
         } else {
             None
+        }
+    }
+}
+
+fn count_up<K: Ord + Clone>(counts: &mut OrdMap<K, u64>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(key.clone(), 1);
         }
     }
 }
