@@ -163,3 +163,20 @@ async fn a_reply_that_nobody_waits_for_is_decided_all_the_same() {
     let lease = lab.keeper.snapshot().holder("gpu-0", lab.keeper.now()).map(|lock| lock.lease);
     lab.keeper.submit(release(lease.expect("it is held"))).await.expect("it is held");
 }
+
+#[test]
+fn answers_arrive_although_the_runtime_of_the_start_is_gone() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let first = runtime().expect("a runtime can be made");
+    let lab = Arc::new(first.block_on(Lab::new(16)));
+    drop(first);
+    runtime().expect("a runtime can be made").block_on(async {
+        let mut clients = JoinSet::new();
+        for client in 0..16 {
+            let lab = Arc::clone(&lab);
+            clients.spawn(async move { lab.acquire(&format!("client-{client}")).await });
+        }
+        let answers = soon("the answers", clients.join_all()).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    });
+}
