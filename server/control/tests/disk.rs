@@ -69,7 +69,7 @@ async fn a_good_file_is_applied_once_the_disk_takes_it() {
     disk.broken.store(false, SeqCst);
     // The file does not change any more: what is applied now is what could not be applied before.
     let applied =
-        tokio::time::timeout(Duration::from_secs(60), status.wait_for(|status| status.error.is_none()));
+        tokio::time::timeout(Duration::from_mins(1), status.wait_for(|status| status.error.is_none()));
     applied.await.expect("the file is applied in time").expect("the reloader lives");
     assert_eq!(keeper.snapshot().resource_count(), 1);
 }
