@@ -115,6 +115,7 @@ impl Client {
         let begin = Instant::now();
         let reply = self.connection.exchange(&self.request).await?;
         let end = Instant::now();
+        self.tally.answered();
         let counted = begin >= self.period.from && end <= self.period.to;
         if reply.status != wanted {
             if counted {

@@ -77,6 +77,13 @@ impl Subject {
             Self::Theirs(address) => address,
         }
     }
+
+    fn spawned(&self) -> Option<&Spawned> {
+        match self {
+            Self::Ours(spawned) => Some(spawned),
+            Self::Theirs(_) => None,
+        }
+    }
 }
 
 impl Bench {
@@ -125,9 +132,11 @@ impl Bench {
             let (mut ours, mut empty) = (Tally::new(), Tally::new());
             for _ in 0..self.rounds {
                 if let Some(baseline) = &baseline {
-                    empty.add(&load(&baseline.address, None).run().await.map_err(failed)?);
+                    empty
+                        .add(&watched(&load(&baseline.address, None), Some(baseline)).await.map_err(failed)?);
                 }
-                ours.add(&load(subject.address(), Some(self.mix)).run().await.map_err(failed)?);
+                let load = load(subject.address(), Some(self.mix));
+                ours.add(&watched(&load, subject.spawned()).await.map_err(failed)?);
             }
             let time = self.duration * self.rounds;
             let mut report = ours.report(time);
@@ -144,11 +153,21 @@ impl Bench {
         };
         report["duration_ms"] = json!(u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
         report["rounds"] = json!(self.rounds);
-        if let Subject::Ours(spawned) = subject {
+        if let Some(spawned) = subject.spawned() {
             report["server_rss_bytes"] = json!(spawned.resident());
         }
         Ok(report)
     }
+}
+
+/// Runs the load and counts the processor time of the server as well, if it is one of ours.
+async fn watched(load: &Load, server: Option<&Spawned>) -> std::io::Result<Tally> {
+    let begin = server.and_then(Spawned::processor_time);
+    let mut tally = load.run().await?;
+    if let Some((begin, end)) = begin.zip(server.and_then(Spawned::processor_time)) {
+        tally.spent(end.saturating_sub(begin));
+    }
+    Ok(tally)
 }
 
 /// The report for people.
@@ -156,12 +175,15 @@ fn story(report: &Value) -> String {
     let figures = |part: &Value| {
         let at = |key: &str| part["latency_us"][key].as_u64().unwrap_or_default();
         format!(
-            "{:>9}/s   p50 {} us   p99 {} us   p99.9 {} us   max {} us",
+            "{:>9}/s   p50 {} us   p99 {} us   p99.9 {} us   max {} us{}",
             part["per_second"].as_f64().unwrap_or_default(),
             at("p50"),
             at("p99"),
             at("p999"),
-            at("max")
+            at("max"),
+            part["server_cpu_us_per_answer"]
+                .as_u64()
+                .map_or(String::new(), |cpu| format!("   {cpu} us of cpu each"))
         )
     };
     let mut text = match report["waiters"].as_u64() {

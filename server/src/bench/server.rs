@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -103,6 +104,11 @@ impl Spawned {
         Ok(Self { address, process, _child: child, _folder: folder })
     }
 
+    /// Processor time that the process has used so far.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        processor_time(self.process)
+    }
+
     /// Memory that the process has in use, in bytes, where the system tells.
     pub(crate) fn resident(&self) -> Option<u64> {
         let status =
@@ -110,6 +116,17 @@ impl Spawned {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
     }
+}
+
+/// Processor time that a process has used, in user and kernel mode, where the system tells.
+fn processor_time(process: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat")).ok()?;
+    // The name may hold spaces and parentheses, so counting begins behind it: times are fields 14 and 15 of all.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11);
+    let ticks = times.next()?.parse::<u64>().ok()? + times.next()?.parse::<u64>().ok()?;
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    Some(Duration::from_millis(ticks.saturating_mul(1000) / u64::try_from(per_second).ok()?))
 }
 
 fn folder() -> Result<TempDir, Failure> {
@@ -206,6 +223,16 @@ async fn each(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_works_uses_processor_time() {
+        let begin = processor_time(std::process::id()).expect("Linux tells");
+        let mut work = 0_u64;
+        while processor_time(std::process::id()).expect("Linux tells") < begin + Duration::from_millis(50) {
+            work = std::hint::black_box(work + 1);
+        }
+        assert_eq!(processor_time(u32::MAX), None);
+    }
 
     #[test]
     fn resources_are_spread_over_all_pools() {
