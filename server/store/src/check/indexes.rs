@@ -40,7 +40,13 @@ pub(super) fn events(
     for row in txn.open_table(POSTINGS)?.iter()? {
         let (key, value) = row?;
         let (subject, first) = key.value();
-        for id in posting::ids(first, value.value())? {
+        let ids = posting::ids(first, value.value())?;
+        if ids.last().is_some_and(|last| *last < audit.first_event) {
+            report.problem(|| {
+                format!("the index of events has a row from event {first} on, all of which are gone")
+            });
+        }
+        for id in ids {
             if kept.contains(&id) {
                 found.entry(subject.to_vec()).or_default().add(id);
             } else if id > loaded.last.counters.event {

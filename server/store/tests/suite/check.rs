@@ -130,6 +130,10 @@ fn gaps_in_the_indexes_of_events_are_found() {
             .unwrap();
     });
     assert_says(&report, "knows event 1000000, which never was");
+    let report = after(|txn| {
+        txn.open_table(POSTINGS).unwrap().insert((b"\x02gpu-1".as_slice(), 0), b"".as_slice()).unwrap();
+    });
+    assert_says(&report, "a row from event 0 on, all of which are gone");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! no counter went back, and the offline check finds nothing.
 
 use lessor_ledger::{EventId, Ledger};
-use lessor_store::{EventFilter, LeaseFilter, OpenError, Retention, Store, StoreOptions, check};
+use lessor_store::{CommitError, EventFilter, LeaseFilter, OpenError, Retention, Store, StoreOptions, check};
 
 use crate::lab::disk::{Disk, Loss};
 use crate::lab::{Lab, Memory, commands, dice::Dice, options, show};
@@ -156,6 +156,11 @@ fn a_failed_store_reopens_with_everything_acknowledged_and_the_same_readers() {
     disk.fail(true);
     let commands = lab.random();
     lab.commit(commands).unwrap_err();
+    disk.fail(false);
+    let commands = lab.random();
+    let error = lab.commit(commands).unwrap_err();
+    assert!(matches!(error, CommitError::Stopped), "a store that failed waits for a reopening: {error}");
+    disk.fail(true);
     lab.store.reopen().unwrap_err();
     assert!(
         reader.events(&EventFilter::default()).is_err(),
