@@ -19,11 +19,14 @@ pub const PART_CHANGES_MAX: usize = 1_024;
 /// tenth of a second.
 pub const GENERATION_RECORDS: usize = 32_768;
 
-/// Least checkpoint rows that ride along with one commit while there are any.
-pub const RIDING_ROWS_MIN: usize = 16;
+/// Least checkpoint rows that ride along with a commit; until so many are owed, commits write none.
+///
+/// Rows are written in the order of their keys, so a large chunk shares pages that many small ones would each write
+/// anew: with a few rows in every commit, 49 pages were written for 32 mutations.
+pub const RIDING_ROWS_MIN: usize = 1_024;
 
-/// Most checkpoint rows that ride along with one commit. Usually it is five for every four rows that the commit
-/// before made dirty, so that a generation is written before the next is full; this bounds it after a bulk import.
+/// Most checkpoint rows that ride along with one commit. Usually there ride five for every four rows that commits
+/// made dirty meanwhile, so that a generation is written before the next is full; this bounds it after a bulk import.
 pub const RIDING_ROWS_MAX: usize = 8_192;
 
 /// Most checkpoint bytes that ride along with a small commit; with a large one, twice its own size. The chunk ends

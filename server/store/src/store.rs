@@ -50,8 +50,9 @@ pub struct Store {
     active: Generation,
     /// Being written to the tables.
     flushing: Generation,
-    /// Rows that the last commit added to the active generation, which sets the pace of writing.
-    added_rows: usize,
+    /// Rows of the flushing generation that should have been written by now: five for every four that commits made
+    /// dirty meanwhile, so that it is written before the next one is full.
+    owed_rows: usize,
     trimmer: Trimmer,
     scribe: Scribe,
     scratch: Vec<u8>,
@@ -95,7 +96,7 @@ impl Store {
             last: loaded.last,
             active: loaded.dirty,
             flushing: Generation::default(),
-            added_rows: 0,
+            owed_rows: 0,
             trimmer: Trimmer::default(),
             scribe: Scribe::default(),
             scratch: Vec::new(),
@@ -127,8 +128,8 @@ impl Store {
 
     /// Makes a batch durable. When this returns `Ok`, the batch survives whatever happens and readers see it.
     ///
-    /// Takes one disk sync. A share of the checkpoint rides along, in proportion to this batch and the one before,
-    /// never to the backlog.
+    /// Takes one disk sync. Now and then a share of the checkpoint rides along, in proportion to what was committed
+    /// since the last share, never to the backlog.
     ///
     /// # Errors
     /// [`CommitError::Order`] changes nothing. After [`CommitError::Failed`] the store takes nothing more until it is
@@ -207,9 +208,12 @@ impl Store {
             codec::put(&batch.at.nanos(), &mut self.scratch);
             txn.open_table(META)?.insert(META_CREATED, self.scratch.as_slice())?;
         }
-        let rows = (self.added_rows + self.added_rows / 4).clamp(RIDING_ROWS_MIN, RIDING_ROWS_MAX);
-        let mut budget = Budget::new(rows, RIDING_BYTES_MAX.max(self.scribe.written_bytes() * 2));
-        let advanced = self.flush(&txn, &mut budget)?;
+        let advanced = if self.owed_rows >= RIDING_ROWS_MIN {
+            let rows = std::mem::take(&mut self.owed_rows).min(RIDING_ROWS_MAX);
+            self.flush(&txn, &mut Budget::new(rows, RIDING_BYTES_MAX.max(self.scribe.written_bytes() * 2)))?
+        } else {
+            None
+        };
         self.trimmer.trim(&txn, &self.trim_limits(), parts.len() + TRIM_PARTS_MAX)?;
         txn.commit()?;
 
@@ -219,7 +223,8 @@ impl Store {
             self.active.note_change(change);
         }
         self.active.note(last, &parts);
-        self.added_rows = self.active.len() - before;
+        let added = self.active.len() - before;
+        self.owed_rows = if self.flushing.is_empty() { 0 } else { self.owed_rows + added + added / 4 };
         self.publish(Some(batch), advanced);
         if self.flushing.is_empty() && self.active.len() >= self.options.generation_records {
             self.rotate();
