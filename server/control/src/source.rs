@@ -5,6 +5,7 @@
 //! that appears late all work alike. Only when the look differs is the file read, and only when its content differs
 //! is that a change.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,8 +17,13 @@ use crate::limits::POOLS_FILE_BYTES_MAX;
 pub(crate) struct Source {
     path: PathBuf,
     look: Option<Look>,
-    content: Option<Result<String, String>>,
+    seen: Option<Result<Print, String>>,
 }
+
+/// Fingerprint of a content: its length in bytes and a 64-bit hash. Keeping the content itself would cost as much
+/// memory as the file is large; that two edits of one file look alike by accident is too unlikely to matter, and
+/// [`Source::again`] is there.
+type Print = (usize, u64);
 
 /// What a glance at a file shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +49,7 @@ enum SourceError {
 
 impl Source {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, look: None, content: None }
+        Self { path, look: None, seen: None }
     }
 
     /// The content, or why there is none, if that is news since the last call.
@@ -53,25 +59,23 @@ impl Source {
             return None;
         }
         self.look = look;
-        self.read()
+        let (content, news) = self.read();
+        news.then_some(content)
     }
 
     /// As [`Source::news`], but reads even if the file looks as before, and reports even what is not news.
     pub(crate) fn again(&mut self) -> Result<String, String> {
         self.look = Look::at(&self.path).ok();
-        match self.read() {
-            Some(content) => content,
-            None => self.content.clone().expect("a file that was read has content, or a reason for none"),
-        }
+        self.read().0
     }
 
-    fn read(&mut self) -> Option<Result<String, String>> {
+    /// The content, or why there is none, and whether that is news.
+    fn read(&mut self) -> (Result<String, String>, bool) {
         let content = read(&self.path).map_err(|error| error.to_string());
-        if self.content.as_ref() == Some(&content) {
-            return None;
-        }
-        self.content = Some(content.clone());
-        Some(content)
+        let seen = Some(content.as_ref().map(|text| print(text)).map_err(Clone::clone));
+        let news = self.seen != seen;
+        self.seen = seen;
+        (content, news)
     }
 }
 
@@ -88,6 +92,12 @@ impl Look {
             changed_ns: data.ctime_nsec(),
         })
     }
+}
+
+fn print(text: &str) -> Print {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    (text.len(), hasher.finish())
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {
