@@ -25,6 +25,10 @@ pub const GENERATION_RECORDS: usize = 32_768;
 /// anew: with a few rows in every commit, 49 pages were written for 32 mutations.
 pub const RIDING_ROWS_MIN: usize = 1_024;
 
+/// In how many chunks a small generation is written at least, so that tests with small ones see half-written ones;
+/// one of [`GENERATION_RECORDS`] is written in chunks of [`RIDING_ROWS_MIN`] or more.
+pub const CHUNKS_PER_GENERATION: usize = 32;
+
 /// Most checkpoint rows that ride along with one commit. Usually there ride five for every four rows that commits
 /// made dirty meanwhile, so that a generation is written before the next is full; this bounds it after a bulk import.
 pub const RIDING_ROWS_MAX: usize = 8_192;

@@ -14,8 +14,8 @@ use crate::error::{CommitError, Fault, OpenError};
 use crate::home::Home;
 use crate::journal::{Batch, Mark, Scribe};
 use crate::limits::{
-    IDLE_BYTES_MAX, IDLE_ROWS_MAX, PART_CHANGES_MAX, RIDING_BYTES_MAX, RIDING_ROWS_MAX, RIDING_ROWS_MIN,
-    SEGMENTS_FREED, TRIM_PARTS_MAX,
+    CHUNKS_PER_GENERATION, IDLE_BYTES_MAX, IDLE_ROWS_MAX, PART_CHANGES_MAX, RIDING_BYTES_MAX,
+    RIDING_ROWS_MAX, RIDING_ROWS_MIN, SEGMENTS_FREED, TRIM_PARTS_MAX,
 };
 use crate::load::{Loaded, load};
 use crate::options::StoreOptions;
@@ -208,12 +208,7 @@ impl Store {
             codec::put(&batch.at.nanos(), &mut self.scratch);
             txn.open_table(META)?.insert(META_CREATED, self.scratch.as_slice())?;
         }
-        let advanced = if self.owed_rows >= RIDING_ROWS_MIN {
-            let rows = std::mem::take(&mut self.owed_rows).min(RIDING_ROWS_MAX);
-            self.flush(&txn, &mut Budget::new(rows, RIDING_BYTES_MAX.max(self.scribe.written_bytes() * 2)))?
-        } else {
-            None
-        };
+        let advanced = self.ride(&txn)?;
         self.trimmer.trim(&txn, &self.trim_limits(), parts.len() + TRIM_PARTS_MAX)?;
         txn.commit()?;
 
@@ -233,9 +228,28 @@ impl Store {
         Ok(())
     }
 
+    /// Writes what is owed of the flushing generation, once that is worth it. What the bounds of a chunk leave over
+    /// stays owed, so the next commit goes on with it.
+    fn ride(&mut self, txn: &WriteTransaction) -> Result<Option<Mark>, Fault> {
+        if self.owed_rows < self.chunk_rows(RIDING_ROWS_MIN) {
+            return Ok(None);
+        }
+        let bytes = RIDING_BYTES_MAX.max(self.scribe.written_bytes() * 2);
+        let before = self.flushing.len();
+        let advanced = self.flush(txn, &mut Budget::new(self.owed_rows.min(RIDING_ROWS_MAX), bytes))?;
+        self.owed_rows = self.owed_rows.saturating_sub(before - self.flushing.len());
+        Ok(advanced)
+    }
+
+    /// Size of a chunk that is `usual` for a usual generation, in rows.
+    fn chunk_rows(&self, usual: usize) -> usize {
+        (self.options.generation_records / CHUNKS_PER_GENERATION).clamp(1, usual)
+    }
+
     fn write_chunk(&mut self) -> Result<bool, Fault> {
         let txn = self.begin()?;
-        let advanced = self.flush(&txn, &mut Budget::new(IDLE_ROWS_MAX, IDLE_BYTES_MAX))?;
+        let advanced =
+            self.flush(&txn, &mut Budget::new(2 * self.chunk_rows(IDLE_ROWS_MAX / 2), IDLE_BYTES_MAX))?;
         let more = self.trimmer.trim(&txn, &self.trim_limits(), TRIM_PARTS_MAX)?;
         txn.commit()?;
         self.publish(None, advanced);

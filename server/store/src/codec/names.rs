@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use lessor_ledger::{NameError, Owner, PoolName, State};
 
-/// Names seen while loading: a million resources in one pool share one text, not a million.
+/// Names seen while loading: a million resources in one pool share one text, not a million. That matters for long
+/// names; short ones lie in themselves.
 #[derive(Debug)]
 pub(crate) struct Names {
     pools: BTreeSet<PoolName>,
