@@ -38,11 +38,11 @@ impl Ledger {
             stirred: BTreeSet::new(),
             leaving: BTreeSet::new(),
         };
-        let reply = if command == Command::Resume {
+        let reply = if matches!(command, Command::Resume) {
             // Before anything is settled, or those who could not poll while the server was away lose their place.
-            let reply = draft.resume();
+            draft.resume();
             draft.settle_due();
-            reply
+            Ok(Reply::Done)
         } else {
             draft.settle_due();
             draft.follow_up();
@@ -70,12 +70,12 @@ impl Draft<'_> {
             Command::Tick | Command::Resume => Ok(Reply::Done),
             Command::BoskosAcquire(acquire) => self.boskos_acquire(acquire),
             Command::BoskosAcquireByState { state, dest, owner, names } => {
-                self.boskos_acquire_by_state(state, dest, owner, names)
+                self.boskos_acquire_by_state(&state, dest, owner, names)
             }
-            Command::BoskosRelease { name, dest, owner } => self.boskos_release(&name, dest, owner),
+            Command::BoskosRelease { name, dest, owner } => self.boskos_release(&name, &dest, owner),
             Command::BoskosUpdate(update) => self.boskos_update(update),
             Command::BoskosReset { pool, state, expire, dest } => {
-                self.boskos_reset(&pool, &state, expire, &dest)
+                Ok(self.boskos_reset(&pool, &state, expire, &dest))
             }
             Command::ContestLock(lock) => self.contest_lock(lock),
             Command::ContestTryLock { lock, limit } => self.contest_try_lock(lock, limit),
@@ -92,7 +92,7 @@ impl Draft<'_> {
             Command::PutResource(edit) => self.put_resource(*edit),
             Command::PatchResource(edit) => self.patch_resource(*edit),
             Command::DeleteResource { name, revision } => self.delete_resource(&name, revision),
-            Command::Sync(entries) => self.sync(&entries),
+            Command::Sync(entries) => Ok(self.sync(&entries)),
         }
     }
 }

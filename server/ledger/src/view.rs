@@ -173,11 +173,11 @@ impl Ledger {
     #[must_use]
     pub fn usage(&self, pool: &PoolName) -> Usage {
         let Some(members) = self.index.members.get(pool) else { return Usage::default() };
-        let shelf = self.index.shelves.get(&(pool.clone(), State::free()));
+        let stock = self.index.shelves.get(&(pool.clone(), State::free()));
         Usage {
             total: members.all.len() as u64,
             held: members.held,
-            free: shelf.map_or(0, |shelf| shelf.all.len() as u64),
+            free: stock.map_or(0, |shelf| shelf.all.len() as u64),
             by_state: members.by_state.iter().map(|(state, &count)| (state.clone(), count)).collect(),
             by_owner: members.by_owner.iter().map(|(owner, &count)| (owner.clone(), count)).collect(),
         }

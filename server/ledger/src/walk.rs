@@ -132,18 +132,18 @@ impl Ledger {
                 return Box::new(there.then_some(target).into_iter());
             }
         };
-        let Some(shelf) = self.index.shelves.get(&(pool.clone(), state.clone())) else {
+        let Some(stock) = self.index.shelves.get(&(pool.clone(), state.clone())) else {
             return Box::new(std::iter::empty());
         };
         match selector {
-            Selector::Any => Box::new(shelf.all.iter().map(|(_, target)| target)),
+            Selector::Any => Box::new(stock.all.iter().map(|(_, target)| target)),
             Selector::Name(target) => {
                 let resource = self.resources.get(target);
-                let there = resource.is_some_and(|r| shelf.all.contains(&(r.updated_at, r.name.clone())));
+                let there = resource.is_some_and(|r| stock.all.contains(&(r.updated_at, r.name.clone())));
                 Box::new(there.then_some(target).into_iter())
             }
             Selector::Labels(labels) => {
-                let sets = labels.iter().map(|(k, v)| shelf.labelled.get(&(k.clone(), v.clone())));
+                let sets = labels.iter().map(|(k, v)| stock.labelled.get(&(k.clone(), v.clone())));
                 let Some(sets) = sets.collect::<Option<Vec<_>>>() else {
                     return Box::new(std::iter::empty());
                 };

@@ -43,7 +43,7 @@ impl Draft<'_> {
             if let Some(request) = waiting {
                 self.record(Change::RequestGone(request.id));
             }
-            return Ok(Reply::Held(self.hand_over(vec![target], &ask), ask.owner));
+            return Ok(Reply::Held(self.hand_over(&[target], &ask), ask.owner));
         }
         let members = self.ledger.index.members.get(&ask.pool).map_or(0, |members| members.all.len());
         let exists = members > 0 || self.lifecycle_of(&ask.pool).is_some();
@@ -75,20 +75,20 @@ impl Draft<'_> {
     fn pick_at(&self, ask: &BoskosAcquire, place: Turn) -> Option<Target> {
         let wanted = Wanted::Pool(ask.pool.clone(), ask.state.clone());
         if !self.ledger.index.lines.contains_key(&wanted) {
-            let shelf = self.ledger.index.shelves.get(&(ask.pool.clone(), ask.state.clone()))?;
-            return shelf.all.get_min().map(|(_, target)| target.clone());
+            let stock = self.ledger.index.shelves.get(&(ask.pool.clone(), ask.state.clone()))?;
+            return stock.all.get_min().map(|(_, target)| target.clone());
         }
         let mut walk = Walk::new(self.ledger, &wanted);
         walk.skip_to(place);
         walk.pick(&Selector::Any, 1).pop()
     }
 
-    fn hand_over(&mut self, targets: Vec<Target>, ask: &BoskosAcquire) -> Vec<Arc<Resource>> {
+    fn hand_over(&mut self, targets: &[Target], ask: &BoskosAcquire) -> Vec<Arc<Resource>> {
         let ttl = self.ledger.pools.get(&ask.pool).and_then(|pool| pool.ttl_for(Dialect::Boskos));
         self.grant(NewLease {
             owner: ask.owner.clone(),
             dialect: Dialect::Boskos,
-            targets: targets.clone(),
+            targets: targets.to_vec(),
             to_state: Some(ask.dest.clone()),
             ttl,
             purpose: None,
@@ -101,45 +101,42 @@ impl Draft<'_> {
     fn keep_place(&mut self, ask: &BoskosAcquire, waiting: Option<Arc<Request>>) -> Result<(), Refusal> {
         let Some(key) = ask.request_id.clone() else { return Ok(()) };
         let live_until = self.now.plus(self.ledger.settings.request_ttl);
-        let request = match waiting {
-            Some(request) => Request { live_until, dormant: false, ..Request::clone(&request) },
-            None => {
-                self.room_for_request()?;
-                Request {
-                    id: RequestId(self.ledger.counters.request + 1),
-                    owner: ask.owner.clone(),
-                    dialect: Dialect::Boskos,
-                    parts: vec![Part::Pool {
-                        pool: ask.pool.clone(),
-                        state: ask.state.clone(),
-                        labels: BTreeMap::new(),
-                        count: 1,
-                    }],
-                    to_state: ask.dest.clone(),
-                    ttl: None,
-                    priority: 0,
-                    purpose: None,
-                    key: Some(key),
-                    since: self.now,
-                    live_until,
-                    dormant: false,
-                    outcome: None,
-                }
-            }
-        };
-        let new = !self.ledger.requests.contains_key(&request.id);
-        let request = Arc::new(request);
-        self.record(Change::Request(Arc::clone(&request)));
-        if new {
-            self.tell_queued(&request);
+        if let Some(request) = waiting {
+            let alive = Request { live_until, dormant: false, ..Request::clone(&request) };
+            self.record(Change::Request(Arc::new(alive)));
+            return Ok(());
         }
+        self.room_for_request()?;
+        let part = Part::Pool {
+            pool: ask.pool.clone(),
+            state: ask.state.clone(),
+            labels: BTreeMap::new(),
+            count: 1,
+        };
+        let request = Arc::new(Request {
+            id: RequestId(self.ledger.counters.request + 1),
+            owner: ask.owner.clone(),
+            dialect: Dialect::Boskos,
+            parts: vec![part],
+            to_state: ask.dest.clone(),
+            ttl: None,
+            priority: 0,
+            purpose: None,
+            key: Some(key),
+            since: self.now,
+            live_until,
+            dormant: false,
+            outcome: None,
+        });
+        self.record(Change::Request(Arc::clone(&request)));
+        self.tell_queued(&request);
         Ok(())
     }
 
     /// §3.4, made atomic: all of the names or none (design §3.2).
     pub(super) fn boskos_acquire_by_state(
         &mut self,
-        state: State,
+        state: &State,
         dest: State,
         owner: Owner,
         names: Vec<Option<Target>>,
@@ -152,7 +149,7 @@ impl Draft<'_> {
         let mut found: Vec<Arc<Resource>> = Vec::with_capacity(names.len());
         for name in &names {
             let resource = self.ledger.resources.get(name).filter(|resource| {
-                resource.state == state && resource.cordon().is_none() && !self.is_held(name)
+                resource.state == *state && resource.cordon().is_none() && !self.is_held(name)
             });
             found.push(Arc::clone(resource.ok_or_else(refuse)?));
         }
@@ -160,15 +157,15 @@ impl Draft<'_> {
         let ask =
             BoskosAcquire { pool: first.pool.clone(), state: state.clone(), dest, owner, request_id: None };
         found.sort_by(|a, b| (a.updated_at, &a.name).cmp(&(b.updated_at, &b.name)));
-        let targets = found.into_iter().map(|resource| resource.name.clone()).collect();
-        Ok(Reply::Held(self.hand_over(targets, &ask), ask.owner))
+        let targets: Vec<Target> = found.into_iter().map(|resource| resource.name.clone()).collect();
+        Ok(Reply::Held(self.hand_over(&targets, &ask), ask.owner))
     }
 
     /// §3.5.
     pub(super) fn boskos_release(
         &mut self,
         name: &Target,
-        dest: State,
+        dest: &State,
         owner: Owner,
     ) -> Result<Reply, Refusal> {
         let (_, lock) = self.held_by(name, owner)?;
@@ -220,15 +217,15 @@ impl Draft<'_> {
         state: &State,
         expire: Span,
         dest: &State,
-    ) -> Result<Reply, Refusal> {
-        let stale = self.ledger.index.held.get(&(pool.clone(), state.clone())).into_iter().flatten();
-        let stale: Vec<Target> = stale
+    ) -> Reply {
+        let silent = self.ledger.index.held.get(&(pool.clone(), state.clone())).into_iter().flatten();
+        let silent: Vec<Target> = silent
             .take_while(|(updated, _)| self.now.since(*updated) >= expire)
             .map(|(_, target)| target.clone())
             .collect();
         let mut taken = BTreeMap::new();
         let how = self.ended(Cause::Reset);
-        for target in stale {
+        for target in silent {
             let Some(lock) = self.ledger.locks.get(&target).cloned() else { continue };
             let renewed = self.ledger.leases.get(&lock.lease).map(|lease| lease.renewed_at);
             if renewed.is_some_and(|renewed| self.now.since(renewed) < expire) {
@@ -240,7 +237,7 @@ impl Draft<'_> {
             });
             taken.insert(target, lock.owner.clone());
         }
-        Ok(Reply::Reset(taken))
+        Reply::Reset(taken)
     }
 
     fn held_by(&self, name: &Target, asked: Owner) -> Result<(Arc<Resource>, Arc<Lock>), Refusal> {

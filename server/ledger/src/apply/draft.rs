@@ -148,9 +148,9 @@ impl Draft<'_> {
             next.targets = kept;
         }
         let next = Arc::new(next);
-        let last = lost.len().saturating_sub(1);
+        let end = lost.len().saturating_sub(1);
         for (position, target) in lost.iter().enumerate() {
-            let over = next.ended.is_some() && position == last;
+            let over = next.ended.is_some() && position == end;
             self.strip_one(&lease, target, how, over, &edit);
         }
         self.record(Change::Lease(Arc::clone(&next)));

@@ -9,8 +9,7 @@ use crate::event::EventKind;
 use crate::lease::{Cause, Dialect, LeaseId, Lock};
 use crate::limits;
 use crate::name::Target;
-use crate::refusal::Refusal;
-use crate::reply::{Reply, Settled};
+use crate::reply::Settled;
 use crate::request::{Outcome, Request, RequestId};
 use crate::resource::Resource;
 use crate::time::Time;
@@ -156,7 +155,7 @@ impl Draft<'_> {
     }
 
     /// Gives every waiter a full request TTL from now on, and looks at every dynamic pool once.
-    pub(super) fn resume(&mut self) -> Result<Reply, Refusal> {
+    pub(super) fn resume(&mut self) {
         let until: Time = self.now.plus(self.ledger.settings.request_ttl);
         let waiting: Vec<RequestId> = self
             .ledger
@@ -180,6 +179,5 @@ impl Draft<'_> {
         let dynamic = self.ledger.pools.values().filter(|pool| pool.lifecycle.is_some());
         let dynamic: Vec<_> = dynamic.map(|pool| pool.name.clone()).collect();
         self.stirred.extend(dynamic);
-        Ok(Reply::Done)
     }
 }

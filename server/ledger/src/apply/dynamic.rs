@@ -118,7 +118,7 @@ impl Draft<'_> {
         {
             let Some(resource) = self.ledger.resources.get(&target).cloned() else { return };
             let made_of = resource.details().user_data.get(LEASED_RESOURCES).cloned();
-            for part in made_of.iter().flat_map(|list| yaml_list(list)) {
+            for part in made_of.iter().flat_map(yaml_list) {
                 self.clean_part(&resource, part);
             }
             let next = self.rewrite(&resource, |resource| {
@@ -170,11 +170,11 @@ impl Draft<'_> {
     fn short_of(&self, pool: &Pool, state: &State, line: &Line) -> usize {
         let most = pool.lifecycle.as_ref().map_or(0, |lifecycle| lifecycle.max_count);
         let most = usize::try_from(most).unwrap_or(0);
-        let shelf = |state: &State| {
-            let shelf = self.ledger.index.shelves.get(&(pool.name.clone(), state.clone()));
-            shelf.map_or(0, |shelf| shelf.all.len())
+        let stock = |state: &State| {
+            let found = self.ledger.index.shelves.get(&(pool.name.clone(), state.clone()));
+            found.map_or(0, |shelf| shelf.all.len())
         };
-        let coming = if *state == pool.initial_state { 0 } else { shelf(&pool.initial_state) };
+        let coming = if *state == pool.initial_state { 0 } else { stock(&pool.initial_state) };
         let (mut wanted, mut by_v1) = (0, 0);
         for turn in line.groups.get(&Selector::Any).into_iter().flatten() {
             let Some(request) = self.ledger.requests.get(&turn.1) else { continue };
@@ -191,7 +191,7 @@ impl Draft<'_> {
                 break;
             }
         }
-        by_v1.saturating_sub(shelf(state) + coming)
+        by_v1.saturating_sub(stock(state) + coming)
     }
 
     /// Creates up to `wanted` resources for a newcomer in line, as far as `max-count` allows (A5).

@@ -65,7 +65,7 @@ impl Draft<'_> {
             return Ok(Reply::Released(lease));
         }
         let how = self.ended(Cause::Released);
-        let left = self.give_back(id, &targets, &how, to_state);
+        let left = self.give_back(id, &targets, &how, to_state.as_ref());
         Ok(Reply::Released(left.unwrap_or(lease)))
     }
 
@@ -97,10 +97,10 @@ impl Draft<'_> {
         id: LeaseId,
         targets: &[Target],
         how: &Ended,
-        to_state: Option<State>,
+        to_state: Option<&State>,
     ) -> Option<Arc<Lease>> {
         let contest = self.ledger.leases.get(&id).is_some_and(|lease| lease.dialect == Dialect::Contest);
-        self.strip(id, targets, how, |draft, resource: &mut Resource| match &to_state {
+        self.strip(id, targets, how, |draft, resource: &mut Resource| match to_state {
             Some(state) => draft.returned(resource, state.clone()),
             None if contest => {}
             None => {

@@ -9,7 +9,6 @@ use crate::change::Change;
 use crate::command::PoolEntry;
 use crate::name::{PoolName, State, Target};
 use crate::pool::{Lifecycle, Pool, PoolOrigin};
-use crate::refusal::Refusal;
 use crate::reply::{Reply, SyncReport};
 use crate::resource::{Details, Move, Origin, Resource};
 
@@ -22,7 +21,7 @@ struct Plan<'a> {
 impl Draft<'_> {
     /// Static resources first, then pools, then (as a consequence) the counts of dynamic pools. What is held stays
     /// as it is until it is given back.
-    pub(super) fn sync(&mut self, entries: &[PoolEntry]) -> Result<Reply, Refusal> {
+    pub(super) fn sync(&mut self, entries: &[PoolEntry]) -> Reply {
         let plan = Plan::of(entries);
         let mut report = SyncReport::default();
         let stored: Vec<Arc<Resource>> = self.ledger.resources.values().cloned().collect();
@@ -51,7 +50,7 @@ impl Draft<'_> {
         let dynamic = self.ledger.pools.values().filter(|pool| pool.lifecycle.is_some());
         let dynamic: Vec<PoolName> = dynamic.map(|pool| pool.name.clone()).collect();
         self.stirred.extend(dynamic);
-        Ok(Reply::Synced(report))
+        Reply::Synced(report)
     }
 
     fn sync_pools(&mut self, plan: &Plan<'_>, before: &[Arc<Pool>]) {
