@@ -669,6 +669,89 @@ fn equal_priority_is_first_come_first_served_across_pools() {
     );
 }
 
+#[test]
+fn labels_must_all_be_carried_by_the_same_resource() {
+    check(
+        "
+        pool p names=a labels=k=1
+        pool p names=b labels=j=1 also
+        0 - sync
+        0 ann take p{k=1,j=1}
+        0 - put c pool=p labels=k=1,j=1
+        0 - put d pool=p labels=k=1,j=2
+        0 ann take p{k=1,j=1}
+        0 bob take p{k=1,j=1} wait
+        1s - patch b labels=k=1
+        1s - patch a labels=k=1,j=1
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
+            0: no: the request can never be met: 1 asked for, 0 of pool "p" carry the labels j=1,k=1
+            0: new c in p free {"j": "1", "k": "1"} | c made in p >free
+            0: new d in p free {"j": "2", "k": "1"} | d made in p >free
+            0: L1 ann [c] until 600s | L1 +c ann free>leased
+            0: R1 is #1, 0 of 1 | R1 bob queued
+            1s: b in p free {"k": "1"} | b changed free>free
+            1s: a in p free {"j": "1", "k": "1"} | a changed free>free; L2 +a bob free>leased; R1 gets L2
+        "#]],
+    );
+}
+
+#[test]
+fn a_poller_that_is_withdrawn_lets_the_next_one_have_its_share() {
+    check(
+        "
+        pool p names=a
+        0 - sync
+        0 x take p
+        0 ann b-acquire p free busy id=1
+        0 bob take p wait
+        1s x release L1
+        2s - withdraw R1
+        ",
+        &expect![[r#"
+            0: synced +[a] -[] later[] | pool p made; a made in p >free
+            0: L1 x [a] until 600s | L1 +a x free>leased
+            0: no: nothing is free in pool "p" in state "free" | R1 ann queued
+            0: R2 is #2, 0 of 1 | R2 bob queued
+            1s: L1 x [a] Released | L1 -a Released leased>free, over
+            2s: done | R1 withdrawn; L2 +a bob free>leased; R1 ends; R2 gets L2
+        "#]],
+    );
+}
+
+/// One of two targets that are wanted in the same line leaves the pool: the request stays in that line.
+#[test]
+fn a_waiter_for_two_targets_keeps_its_place_when_one_of_them_is_deleted() {
+    check(
+        "
+        pool p names=v,w
+        0 - sync
+        0 - put u pool=p
+        0 x take @u,v
+        0 ann take @u,v wait
+        0 bob take @v wait
+        1s x release L1 targets=u
+        1s - delete u
+        1s - poll R2
+        2s x release L1
+        3s ann release L2 targets=v
+        ",
+        &expect![[r#"
+            0: synced +[v,w] -[] later[] | pool p made; v made in p >free; w made in p >free
+            0: new u in p free | u made in p >free
+            0: L1 x [u,v] until 600s | L1 +u x free>leased; L1 +v x free>leased
+            0: R1 is #1, 0 of 1 and 0 of 1 | R1 ann queued
+            0: R2 is #2, 0 of 1 | R2 bob queued
+            1s: L1 x [v] returned [u] | L1 -u Released leased>free
+            1s: done | u gone from p free>
+            1s: R2 is #2, 0 of 1
+            2s: L1 x [v] returned [u] Released | L1 -v Released leased>free, over; L2 +v ann free>leased; L2 +u ann; R1 gets L2
+            3s: L2 ann [u] returned [v] | L2 -v Released leased>free; L3 +v bob free>leased; R2 gets L3
+        "#]],
+    );
+}
+
 /// Only those who wait count towards the limit; the outcomes of others are forgotten early instead.
 #[test]
 fn many_who_were_served_do_not_keep_newcomers_out() {

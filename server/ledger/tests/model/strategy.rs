@@ -65,7 +65,8 @@ fn key() -> impl Strategy<Value = Text> {
 fn labels() -> impl Strategy<Value = BTreeMap<Text, Text>> {
     prop_oneof![
         3 => Just(BTreeMap::new()),
-        1 => name("1 2").prop_map(|value| BTreeMap::from([("k".into(), value.into())])),
+        2 => name("1 2").prop_map(|value| BTreeMap::from([("k".into(), value.into())])),
+        1 => Just(BTreeMap::from([("k".into(), "1".into()), ("j".into(), "1".into())])),
     ]
 }
 
