@@ -84,7 +84,7 @@ impl Draft<'_> {
             Command::Acquire(acquire) => self.acquire(*acquire),
             Command::Renew { lease, owner, ttl } => self.renew(lease, owner, ttl),
             Command::Release { lease, owner, targets, to_state } => {
-                self.release(lease, owner, targets, to_state)
+                self.release(lease, owner, targets, to_state.as_ref())
             }
             Command::Force(force) => self.force(force),
             Command::Poll(request) => self.poll(request),

@@ -64,16 +64,21 @@ impl Stage {
                 ["nopool", name] => self.file.retain(|entry| entry.pool.name.as_str() != *name),
                 [_, _, "show", what @ ..] => {
                     let shown = what.iter().map(|name| render::record(&self.ledger, name));
-                    self.text.push_str(&format!("{}\n", shown.collect::<Vec<_>>().join("; ")));
+                    self.tell(&shown.collect::<Vec<_>>().join("; "));
                 }
                 [at, actor, verb, rest @ ..] => {
                     let command = parse::command(&self.file, actor, verb, rest);
                     let step = self.step(command, parse::time(at));
-                    self.text.push_str(&format!("{at}: {}\n", render::step(&step)));
+                    self.tell(&format!("{at}: {}", render::step(&step)));
                 }
                 _ => panic!("not a step: {line}"),
             }
         }
+    }
+
+    fn tell(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
 
     /// Applies one command, and checks all that must hold after any.

@@ -15,3 +15,4 @@ mod table_dynamic;
 mod table_leases;
 mod table_lines;
 mod table_resources;
+mod table_waiters;

@@ -349,7 +349,7 @@ fn g10_a_lame_duck_with_tombstones_only_goes_with_them() {
 /// static resources `statics`; what is there a moment after the cleaner's delay.
 fn clean(of: &str, leases: &[&str], statics: &str) -> String {
     let mut composite = member_of("dt", &format!("dt_1:{of}"), Origin::Dynamic);
-    let list: String = leases.iter().map(|name| format!("- {name}\n")).collect();
+    let list = leases.iter().map(|name| ["- ", name, "\n"].concat()).collect::<Vec<_>>().concat();
     let user_data = [("leasedResources", list.as_str()), ("kept", "yes")];
     let user_data = user_data.into_iter().filter(|(_, value)| !value.is_empty());
     let user_data: BTreeMap<Text, Text> = user_data.map(|(key, value)| (key.into(), value.into())).collect();

@@ -172,7 +172,7 @@ fn lines_are_per_state_and_exist_before_their_pool() {
     );
 }
 
-/// §7.3: the same owner and request_id while the lease is still held as it was given.
+/// §7.3: the same owner and `request_id` while the lease is still held as it was given.
 #[test]
 fn a_lost_reply_is_answered_again() {
     check(

@@ -45,7 +45,7 @@ impl Draft<'_> {
         id: LeaseId,
         owner: Option<Owner>,
         targets: Option<Vec<Target>>,
-        to_state: Option<State>,
+        to_state: Option<&State>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
         let targets = targets.unwrap_or_else(|| lease.targets.clone());
@@ -65,7 +65,7 @@ impl Draft<'_> {
             return Ok(Reply::Released(lease));
         }
         let how = self.ended(Cause::Released);
-        let left = self.give_back(id, &targets, &how, to_state.as_ref());
+        let left = self.give_back(id, &targets, &how, to_state);
         Ok(Reply::Released(left.unwrap_or(lease)))
     }
 

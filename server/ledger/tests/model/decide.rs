@@ -71,7 +71,9 @@ impl Model {
             Command::ContestUnlock(lock) => {
                 let (owner, targets) = check(lock)?;
                 self.contest_own(&owner, &targets)?;
-                targets.iter().for_each(|target| self.give_back(target, None));
+                for target in &targets {
+                    self.give_back(target, None);
+                }
                 Ok(format!("locked {}", list(&targets)))
             }
             Command::ContestRefresh(lock) => {
@@ -96,7 +98,7 @@ impl Model {
                 self.remove(name);
                 Ok("done".into())
             }
-            Command::Sync(entries) => self.sync(entries),
+            Command::Sync(entries) => Ok(self.sync(entries)),
         }
     }
 
@@ -296,7 +298,9 @@ impl Model {
         let deadline = self.time().plus(duration);
         let own = |target: &Target| self.hold(target).is_some_and(|hold| hold.owner == *owner);
         let (own, new): (Vec<Target>, Vec<Target>) = targets.iter().cloned().partition(own);
-        own.iter().for_each(|target| self.rebase(target, deadline));
+        for target in &own {
+            self.rebase(target, deadline);
+        }
         if !new.is_empty() {
             self.grant(owner, Dialect::Contest, &new, None, Some(duration), None);
         }
@@ -383,7 +387,9 @@ impl Model {
         };
         let now = self.time();
         if let Some(ttl) = ttl {
-            deal.targets.iter().for_each(|target| self.rebase(target, now.plus(ttl)));
+            for target in &deal.targets {
+                self.rebase(target, now.plus(ttl));
+            }
         }
         for mine in self.deals.iter_mut().filter(|mine| mine.id == id) {
             mine.ttl = ttl;

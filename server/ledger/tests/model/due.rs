@@ -134,7 +134,9 @@ impl Model {
         let idle = |model: &Self, thing: &Thing| model.holder(&thing.name).is_none();
         let (gone, kept): (Vec<Thing>, Vec<Thing>) =
             mine.into_iter().partition(|thing| idle(self, thing) && thing.state == State::tombstone());
-        gone.iter().for_each(|thing| self.remove(&thing.name));
+        for thing in &gone {
+            self.remove(&thing.name);
+        }
         let active = i64::try_from(kept.len()).expect("few");
         let doomed = kept.iter().filter(|thing| idle(self, thing) && thing.state == State::to_be_deleted());
         let surplus = active - i64::try_from(doomed.count()).expect("few") - lifecycle.max_count;
@@ -146,7 +148,9 @@ impl Model {
         rest.sort_by(|a, b| b.name.cmp(&a.name));
         let surplus = usize::try_from(surplus).unwrap_or(0);
         let rest: Vec<Target> = rest.into_iter().take(surplus).map(|thing| thing.name.clone()).collect();
-        rest.iter().for_each(|name| self.mark(name, State::to_be_deleted()));
+        for name in &rest {
+            self.mark(name, State::to_be_deleted());
+        }
         if (lifecycle.min_count, lifecycle.max_count, active) == (0, 0, 0) {
             self.pools
                 .iter_mut()

@@ -354,7 +354,9 @@ impl Model {
             key,
         });
         if deadline.is_some_and(|deadline| deadline < now) {
-            targets.iter().for_each(|target| self.expire(target));
+            for target in targets {
+                self.expire(target);
+            }
         }
         id
     }

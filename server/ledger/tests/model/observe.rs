@@ -187,7 +187,9 @@ pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
     });
     let deals: Vec<Deal> = deals.collect();
     let mut expected = sorted(&model.deals, |deal| deal.id);
-    expected.iter_mut().for_each(|deal| deal.returned.sort());
+    for deal in &mut expected {
+        deal.returned.sort();
+    }
     assert_eq!(deals, expected, "leases after {command:?}");
     let waiters: Vec<Waiter> = ledger.requests_after(None).map(|request| waiter(request)).collect();
     assert_eq!(waiters, sorted(&model.waiters, |waiter| waiter.id), "requests after {command:?}");

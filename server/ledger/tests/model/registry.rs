@@ -74,7 +74,7 @@ impl Model {
     }
 
     /// §3.9. Every pool of the files used here is declared once.
-    pub(crate) fn sync(&mut self, entries: &[PoolEntry]) -> Said {
+    pub(crate) fn sync(&mut self, entries: &[PoolEntry]) -> String {
         let dynamic_before: Vec<PoolName> =
             self.pools.iter().filter(|pool| pool.lifecycle.is_some()).map(|pool| pool.name.clone()).collect();
         let pools_before: Vec<PoolName> = self.pools.iter().map(|pool| pool.name.clone()).collect();
@@ -132,9 +132,11 @@ impl Model {
                 }
             }
         }
-        pools_before.iter().for_each(|name| self.forget_pool_if_empty(name));
+        for name in &pools_before {
+            self.forget_pool_if_empty(name);
+        }
         deferred.sort();
-        Ok(format!("synced {}", super::decide::list(&deferred)))
+        format!("synced {}", super::decide::list(&deferred))
     }
 
     fn send_off(

@@ -59,7 +59,7 @@ fn owner() -> impl Strategy<Value = Owner> + Clone {
 }
 
 fn key() -> impl Strategy<Value = Text> {
-    name("1 2").prop_map(|name| name.into())
+    name("1 2").prop_map(Text::from)
 }
 
 fn labels() -> impl Strategy<Value = BTreeMap<Text, Text>> {
