@@ -398,7 +398,6 @@ fn an_unknown_code_is_an_error_and_not_another_meaning() {
 #[test]
 fn names_are_shared_by_what_is_loaded_together() {
     // Up to 23 bytes a name holds itself; only longer ones are shared.
-    const LONG: &str = "a-pool-whose-name-is-too-long-to-lie-in-the-name-itself";
     let mut names = Names::new();
     let text = "a name too long to lie in itself";
     let one = names.pool(text).unwrap();
