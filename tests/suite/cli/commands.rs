@@ -312,8 +312,7 @@ fn help_shows_examples_and_exit_codes() {
 
 #[test]
 fn bench_measures_itself_against_a_server_that_does_nothing() {
-    let short =
-        ["bench", "--spawn", "--duration", "2s", "--resources", "40", "--pools", "2", "-o", "json"];
+    let short = ["bench", "--spawn", "--duration", "2s", "--resources", "40", "--pools", "2", "-o", "json"];
     for mix in ["acquire-release", "lock-unlock", "v1"] {
         let arguments = [&short[..], &["--clients", "4", "--baseline", "--mix", mix]].concat();
         let report = run_at("http://127.0.0.1:1", &arguments).gives(0).json();
