@@ -30,7 +30,7 @@ pub(crate) struct Ask {
     /// Exactly this target, registered or not; may be repeated
     #[arg(short = 't', long = "target", value_name = "NAME")]
     targets: Vec<String>,
-    /// One more pool in the same lease: POOL[:COUNT][,KEY=VALUE]...; may be repeated
+    /// One more pool in the same lease: POOL:COUNT,KEY=VALUE,... (only POOL is needed); may be repeated
     #[arg(long, value_name = "PART", conflicts_with = "targets")]
     and: Vec<Part>,
     /// State that the resources must be in
