@@ -83,13 +83,16 @@ fn authority(request: &Request) -> Result<Option<&str>, Problem> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str()));
     }
-    match request.headers().get(header::HOST) {
-        Some(host) => match host.to_str() {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => match host.to_str() {
             Ok(host) => Ok(Some(host)),
             Err(_) => Err(Problem::new(Kind::Malformed, "the host header is not text")),
         },
-        None if request.version() < Version::HTTP_11 => Ok(None),
-        None => Err(Problem::new(Kind::Malformed, "the request has no host header")),
+        // RFC 9112 §3.2: whoever is in between may have looked at the other one.
+        (_, Some(_)) => Err(Problem::new(Kind::Malformed, "the request has more than one host header")),
+        (None, None) if request.version() < Version::HTTP_11 => Ok(None),
+        (None, None) => Err(Problem::new(Kind::Malformed, "the request has no host header")),
     }
 }
 

@@ -85,6 +85,11 @@ fn hosts_and_origins() {
             problem(421, "/problems/foreign-host"),
         ),
         case(
+            "two hosts",
+            "GET /v1/pools HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n",
+            problem(400, MALFORMED),
+        ),
+        case(
             "a host that is not text",
             b"GET /v1/pools HTTP/1.1\r\nhost: \xff\xfe\r\n\r\n".as_slice(),
             problem(400, MALFORMED),
