@@ -53,6 +53,20 @@ fn command(url: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same command with every signal as it is by default: a test run in the background of a script, or under
+/// `nohup`, hands on some that are ignored.
+fn with_signals(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    env
+}
+
 fn finish(mut command: Command) -> Ran {
     let output = command.output().expect("the binary can be run");
     Ran {
@@ -100,8 +114,8 @@ impl Beside {
         let (out, err) =
             (server.folder().join(format!("{name}.out")), server.folder().join(format!("{name}.err")));
         let file = |path: &Path| fs::File::create(path).expect("the folder takes a file");
-        let mut command = command(&server.url(), arguments);
-        command.current_dir(server.folder()).stdout(file(&out)).stderr(file(&err));
+        let mut command = with_signals(&command(&server.url(), arguments));
+        command.current_dir(server.folder()).stdout(file(&out)).stderr(file(&err)).stdin(Stdio::null());
         Self { child: command.spawn().expect("the binary can be run"), out, err }
     }
 
