@@ -33,10 +33,10 @@ impl Draft<'_> {
     pub(super) fn record(&mut self, change: Change) {
         self.ledger.absorb(&change);
         match &change {
-            Change::Resource(resource) => self.note_resource(&resource.name.clone()),
-            Change::Lock(lock) => self.note_resource(&lock.target.clone()),
-            Change::LockGone(target) => self.note_resource(&target.clone()),
-            Change::Request(request) => self.note_request(&Arc::clone(request)),
+            Change::Resource(resource) => self.note_resource(&resource.name),
+            Change::Lock(lock) => self.note_resource(&lock.target),
+            Change::LockGone(target) => self.note_resource(target),
+            Change::Request(request) => self.note_request(request),
             Change::Pool(pool) if pool.lifecycle.is_some() => {
                 self.stirred.insert(pool.name.clone());
             }
@@ -47,15 +47,13 @@ impl Draft<'_> {
 
     fn note_resource(&mut self, target: &Target) {
         let free = !held(self.ledger.locks.get(target).map(AsRef::as_ref));
-        let Some(resource) = self.ledger.resources.get(target) else {
+        let Some(resource) = self.ledger.resources.get(target).cloned() else {
             if free {
                 self.freed.insert(Wanted::Target(target.clone()));
             }
             return;
         };
-        if self.lifecycle_of(&resource.pool).is_some() {
-            self.stirred.insert(resource.pool.clone());
-        }
+        self.stir(&resource.pool);
         if free {
             self.freed.insert(Wanted::Pool(resource.pool.clone(), resource.state.clone()));
             if resource.origin == Origin::Leaving {

@@ -18,6 +18,7 @@ use crate::refusal::{Conflict, Refusal, Unmet};
 use crate::reply::{Reply, Settled};
 use crate::request::{Outcome, Part, Request, RequestId};
 use crate::time::Span;
+use crate::view::Blocker;
 use crate::walk::Walk;
 
 impl Draft<'_> {
@@ -328,8 +329,7 @@ impl Draft<'_> {
     }
 
     fn missing_for(&self, demand: &Demand, there: usize) -> Vec<Conflict> {
-        const HOLDERS_MAX: usize = 10;
-        let mut conflicts = self.ledger.holders(demand, HOLDERS_MAX);
+        let mut conflicts = self.ledger.holders(demand, Blocker::HOLDERS_MAX);
         let (pool, state) = match &demand.wanted {
             Wanted::Pool(pool, state) => (Some(pool.clone()), format!(" in state {state}")),
             Wanted::Target(_) => (None, String::new()),
