@@ -8,7 +8,7 @@ mod shelf;
 
 use imbl::{OrdMap, OrdSet};
 
-pub(crate) use line::{Demand, Line, Selector, Turn, demands, turn};
+pub(crate) use line::{Demand, Line, Selector, Turn, arranged, demands, turn};
 pub(crate) use members::Members;
 pub(crate) use shelf::Shelf;
 

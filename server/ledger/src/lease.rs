@@ -41,8 +41,8 @@ pub struct Lease {
     pub owner: Owner,
     /// The language in which it was asked for.
     pub dialect: Dialect,
-    /// What it holds: for `ConTest` in the order asked for, else pool by pool, named targets by name; once ended,
-    /// what it held last. Never empty.
+    /// What it holds, in the order asked for, within a pool in the order of picking (the least recently written
+    /// first); once ended, what it held last. Never empty.
     pub targets: Vec<Target>,
     /// What it held and gave back, or lost, before its end.
     pub returned: Vec<Target>,

@@ -33,6 +33,35 @@ fn a_lease_is_live_at_its_deadline_and_over_one_nanosecond_later() {
     );
 }
 
+/// Whatever the order of names and pools; at once, and after waiting.
+#[test]
+fn a_lease_lists_its_targets_in_the_order_asked_for() {
+    check(
+        "
+        pool p names=a,b,c
+        pool q names=d,e
+        0 - sync
+        0 x take @b
+        1s x release L1
+        2s ann take @e,x,c+p*2+@d
+        2s bob take @d,c+p+q wait
+        3s ann release L2
+        4s bob release L3 targets=a
+        5s ann take p*2
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,d,e] -[] later[] | pool p made; pool q made; a made in p >free; b made in p >free; c made in p >free; d made in q >free; e made in q >free
+            0: L1 x [b] until 600s | L1 +b x free>leased
+            1s: L1 x [b] Released | L1 -b Released leased>free, over
+            2s: L2 ann [e,x,c,a,b,d] until 602s | L2 +e ann free>leased; L2 +x ann; L2 +c ann free>leased; L2 +a ann free>leased; L2 +b ann free>leased; L2 +d ann free>leased
+            2s: R1 is #1, 0 of 1 and 0 of 1 and 0 of 1 and 0 of 1 | R1 bob queued
+            3s: L2 ann [e,x,c,a,b,d] Released | L2 -e Released leased>free; L2 -x Released; L2 -c Released leased>free; L2 -a Released leased>free; L2 -b Released leased>free; L2 -d Released leased>free, over; L3 +d bob free>leased; L3 +c bob free>leased; L3 +a bob free>leased; L3 +e bob free>leased; R1 gets L3
+            4s: L3 bob [d,c,e] returned [a] | L3 -a Released leased>free
+            5s: L4 ann [b,a] until 605s | L4 +b ann free>leased; L4 +a ann free>leased
+        "#]],
+    );
+}
+
 /// Shorter, longer, as it was; and keeps the new TTL.
 #[test]
 fn renewing_sets_the_deadline_from_now() {

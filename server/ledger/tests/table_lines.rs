@@ -270,10 +270,10 @@ fn one_request_may_want_the_same_pool_in_several_ways() {
         ",
         &expect![[r#"
             0: synced +[a,b,c,d] -[] later[] | pool p made; a made in p >free; b made in p >free; c made in p >free; d made in p >free
-            0: L1 ann [a,b,c,d] until 600s | L1 +a ann free>leased; L1 +b ann free>leased; L1 +c ann free>leased; L1 +d ann free>leased
+            0: L1 ann [b,c,d,a] until 600s | L1 +b ann free>leased; L1 +c ann free>leased; L1 +d ann free>leased; L1 +a ann free>leased
             0: R1 is #1, 0 of 1 | R1 bob queued
             0: R2 is #2, 0 of 2 | R2 bob queued
-            1s: L1 ann [a,b,c,d] Released | L1 -a Released leased>free; L1 -b Released leased>free; L1 -c Released leased>free; L1 -d Released leased>free, over; L2 +a bob free>leased; L3 +b bob free>leased; L3 +c bob free>leased; R1 gets L2; R2 gets L3
+            1s: L1 ann [b,c,d,a] Released | L1 -b Released leased>free; L1 -c Released leased>free; L1 -d Released leased>free; L1 -a Released leased>free, over; L2 +a bob free>leased; L3 +b bob free>leased; L3 +c bob free>leased; R1 gets L2; R2 gets L3
         "#]],
     );
 }

@@ -266,8 +266,8 @@ fn equal_priority_is_first_come_first_served_across_pools() {
             0: R3 is #3, 0 of 1 | R3 cid queued
             1s: L1 x [a] returned [b] | L1 -b Released leased>free
             1s: L1 x [a] returned [b] Released | L1 -a Released leased>free, over; L2 +a ann free>leased; L2 +b ann free>leased; R1 gets L2
-            2s: L2 ann [a,b] Released | L2 -a Released leased>free; L2 -b Released leased>free, over; L3 +a bob free>leased; L3 +b bob free>leased; R2 gets L3
-            3s: L3 bob [a,b] Released | L3 -a Released leased>free; L3 -b Released leased>free, over; L4 +b cid free>leased; R3 gets L4
+            2s: L2 ann [a,b] Released | L2 -a Released leased>free; L2 -b Released leased>free, over; L3 +b bob free>leased; L3 +a bob free>leased; R2 gets L3
+            3s: L3 bob [b,a] Released | L3 -b Released leased>free; L3 -a Released leased>free, over; L4 +b cid free>leased; R3 gets L4
         "#]],
     );
 }
@@ -349,7 +349,7 @@ fn a_waiter_for_two_targets_keeps_its_place_when_one_of_them_is_deleted() {
             1s: L1 x [v] returned [u] | L1 -u Released leased>free
             1s: done | u gone from p free>
             1s: R2 is #2, 0 of 1
-            2s: L1 x [v] returned [u] Released | L1 -v Released leased>free, over; L2 +v ann free>leased; L2 +u ann; R1 gets L2
+            2s: L1 x [v] returned [u] Released | L1 -v Released leased>free, over; L2 +u ann; L2 +v ann free>leased; R1 gets L2
             3s: L2 ann [u] returned [v] | L2 -v Released leased>free; L3 +v bob free>leased; R2 gets L3
         "#]],
     );

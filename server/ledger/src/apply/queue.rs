@@ -9,7 +9,7 @@ use crate::apply::grant::NewLease;
 use crate::change::{Answer, Change, Key};
 use crate::command::{Acquire, Wanted};
 use crate::event::EventKind;
-use crate::index::{Demand, Selector, Turn, demands};
+use crate::index::{Demand, Selector, Turn, arranged, demands};
 use crate::lease::{Dialect, LeaseId};
 use crate::limits;
 use crate::name::{PoolName, Target};
@@ -36,7 +36,8 @@ impl Draft<'_> {
         let place = Turn(Reverse(ask.priority), RequestId(self.ledger.counters.request + 1));
         let offers = self.ledger.offers(&demands, place);
         if is_whole(&demands, &offers) {
-            let lease = self.grant_v1(&ask, offers.concat(), None);
+            let targets = arranged(&ask.parts, &self.ledger.resources, &demands, offers);
+            let lease = self.grant_v1(&ask, targets, None);
             self.remember(&ask, Answer::Lease(lease));
             return Ok(Reply::Granted(Box::new(self.granted(lease)?)));
         }
@@ -124,7 +125,8 @@ impl Draft<'_> {
             return Some(share);
         }
         let offers = self.ledger.offers(&demands, crate::index::turn(request));
-        is_whole(&demands, &offers).then(|| offers.concat())
+        is_whole(&demands, &offers)
+            .then(|| arranged(&request.parts, &self.ledger.resources, &demands, offers))
     }
 
     fn grant_request(&mut self, request: &Arc<Request>, targets: Vec<Target>) {

@@ -53,26 +53,57 @@ pub(crate) type Registry = OrdMap<Target, std::sync::Arc<Resource>>;
 pub(crate) fn demands(parts: &[Part], resources: &Registry) -> Vec<Demand> {
     let mut sums: BTreeMap<(Wanted, Selector), u32> = BTreeMap::new();
     for part in parts {
-        match part {
-            Part::Pool { pool, state, labels, count } => {
-                let selector =
-                    if labels.is_empty() { Selector::Any } else { Selector::Labels(labels.clone()) };
-                let sum = sums.entry((Wanted::Pool(pool.clone(), state.clone()), selector)).or_default();
-                *sum = sum.saturating_add(*count);
-            }
-            Part::Named { targets, pool, state } => {
-                for target in targets {
-                    let pool = pool.as_ref().or_else(|| resources.get(target).map(|resource| &resource.pool));
-                    let wanted = match pool {
-                        Some(pool) => Wanted::Pool(pool.clone(), state.clone()),
-                        None => Wanted::Target(target.clone()),
-                    };
-                    sums.insert((wanted, Selector::Name(target.clone())), 1);
-                }
+        each_want(part, resources, |wanted, selector, count| {
+            let named = matches!(selector, Selector::Name(_));
+            let sum = sums.entry((wanted, selector)).or_default();
+            *sum = if named { 1 } else { sum.saturating_add(count) };
+        });
+    }
+    sums.into_iter().map(|((wanted, selector), count)| Demand { wanted, selector, count }).collect()
+}
+
+/// Calls `tell` with everything that one part wants, in the order asked for.
+fn each_want(part: &Part, resources: &Registry, mut tell: impl FnMut(Wanted, Selector, u32)) {
+    match part {
+        Part::Pool { pool, state, labels, count } => {
+            let selector = if labels.is_empty() { Selector::Any } else { Selector::Labels(labels.clone()) };
+            tell(Wanted::Pool(pool.clone(), state.clone()), selector, *count);
+        }
+        Part::Named { targets, pool, state } => {
+            for target in targets {
+                let pool = pool.as_ref().or_else(|| resources.get(target).map(|resource| &resource.pool));
+                let wanted = match pool {
+                    Some(pool) => Wanted::Pool(pool.clone(), state.clone()),
+                    None => Wanted::Target(target.clone()),
+                };
+                tell(wanted, Selector::Name(target.clone()), 1);
             }
         }
     }
-    sums.into_iter().map(|((wanted, selector), count)| Demand { wanted, selector, count }).collect()
+}
+
+/// The whole offers for `demands`, which are those of `parts`, in the order in which `parts` asks for them.
+pub(crate) fn arranged(
+    parts: &[Part],
+    resources: &Registry,
+    demands: &[Demand],
+    offers: Vec<Vec<Target>>,
+) -> Vec<Target> {
+    let mut left: Vec<_> = offers.into_iter().map(Vec::into_iter).collect();
+    if let [only] = left.as_mut_slice() {
+        return only.collect();
+    }
+    let mut targets = Vec::new();
+    for part in parts {
+        each_want(part, resources, |wanted, selector, count| {
+            let place = demands
+                .binary_search_by(|demand| (&demand.wanted, &demand.selector).cmp(&(&wanted, &selector)));
+            if let Ok(place) = place {
+                targets.extend(left[place].by_ref().take(count as usize));
+            }
+        });
+    }
+    targets
 }
 
 pub(crate) fn turn(request: &Request) -> Turn {

@@ -488,7 +488,7 @@ impl Model {
         }
         let wants = self.wants(&ask.parts);
         let place = (-i64::from(ask.priority), self.last_request + 1);
-        if let Some(targets) = self.whole(&wants, place) {
+        if let Some(targets) = self.whole_in_order(&ask.parts, place) {
             let ttl = ask.ttl.unwrap_or_else(|| self.default_ttl(&targets));
             let key = ask.key.as_ref().map(|(text, _)| text.clone());
             let id = self.grant(&ask.owner, Dialect::V1, &targets, Some(&ask.to_state), Some(ttl), key);

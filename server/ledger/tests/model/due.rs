@@ -200,8 +200,7 @@ impl Model {
     /// Grants to the first push waiter who can have everything.
     fn serve_one(&mut self) -> bool {
         for waiter in self.line().into_iter().filter(|waiter| waiter.dialect == Dialect::V1) {
-            let wants = self.wants(&waiter.parts);
-            let Some(targets) = self.whole(&wants, turn(&waiter)) else { continue };
+            let Some(targets) = self.whole_in_order(&waiter.parts, turn(&waiter)) else { continue };
             let ttl = waiter.ttl.unwrap_or_else(|| self.default_ttl(&targets));
             let (owner, to, key) = (&waiter.owner, Some(&waiter.to), waiter.key.clone());
             let lease = self.grant(owner, Dialect::V1, &targets, to, Some(ttl), key);

@@ -251,6 +251,25 @@ impl Model {
         whole.then(|| offers.concat())
     }
 
+    /// The same for `parts`, in their order.
+    pub(crate) fn whole_in_order(&self, parts: &[Part], place: Turn) -> Option<Vec<Target>> {
+        let wants = self.wants(parts);
+        self.whole(&wants, place)?;
+        let mut offers = self.offers(&wants, place);
+        let mut targets = Vec::new();
+        for part in parts {
+            match part {
+                Part::Named { targets: named, .. } => targets.extend(named.iter().cloned()),
+                Part::Pool { count, .. } => {
+                    let (spot, fit, _) = self.wants(std::slice::from_ref(part)).remove(0);
+                    let mine = wants.iter().position(|want| (&want.0, &want.1) == (&spot, &fit));
+                    targets.extend(offers[mine.expect("it is a part")].drain(..*count as usize));
+                }
+            }
+        }
+        Some(targets)
+    }
+
     /// How many stand ahead at the worst of the spots, plus one; and how much is there for each want.
     pub(crate) fn place(&self, waiter: &Waiter) -> (usize, Vec<usize>) {
         let wants = self.wants(&waiter.parts);
