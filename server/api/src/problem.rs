@@ -337,14 +337,15 @@ impl From<Refusal> for Problem {
             Refusal::StaleRevision { current, .. } => {
                 (Kind::StaleRevision, More { revision: Some(current), ..More::default() })
             }
-            Refusal::Limit { what, limit } => {
-                // Only one limit is about what others do; the rest is the request's own size.
-                let kind = if what == "requests waiting" { Kind::Limit } else { Kind::Invalid };
-                (kind, More { limit: i64::try_from(limit).ok(), ..More::default() })
-            }
+            Refusal::TooLarge { limit, .. } => (Kind::Invalid, at_most(limit)),
+            Refusal::Full { limit, .. } => (Kind::Limit, at_most(limit)),
         };
         Self::new(kind, detail).with(more)
     }
+}
+
+fn at_most(limit: usize) -> More {
+    More { limit: i64::try_from(limit).ok(), ..More::default() }
 }
 
 /// All conflicts; a single holder is named at the top too.
@@ -446,9 +447,9 @@ mod tests {
     #[test]
     fn only_a_full_line_is_a_limit_that_waiting_helps_with() {
         use lessor_ledger::limits::REQUESTS_MAX;
-        let full = Refusal::Limit { what: "requests waiting", limit: REQUESTS_MAX };
+        let full = Refusal::Full { what: "requests waiting", limit: REQUESTS_MAX };
         assert_eq!(Problem::from(full).kind(), Kind::Limit);
-        let large = Refusal::Limit { what: "parts in one request", limit: 16 };
+        let large = Refusal::TooLarge { what: "parts in one request", limit: 16 };
         assert_eq!(Problem::from(large).kind(), Kind::Invalid);
     }
 

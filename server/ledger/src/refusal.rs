@@ -100,9 +100,17 @@ pub enum Refusal {
     /// A new resource needs a pool.
     #[error("resource {0:?} does not exist, so its pool must be given")]
     PoolNeeded(Target),
-    /// A bound of the server is reached.
+    /// The command asks for, or carries, more than one may: it will never be taken as it is.
     #[error("{what}: the limit is {limit}")]
-    Limit {
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: usize,
+    },
+    /// A bound of the server is reached, by what others do too: the same command may be taken later.
+    #[error("{what}: the limit of the server is {limit}, try again later")]
+    Full {
         /// What there is too much of.
         what: &'static str,
         /// How much is allowed.

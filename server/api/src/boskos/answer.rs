@@ -134,7 +134,8 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::StateMismatch { stored, asked, .. } => {
             (StatusCode::CONFLICT, format!("state mismatch - expected {stored}, current {asked}"))
         }
-        Refusal::Limit { .. } => (StatusCode::BAD_REQUEST, refusal.to_string()),
+        Refusal::TooLarge { .. } => (StatusCode::BAD_REQUEST, refusal.to_string()),
+        Refusal::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()),
         Refusal::NoSuchLease(_)
         | Refusal::LeaseEnded(_)
         | Refusal::NoSuchRequest(_)
@@ -148,5 +149,22 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::KeyReused
         | Refusal::StaleRevision { .. }
         | Refusal::PoolNeeded(_) => (StatusCode::INTERNAL_SERVER_ERROR, refusal.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_later_is_worth_another_try() {
+        let full = Error::Refused(Refusal::Full { what: "requests waiting", limit: 7 });
+        let answer = Failure::operation(format_args!("Acquire failed"), &full).into_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        let large = Error::Refused(Refusal::TooLarge { what: "names in one call", limit: 7 });
+        let answer = Failure::operation(format_args!("AcquireByState"), &large).into_response();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        assert!(!answer.headers().contains_key(header::RETRY_AFTER));
     }
 }

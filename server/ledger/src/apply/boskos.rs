@@ -142,7 +142,7 @@ impl Draft<'_> {
         names: Vec<Option<Target>>,
     ) -> Result<Reply, Refusal> {
         if names.len() > limits::TARGETS_PER_CALL_MAX {
-            return Err(Refusal::Limit { what: "names in one call", limit: limits::TARGETS_PER_CALL_MAX });
+            return Err(Refusal::TooLarge { what: "names in one call", limit: limits::TARGETS_PER_CALL_MAX });
         }
         let refuse = || Refusal::NotAllInState { state: state.clone() };
         let names: BTreeSet<Target> = names.into_iter().collect::<Option<_>>().ok_or_else(refuse)?;

@@ -75,7 +75,10 @@ impl Draft<'_> {
             return Err(Refusal::JobZero);
         }
         if lock.targets.len() > limits::TARGETS_PER_CALL_MAX {
-            return Err(Refusal::Limit { what: "targets in one call", limit: limits::TARGETS_PER_CALL_MAX });
+            return Err(Refusal::TooLarge {
+                what: "targets in one call",
+                limit: limits::TARGETS_PER_CALL_MAX,
+            });
         }
         let mut seen = BTreeSet::new();
         let mut targets = Vec::with_capacity(lock.targets.len());

@@ -203,7 +203,7 @@ impl Draft<'_> {
 
     pub(super) fn room_for_request(&self) -> Result<(), Refusal> {
         if self.ledger.index.silence.len() >= limits::REQUESTS_MAX {
-            return Err(Refusal::Limit { what: "requests waiting", limit: limits::REQUESTS_MAX });
+            return Err(Refusal::Full { what: "requests waiting", limit: limits::REQUESTS_MAX });
         }
         Ok(())
     }
@@ -363,7 +363,7 @@ fn is_whole(demands: &[Demand], offers: &[Vec<Target>]) -> bool {
 /// Bounds what one request may ask for, and lets nothing be named twice.
 fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
     if parts.is_empty() || parts.len() > limits::PARTS_PER_REQUEST_MAX {
-        return Err(Refusal::Limit { what: "parts in one request", limit: limits::PARTS_PER_REQUEST_MAX });
+        return Err(Refusal::TooLarge { what: "parts in one request", limit: limits::PARTS_PER_REQUEST_MAX });
     }
     let mut named = BTreeSet::new();
     let mut total = 0usize;
@@ -371,7 +371,10 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
         match part {
             Part::Pool { count, labels, .. } => {
                 if *count == 0 || labels.len() > limits::LABELS_MAX {
-                    return Err(Refusal::Limit { what: "labels in one selector", limit: limits::LABELS_MAX });
+                    return Err(Refusal::TooLarge {
+                        what: "labels in one selector",
+                        limit: limits::LABELS_MAX,
+                    });
                 }
                 total = total.saturating_add(*count as usize);
             }
@@ -382,7 +385,10 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
         }
     }
     if total == 0 || total > limits::TARGETS_PER_CALL_MAX {
-        return Err(Refusal::Limit { what: "targets in one request", limit: limits::TARGETS_PER_CALL_MAX });
+        return Err(Refusal::TooLarge {
+            what: "targets in one request",
+            limit: limits::TARGETS_PER_CALL_MAX,
+        });
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ impl Draft<'_> {
             next.cordon = cordon.clone().map(|message| Cordon { message, since });
         }
         if next.labels.len() > limits::LABELS_MAX {
-            return Err(Refusal::Limit { what: "labels on one resource", limit: limits::LABELS_MAX });
+            return Err(Refusal::TooLarge { what: "labels on one resource", limit: limits::LABELS_MAX });
         }
         check_user_data(&next.user_data)?;
         Ok(next)
@@ -228,7 +228,7 @@ impl Draft<'_> {
 pub(super) fn check_user_data(user_data: &BTreeMap<Text, Text>) -> Result<(), Refusal> {
     let bytes: usize = user_data.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > limits::USER_DATA_BYTES_MAX {
-        return Err(Refusal::Limit {
+        return Err(Refusal::TooLarge {
             what: "bytes of user data on one resource",
             limit: limits::USER_DATA_BYTES_MAX,
         });

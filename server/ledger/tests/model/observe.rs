@@ -103,7 +103,8 @@ fn refused(refusal: &Refusal) -> String {
         Refusal::KeyReused => "key".into(),
         Refusal::StaleRevision { .. } => "stale".into(),
         Refusal::PoolNeeded(_) => "pool needed".into(),
-        Refusal::Limit { what, .. } => format!("limit of {what}"),
+        Refusal::TooLarge { what, .. } => format!("limit of {what}"),
+        Refusal::Full { what, .. } => format!("full of {what}"),
     }
 }
 
