@@ -8,7 +8,7 @@ use crate::change::Key;
 use crate::command::Wanted;
 use crate::index::{Index, Turn};
 use crate::lease::{Lease, LeaseId, Lock};
-use crate::name::{Owner, PoolName, State, Target};
+use crate::name::{Owner, PoolName, State, Target, Text};
 use crate::pool::Pool;
 use crate::refusal::Conflict;
 use crate::reply::Grant;
@@ -150,6 +150,13 @@ impl Ledger {
     #[must_use]
     pub fn request(&self, id: RequestId) -> Option<&Arc<Request>> {
         self.requests.get(&id)
+    }
+
+    /// The Boskos request that polls for `pool` and `state` with this `request_id`.
+    #[must_use]
+    pub fn poller(&self, pool: &PoolName, state: &State, key: &Text) -> Option<&Arc<Request>> {
+        let id = self.index.pollers.get(&(pool.clone(), state.clone(), key.clone()))?;
+        self.requests.get(id)
     }
 
     /// Requests by ID, waiting or settled not long ago, from the one after `cursor` on.

@@ -1,6 +1,5 @@
 //! The six endpoints: check, submit, render.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -9,13 +8,11 @@ use axum::http::Method;
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use lessor_control::go_duration;
-use lessor_ledger::{
-    BoskosAcquire, BoskosUpdate, Command, Dialect, Ledger, Part, Reply, Request, Resource, Text, Time,
-};
+use lessor_ledger::{BoskosAcquire, BoskosUpdate, Command, Reply, Resource, Text, Time};
 
 use super::answer::{self, Failure};
 use super::json;
-use super::limits::{REQUEST_ID_BYTES_MAX, WAITERS_SCANNED_MAX};
+use super::limits::REQUEST_ID_BYTES_MAX;
 use super::patch;
 use super::query::{Error, Param, Query};
 use crate::app::App;
@@ -242,34 +239,25 @@ async fn read(body: Body) -> Result<Vec<u8>, Failure> {
     read.unwrap_or_else(|_| Err(Failure::too_slow(BODY_READ_MAX.as_secs())))
 }
 
-/// When an acquire came in, and what was committed then if it has a place in line.
-struct Start {
-    at: Time,
-    before: Option<Arc<Ledger>>,
-}
+/// Since when the caller of an acquire has waited.
+struct Start(Time);
 
 impl Start {
+    /// From the first time that its request was queued, or from here.
     fn note(app: &App, acquire: &BoskosAcquire) -> Self {
-        let before = acquire.request_id.is_some().then(|| app.keeper.snapshot());
-        Self { at: app.keeper.now(), before }
+        let key = acquire.request_id.as_ref();
+        let since = key.and_then(|key| {
+            let ledger = app.keeper.snapshot();
+            ledger.poller(&acquire.pool, &acquire.state, key).map(|request| request.since)
+        });
+        Self(since.unwrap_or_else(|| app.keeper.now()))
     }
 
-    /// Counts a success: from the first time that its request was queued, or from here.
+    /// Counts a success.
     fn observe(&self, app: &App, acquire: &BoskosAcquire, resource: &Resource) {
-        let since = self.before.as_ref().and_then(|before| queued_since(before, acquire));
-        let took = resource.updated_at.since(since.unwrap_or(self.at)).nanos();
+        let took = resource.updated_at.since(self.0).nanos();
         let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
         let has_request_id = acquire.request_id.is_some();
         app.metrics.boskos_acquire(&acquire.pool, &acquire.state, &acquire.dest, has_request_id, took);
     }
-}
-
-/// Since when the caller waits. `None` if it does not, or if very many others have waited for longer.
-fn queued_since(before: &Ledger, acquire: &BoskosAcquire) -> Option<Time> {
-    let same_line = |request: &Request| matches!(&request.parts[..], [Part::Pool { pool, state, .. }] if *pool == acquire.pool && *state == acquire.state);
-    let mut oldest = before.requests_after(None).take(WAITERS_SCANNED_MAX);
-    let mine = oldest.find(|request| {
-        request.dialect == Dialect::Boskos && request.key == acquire.request_id && same_line(request)
-    });
-    mine.map(|request| request.since)
 }
