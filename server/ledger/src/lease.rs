@@ -48,7 +48,7 @@ pub struct Lease {
     pub returned: Vec<Target>,
     /// When it was granted.
     pub granted_at: Time,
-    /// When it was last renewed, or granted.
+    /// When it was last renewed, or granted. A `ConTest` job renews by refreshing, or locking again, any of it.
     pub renewed_at: Time,
     /// What a renewal adds to the time of the renewal; `None` for a lease without deadline.
     pub ttl: Option<Span>,

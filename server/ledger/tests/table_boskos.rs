@@ -390,6 +390,34 @@ fn a_renewed_lease_is_not_silent() {
     );
 }
 
+/// Its lock is alive, although nobody writes the resource; so is one that the job just took again.
+#[test]
+fn reset_leaves_alone_what_a_contest_job_refreshes() {
+    check(
+        "
+        pool p names=a,b,c,d state=busy
+        0 - sync
+        0 1 lock 1h a,b
+        0 2 lock 1h c
+        0 3 lock 1h d
+        10m 1 refresh 1h a,b
+        10m 2 lock 30m c
+        12m - b-reset p busy 11m dirty
+        21m - b-reset p busy 11m dirty
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,d] -[] later[] | pool p made; a made in p >busy; b made in p >busy; c made in p >busy; d made in p >busy
+            0: locked [a,b] | L1 +a job:1; L1 +b job:1
+            0: locked [c] | L2 +c job:2
+            0: locked [d] | L3 +d job:3
+            10m: locked [a,b]
+            10m: locked [c]
+            12m: reset [d from job:3] | L3 -d Reset busy>dirty, over
+            21m: reset [a from job:1, b from job:1, c from job:2] | L1 -a Reset busy>dirty; L1 -b Reset busy>dirty, over; L2 -c Reset busy>dirty, over
+        "#]],
+    );
+}
+
 #[test]
 fn a_pool_ttl_makes_boskos_leases_end() {
     check(

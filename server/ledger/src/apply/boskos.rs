@@ -29,11 +29,8 @@ impl Draft<'_> {
         if let Some(resource) = self.replayed(&ask) {
             return Ok(Reply::Held(vec![resource], ask.owner));
         }
-        let waiting = ask.request_id.as_ref().and_then(|key| {
-            let place = (ask.pool.clone(), ask.state.clone(), key.clone());
-            let id = self.ledger.index.pollers.get(&place)?;
-            self.ledger.requests.get(id).cloned()
-        });
+        let key = ask.request_id.as_ref();
+        let waiting = key.and_then(|key| self.ledger.poller(&ask.pool, &ask.state, key).cloned());
         let place = match (&ask.request_id, &waiting) {
             (None, _) => LAST,
             (Some(_), Some(request)) => turn(request),
@@ -210,7 +207,8 @@ impl Draft<'_> {
         Ok(Reply::Done)
     }
 
-    /// §3.7. What a `/v1` client renewed in the meantime is not stale, although its resource was not written.
+    /// §3.7. What was renewed in the meantime (`/v1`) or refreshed (`ConTest`) is not stale, although its resource
+    /// was not written.
     pub(super) fn boskos_reset(
         &mut self,
         pool: &PoolName,

@@ -1,13 +1,15 @@
 //! The `ConTest` locker (`reference/contest.md` §2, rules 1–26).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::apply::Draft;
 use crate::apply::grant::NewLease;
+use crate::change::Change;
 use crate::command::ContestLock;
 use crate::event::EventKind;
 use crate::index::held;
-use crate::lease::{Cause, Dialect, LeaseId, Lock};
+use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock};
 use crate::limits;
 use crate::name::{Owner, Target};
 use crate::refusal::{Conflict, Missing, Refusal};
@@ -117,8 +119,13 @@ impl Draft<'_> {
             .iter()
             .cloned()
             .partition(|target| self.ledger.locks.get(target).is_some_and(|lock| lock.owner == call.owner));
+        let mut leases = BTreeSet::new();
         for target in own {
+            leases.extend(self.ledger.locks.get(&target).map(|lock| lock.lease));
             self.rebase(&target, call.deadline);
+        }
+        for lease in leases {
+            self.note_renewal(lease);
         }
         if !new.is_empty() {
             self.grant(NewLease {
@@ -132,6 +139,16 @@ impl Draft<'_> {
                 request: None,
             });
         }
+    }
+
+    /// A job refreshes all that it holds in one call (`reference/contest.md` §4.4), so a sign of life for one target
+    /// of a lease is one for the lease: a Boskos `/reset` leaves it alone as it does what was just written.
+    fn note_renewal(&mut self, id: LeaseId) {
+        let Some(lease) = self.ledger.leases.get(&id).filter(|lease| lease.renewed_at < self.now) else {
+            return;
+        };
+        let renewed = Lease { renewed_at: self.now, ..Lease::clone(lease) };
+        self.record(Change::Lease(Arc::new(renewed)));
     }
 
     /// Rule 13: the deadline becomes `deadline`, whether that is later or earlier; rule 14: the time of taking

@@ -299,7 +299,12 @@ impl Model {
         let own = |target: &Target| self.hold(target).is_some_and(|hold| hold.owner == *owner);
         let (own, new): (Vec<Target>, Vec<Target>) = targets.iter().cloned().partition(own);
         for target in &own {
+            let now = self.time();
+            let lease = self.hold(target).map(|hold| hold.lease);
             self.rebase(target, deadline);
+            for deal in self.deals.iter_mut().filter(|deal| Some(deal.id) == lease) {
+                deal.renewed = now;
+            }
         }
         if !new.is_empty() {
             self.grant(owner, Dialect::Contest, &new, None, Some(duration), None);
