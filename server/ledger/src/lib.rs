@@ -23,6 +23,7 @@ mod refusal;
 mod reply;
 mod request;
 mod resource;
+mod shortage;
 mod state;
 mod time;
 mod view;

@@ -32,6 +32,12 @@ pub const OUTCOMES_MAX: usize = REQUESTS_MAX;
 /// Most idempotency keys remembered at once.
 pub const KEYS_MAX: usize = 200_000;
 
+/// Most members of a pool looked at to say who holds them, or why they cannot be had: 1,000 take about 0.3 ms.
+pub const MEMBERS_SCANNED_MAX: usize = 1_000;
+
+/// Most states of a pool counted to say why nothing can be had; a pool has about seven.
+pub const STATES_SCANNED_MAX: usize = 100;
+
 /// How long an idempotency key is remembered after its first use: 24 h, as `reference`d by `ux.md` §4.
 pub const KEY_KEEP: Span = Span::from_secs(24 * 60 * 60);
 

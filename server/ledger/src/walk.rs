@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command::Wanted;
 use crate::index::{Demand, Selector, Turn, demands, held};
 use crate::name::Target;
-use crate::refusal::Conflict;
 use crate::request::{Part, RequestId};
 use crate::state::Ledger;
 
@@ -31,9 +30,6 @@ pub(crate) struct Share {
     pub(crate) whole: bool,
     pub(crate) targets: Vec<Target>,
 }
-
-/// Most members of a pool that are looked at to name those who hold them.
-const HOLDERS_SCANNED_MAX: usize = 1_000;
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(ledger: &'a Ledger, wanted: &'a Wanted) -> Self {
@@ -98,6 +94,10 @@ impl<'a> Walk<'a> {
     }
 
     fn want(&self, request: RequestId, selector: &Selector) -> u32 {
+        // Without looking at the request, which may name thousands.
+        if matches!(selector, Selector::Name(_)) {
+            return 1;
+        }
         let Some(request) = self.ledger.requests.get(&request) else { return 0 };
         if let [Part::Pool { count, .. }] = request.parts.as_slice() {
             return *count;
@@ -154,48 +154,10 @@ impl Ledger {
         }
     }
 
-    fn carries(&self, target: &Target, labels: &BTreeMap<crate::Text, crate::Text>) -> bool {
+    pub(crate) fn carries(&self, target: &Target, labels: &BTreeMap<crate::Text, crate::Text>) -> bool {
         self.resources.get(target).is_some_and(|resource| {
             let own = &resource.details().labels;
             labels.iter().all(|(key, value)| own.get(key) == Some(value))
-        })
-    }
-
-    /// Those who hold what a demand could use, at most `most` of them.
-    pub(crate) fn holders(&self, demand: &Demand, most: usize) -> Vec<Conflict> {
-        let held = |target: &Target| self.conflict(target).filter(|conflict| conflict.holder.is_some());
-        match (&demand.selector, &demand.wanted) {
-            (Selector::Name(target), _) | (Selector::Any | Selector::Labels(_), Wanted::Target(target)) => {
-                self.conflict(target).into_iter().collect()
-            }
-            (selector, Wanted::Pool(pool, _)) => {
-                let members = self.index.members.get(pool).into_iter();
-                let members = members.flat_map(|members| members.all.iter()).take(HOLDERS_SCANNED_MAX);
-                let fits = |target: &&Target| match selector {
-                    Selector::Labels(labels) => self.carries(target, labels),
-                    Selector::Any | Selector::Name(_) => true,
-                };
-                members.filter(fits).filter_map(held).take(most).collect()
-            }
-        }
-    }
-
-    /// Why this target cannot be had now, if somebody holds it or it is cordoned.
-    pub(crate) fn conflict(&self, target: &Target) -> Option<Conflict> {
-        let resource = self.resources.get(target);
-        let pool = resource.map(|resource| resource.pool.clone());
-        let lock = self.locks.get(target).filter(|lock| held(Some(lock)));
-        let cordon = resource.and_then(|resource| resource.cordon());
-        if lock.is_none() && cordon.is_none() {
-            return None;
-        }
-        Some(Conflict {
-            target: Some(target.clone()),
-            pool,
-            holder: lock.map(|lock| lock.owner.clone()),
-            lease: lock.map(|lock| lock.lease),
-            until: lock.and_then(|lock| lock.deadline),
-            why: cordon.map(|cordon| format!("cordoned: {}", cordon.message)),
         })
     }
 }

@@ -22,7 +22,7 @@ fn a_lease_is_live_at_its_deadline_and_over_one_nanosecond_later() {
         &expect![[r#"
             0: synced +[a] -[] later[] | pool p made; a made in p >free
             0: L1 ann [a] until 10s | L1 +a ann free>leased
-            10s: no: unavailable [p 0 of 1 to be had in state free, a is ann's]
+            10s: no: unavailable [p 0 of 1 to be had in state free: 1 held, a is ann's]
             10s: L1 ann [a] until 20s
             20s: done
             20s+: done | L1 -a Expired leased>dirty, over
@@ -344,7 +344,7 @@ fn a_refused_call_uses_no_key() {
         &expect![[r#"
             0: synced +[a] -[] later[] | pool p made; a made in p >free
             0: L1 bob [a] until 600s | L1 +a bob free>leased
-            0: no: unavailable [p 0 of 1 to be had in state free, a is bob's]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 held, a is bob's]
             1s: L1 bob [a] Released | L1 -a Released leased>free, over
             1s: L2 ann [a] until 601s | L2 +a ann free>leased
         "#]],
@@ -369,7 +369,7 @@ fn time_never_goes_back() {
         &expect![[r#"
             0: synced +[a] -[] later[] | pool p made; a made in p >free
             10s: L1 ann [a] until 20s | L1 +a ann free>leased
-            5s: no: unavailable [p 0 of 1 to be had in state free, a is ann's]
+            5s: no: unavailable [p 0 of 1 to be had in state free: 1 held, a is ann's]
             20s+: done | L1 -a Expired leased>free, over
             15s: no: lease 1 has ended
             15s: L2 bob [a] until 25s+ | L2 +a bob free>leased

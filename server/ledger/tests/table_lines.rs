@@ -25,7 +25,7 @@ fn the_release_itself_grants_to_the_first_in_line() {
             0: L1 x [a] until 600s | L1 +a x free>leased
             0: R1 is #1, 0 of 1 | R1 ann queued
             0: R2 is #2, 0 of 1 | R2 bob queued
-            0: no: unavailable [p 0 of 1 to be had in state free, a is x's]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 held, a is x's]
             1s: L1 x [a] Released | L1 -a Released leased>free, over; L2 +a ann free>leased; R1 gets L2
             2s: L2 ann [a] Released | L2 -a Released leased>free, over; L3 +a bob free>leased; R2 gets L3
             2s: settled: R1 ann granted L2
@@ -85,8 +85,8 @@ fn a_newcomer_does_not_pass_those_in_line_unless_its_priority_is_higher() {
             0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
             0: L1 x [a] until 600s | L1 +a x free>leased
             0: R1 is #1, 1 of 2 | R1 ann queued
-            0: no: unavailable [p 0 of 1 to be had in state free, a is x's]
-            0: no: unavailable [b 0 of 1 to be had in state free]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 held, 1 reserved, a is x's]
+            0: no: unavailable [b reserved for requests ahead]
             0: no: nothing is free in pool "p" in state "free"
             0: L2 eve [b] until 600s | L2 +b eve free>leased
         "#]],
@@ -165,7 +165,7 @@ fn a_request_over_two_pools_keeps_its_share_in_both() {
             0: L1 x [a] until 600s | L1 +a x free>leased
             0: R1 is #1, 0 of 1 and 1 of 1 | R1 ann queued
             1s: L2 bob [c] until 601s | L2 +c bob free>leased
-            1s: no: unavailable [q 0 of 1 to be had in state free, c is bob's]
+            1s: no: unavailable [q 0 of 1 to be had in state free: 1 held, 1 reserved, c is bob's]
             1s: R2 is #2, 0 of 1 | R2 dan queued
             2s: L1 x [a] Released | L1 -a Released leased>free, over; L3 +a ann free>leased; L3 +b ann free>leased; R1 gets L3
             3s: L2 bob [c] Released | L2 -c Released leased>free, over; L4 +c dan free>leased; R2 gets L4
@@ -189,7 +189,7 @@ fn several_pools_at_once_or_nothing() {
         &expect![[r#"
             0: synced +[a,b,c] -[] later[] | pool p made; pool q made; a made in p >free; b made in q >free; c made in q >free
             0: L1 ann [a,b,c,x] until 600s | L1 +a ann free>leased; L1 +b ann free>leased; L1 +c ann free>leased; L1 +x ann
-            0: no: unavailable [p 0 of 1 to be had in state free, a is ann's, q 0 of 1 to be had in state free, b is ann's, c is ann's]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 held, a is ann's, q 0 of 1 to be had in state free: 2 held, b is ann's, c is ann's]
             0: no: unavailable [x is ann's]
             0: L1 ann [b,c] returned [a,x] | L1 -a Released leased>free; L1 -x Released
             0: L2 bob [a,x,y] until 600s | L2 +a bob free>leased; L2 +x bob; L2 +y bob
@@ -252,6 +252,47 @@ fn a_label_waiter_and_an_any_waiter_share_one_line() {
             1s: L1 x [b] returned [a] | L1 -a Released leased>free
             2s: L1 x [b] returned [a] Released | L1 -b Released leased>free, over; L2 +a ann free>leased; L2 +b ann free>leased; R1 gets L2
             3s: L2 ann [a] returned [b] | L2 -b Released leased>free; L3 +b bob free>leased; R2 gets L3
+        "#]],
+    );
+}
+
+#[test]
+fn a_refusal_says_why_nothing_can_be_had() {
+    check(
+        "
+        pool p names=a,b,c labels=k=1
+        pool p names=d,e,f,g also
+        pool q names=h,i state=dirty
+        0 - sync
+        0 - patch b cordon=fan
+        0 - patch c cordon=psu
+        0 - patch d state=dirty
+        0 - patch e state=broken
+        0 ann take @a
+        0 bob take p*3 wait
+        1s eve take p
+        1s eve take p{k=1}
+        1s eve take p*2:dirty
+        1s eve take q*2
+        1s eve take @b,d,f,h
+        1s eve take p*2{k=1}:broken
+        1s eve take @f+p*6:dirty
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,d,e,f,g,h,i] -[] later[] | pool p made; pool q made; a made in p >free; b made in p >free; c made in p >free; d made in p >free; e made in p >free; f made in p >free; g made in p >free; h made in q >dirty; i made in q >dirty
+            0: b in p free {"k": "1"} cordoned: fan | b cordoned
+            0: c in p free {"k": "1"} cordoned: psu | c cordoned
+            0: d in p dirty | d changed free>dirty
+            0: e in p broken | e changed free>broken
+            0: L1 ann [a] until 600s | L1 +a ann free>leased
+            0: R1 is #1, 2 of 3 | R1 bob queued
+            1s: no: unavailable [p 0 of 1 to be had in state free: 1 held, 2 cordoned (fan), 2 in other states, 2 reserved, a is ann's]
+            1s: no: unavailable [p 0 of 1 to be had in state free: 1 held, 2 cordoned (fan), 4 without the labels, a is ann's]
+            1s: no: unavailable [p 1 of 2 to be had in state dirty: 1 held, 2 cordoned (fan), 3 in other states, a is ann's]
+            1s: no: unavailable [q 0 of 2 to be had in state free: 2 in state dirty]
+            1s: no: unavailable [b cordoned: fan, d in state dirty, not free, f reserved for requests ahead, h in state dirty, not free]
+            1s: no: unavailable [p 0 of 2 to be had in state broken: 1 held, 2 cordoned (fan), 4 without the labels, a is ann's]
+            1s: no: unavailable [p 1 of 6 to be had in state dirty: 1 held, 2 cordoned (fan), 3 in other states, a is ann's, f reserved for requests ahead]
         "#]],
     );
 }

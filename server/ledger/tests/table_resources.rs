@@ -123,7 +123,7 @@ fn a_locked_name_can_become_a_resource_and_stop_being_one() {
         &expect![[r#"
             0: locked [u] | L1 +u job:1
             0: new u in p free | pool p made; u made in p >free
-            0: no: unavailable [p 0 of 1 to be had in state free, u is job:1's]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 held, u is job:1's]
             11s: done | L1 u lapsed free>free
             11s: L2 ann [u] until 12s | L1 -u TakenOver, over; L2 +u ann free>leased
             13s: done | L2 -u Expired leased>free, over; u gone from p free>; pool p gone

@@ -25,7 +25,7 @@ fn a_poller_and_a_push_waiter_stand_in_one_line() {
             0: no: nothing is free in pool "p" in state "free" | R1 ann queued
             0: R2 is #2, 0 of 1 | R2 bob queued
             1s: L1 x [a] Released | L1 -a Released leased>free, over
-            2s: no: unavailable [p 0 of 1 to be had in state free]
+            2s: no: unavailable [p 0 of 1 to be had in state free: 1 reserved]
             3s: ann holds a:busy | L2 +a ann free>busy
             4s: done | L2 -a Released busy>free, over; L3 +a bob free>leased; R2 gets L3
             5s: L3 bob [a] Released | L3 -a Released leased>free, over
@@ -215,7 +215,7 @@ fn a_cordon_keeps_waiters_waiting_and_its_end_serves_them() {
         &expect![[r#"
             0: synced +[a] -[] later[] | pool p made; a made in p >free
             0: a in p free cordoned: fan | a cordoned
-            0: no: unavailable [p 0 of 1 to be had in state free]
+            0: no: unavailable [p 0 of 1 to be had in state free: 1 cordoned (fan)]
             0: R1 is #1, 0 of 1 | R1 ann queued
             0: no: unavailable [a cordoned: fan]
             1s: a in p free | a uncordoned; L1 +a ann free>leased; R1 gets L1

@@ -9,16 +9,15 @@ use crate::apply::grant::NewLease;
 use crate::change::{Answer, Change, Key};
 use crate::command::{Acquire, Wanted};
 use crate::event::EventKind;
-use crate::index::{Demand, Selector, Turn, arranged, demands};
+use crate::index::{Demand, Turn, arranged, demands};
 use crate::lease::{Dialect, LeaseId};
 use crate::limits;
 use crate::name::{PoolName, Target};
 use crate::pool::Pool;
-use crate::refusal::{Conflict, Refusal, Unmet};
+use crate::refusal::{Refusal, Unmet};
 use crate::reply::{Reply, Settled};
 use crate::request::{Outcome, Part, Request, RequestId};
 use crate::time::Span;
-use crate::view::Blocker;
 use crate::walk::Walk;
 
 impl Draft<'_> {
@@ -42,7 +41,7 @@ impl Draft<'_> {
             return Ok(Reply::Granted(Box::new(self.granted(lease)?)));
         }
         if !ask.queue {
-            return Err(Refusal::Unavailable(self.missing(&demands, &offers)));
+            return Err(Refusal::Unavailable(self.ledger.missing(&demands, &offers)));
         }
         self.room_for_request()?;
         let request = Arc::new(self.request_for(ask.clone()));
@@ -104,16 +103,20 @@ impl Draft<'_> {
         // The walk looks at the ledger as it was before the first grant, which it accounts for itself.
         let before = self.ledger.clone();
         let mut walk = Walk::new(&before, line);
-        let mut done = BTreeSet::new();
+        let (mut done, mut short) = (BTreeSet::new(), BTreeSet::new());
         while let Some(share) = walk.next_share(|request| !done.contains(&request)) {
             let Some(request) = self.ledger.requests.get(&share.request).cloned() else { continue };
-            if !share.whole || request.dialect != Dialect::V1 {
+            // Grants only take away: who could not have everything a moment ago cannot have it now.
+            if !share.whole || request.dialect != Dialect::V1 || short.contains(&request.id) {
+                short.insert(request.id);
                 continue;
             }
             if let Some(targets) = self.whole_offer(&request, share.targets) {
                 walk.reserve(&targets);
                 done.insert(request.id);
                 self.grant_request(&request, targets);
+            } else {
+                short.insert(request.id);
             }
         }
     }
@@ -322,29 +325,6 @@ impl Draft<'_> {
             Part::Named { targets, .. } => targets.iter().map(|target| self.pool_of(target)).collect(),
         });
         self.check_ttl_in(ttl, pools)
-    }
-
-    /// What is missing for each demand that got less than it wants.
-    fn missing(&self, demands: &[Demand], offers: &[Vec<Target>]) -> Vec<Conflict> {
-        let short = demands.iter().zip(offers).filter(|(d, offer)| offer.len() < d.count as usize);
-        short.flat_map(|(demand, offer)| self.missing_for(demand, offer.len())).collect()
-    }
-
-    fn missing_for(&self, demand: &Demand, there: usize) -> Vec<Conflict> {
-        let mut conflicts = self.ledger.holders(demand, Blocker::HOLDERS_MAX);
-        let (pool, state) = match &demand.wanted {
-            Wanted::Pool(pool, state) => (Some(pool.clone()), format!(" in state {state}")),
-            Wanted::Target(_) => (None, String::new()),
-        };
-        let target = match &demand.selector {
-            Selector::Name(target) => Some(target.clone()),
-            Selector::Labels(_) | Selector::Any => None,
-        };
-        if target.is_none() || conflicts.is_empty() {
-            let why = Some(format!("{there} of {} to be had{state}", demand.count));
-            conflicts.insert(0, Conflict { target, pool, holder: None, lease: None, until: None, why });
-        }
-        conflicts
     }
 }
 
