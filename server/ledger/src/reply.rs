@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::change::Change;
 use crate::lease::{Lease, LeaseId};
 use crate::name::{Owner, Target};
+use crate::place::Place;
 use crate::refusal::Refusal;
 use crate::request::{Request, RequestId};
 use crate::resource::Resource;
 use crate::time::Time;
-use crate::view::Place;
 
 /// What one command did.
 #[must_use]

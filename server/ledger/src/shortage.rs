@@ -4,9 +4,9 @@ use crate::command::Wanted;
 use crate::index::{Demand, Selector, held};
 use crate::limits;
 use crate::name::{PoolName, State, Target};
+use crate::place::Blocker;
 use crate::refusal::Conflict;
 use crate::state::Ledger;
-use crate::view::Blocker;
 
 /// How many members of a pool one demand cannot have, by the first reason that applies to each.
 #[derive(Default)]

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use crate::change::Key;
 use crate::command::Wanted;
-use crate::index::{Index, Turn};
 use crate::lease::{Lease, LeaseId, Lock};
 use crate::name::{Owner, PoolName, State, Target, Text};
 use crate::pool::Pool;
-use crate::refusal::Conflict;
 use crate::reply::Grant;
 use crate::request::{Request, RequestId};
 use crate::resource::Resource;
@@ -30,33 +28,6 @@ pub struct Usage {
     pub by_state: BTreeMap<State, u64>,
     /// Held ones, by holder; no zeros.
     pub by_owner: BTreeMap<Owner, u64>,
-}
-
-/// Where a request stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// 1 is next. The number of requests ahead in the longest of its lines, plus one.
-    pub position: u64,
-    /// What it waits for, demand by demand.
-    pub blockers: Vec<Blocker>,
-}
-
-/// One thing that a request waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocker {
-    /// The pool and state, or the unregistered target.
-    pub wanted: Wanted,
-    /// How many are wanted.
-    pub count: u32,
-    /// How many are there for it, after everybody ahead has had their share.
-    pub there: u32,
-    /// Who holds what it could use, at most [`Blocker::HOLDERS_MAX`] of them.
-    pub holders: Vec<Conflict>,
-}
-
-impl Blocker {
-    /// Most holders that a blocker names.
-    pub const HOLDERS_MAX: usize = 10;
 }
 
 fn after<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
@@ -204,24 +175,6 @@ impl Ledger {
         })
     }
 
-    /// Where a waiting request stands; `None` for one that does not wait.
-    #[must_use]
-    pub fn place(&self, id: RequestId) -> Option<Place> {
-        let request = self.requests.get(&id).filter(|request| request.waits())?;
-        let demands = crate::index::demands(&request.parts, &self.resources);
-        let turn = crate::index::turn(request);
-        let ahead = demands.iter().map(|demand| self.index.ahead(&demand.wanted, turn)).max();
-        let there = self.offers(&demands, turn);
-        let blockers = demands.into_iter().zip(there);
-        let blockers = blockers.map(|(demand, there)| Blocker {
-            holders: self.holders(&demand, Blocker::HOLDERS_MAX),
-            count: demand.count,
-            there: u32::try_from(there.len()).unwrap_or(u32::MAX),
-            wanted: demand.wanted,
-        });
-        Some(Place { position: ahead.unwrap_or(0) + 1, blockers: blockers.collect() })
-    }
-
     /// The active lease with what is needed to use it.
     #[must_use]
     pub fn grant(&self, id: LeaseId) -> Option<Grant> {
@@ -232,18 +185,5 @@ impl Ledger {
             resources: lease.targets.iter().filter_map(|t| self.resources.get(t)).cloned().collect(),
             lease: Arc::clone(lease),
         })
-    }
-}
-
-impl Index {
-    /// How many stand ahead of `turn` in a line.
-    fn ahead(&self, wanted: &Wanted, turn: Turn) -> u64 {
-        let Some(line) = self.lines.get(wanted) else { return 0 };
-        let ahead = match line.turns.get_max() {
-            Some(&last) if last < turn => line.turns.len(),
-            Some(&last) if last == turn => line.turns.len() - 1,
-            _ => line.turns.range(..turn).count(),
-        };
-        ahead as u64
     }
 }

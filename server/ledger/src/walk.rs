@@ -5,7 +5,7 @@
 //! ends when nothing is left that anybody behind could use, so it costs as much as there is to hand out plus the
 //! number of different selectors, not as much as there are waiters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::command::Wanted;
 use crate::index::{Demand, Selector, Turn, demands, held};
@@ -19,8 +19,15 @@ pub(crate) struct Walk<'a> {
     ledger: &'a Ledger,
     wanted: &'a Wanted,
     heads: BTreeSet<(Turn, &'a Selector)>,
-    cursors: BTreeMap<&'a Selector, Candidates<'a>>,
+    cursors: BTreeMap<&'a Selector, Cursor<'a>>,
     taken: BTreeSet<Target>,
+}
+
+/// What is left of what a selector can use.
+struct Cursor<'a> {
+    /// Looked at before, and not handed out then.
+    seen: VecDeque<&'a Target>,
+    rest: Candidates<'a>,
 }
 
 /// What the next one in line would get.
@@ -48,13 +55,38 @@ impl<'a> Walk<'a> {
 
     /// Takes up to `count` of what `selector` can use and nobody ahead has reserved.
     pub(crate) fn pick(&mut self, selector: &'a Selector, count: u32) -> Vec<Target> {
-        let (ledger, wanted) = (self.ledger, self.wanted);
-        let cursor = self.cursors.entry(selector).or_insert_with(|| ledger.candidates(wanted, selector));
-        let taken = &self.taken;
+        let (cursor, taken) = self.cursor(selector);
+        let seen = std::iter::from_fn(|| cursor.seen.pop_front().or_else(|| cursor.rest.next()));
         let picked: Vec<Target> =
-            cursor.filter(|target| !taken.contains(*target)).take(count as usize).cloned().collect();
+            seen.filter(|target| !taken.contains(*target)).take(count as usize).cloned().collect();
         self.taken.extend(picked.iter().cloned());
         picked
+    }
+
+    /// Up to `count` of what `selector` can use, without `others`, and without reserving it.
+    pub(crate) fn peek(
+        &mut self,
+        selector: &'a Selector,
+        count: u32,
+        others: &BTreeSet<&'a Target>,
+    ) -> Vec<&'a Target> {
+        let (cursor, taken) = self.cursor(selector);
+        cursor.seen.retain(|target| !taken.contains(*target));
+        let enough = others.len() + count as usize;
+        let more = cursor.rest.by_ref().filter(|target| !taken.contains(*target));
+        let more: Vec<&Target> = more.take(enough.saturating_sub(cursor.seen.len())).collect();
+        cursor.seen.extend(more);
+        let fit = cursor.seen.iter().filter(|target| !others.contains(*target));
+        fit.take(count as usize).copied().collect()
+    }
+
+    fn cursor(&mut self, selector: &'a Selector) -> (&mut Cursor<'a>, &BTreeSet<Target>) {
+        let (ledger, wanted) = (self.ledger, self.wanted);
+        let cursor = self
+            .cursors
+            .entry(selector)
+            .or_insert_with(|| Cursor { seen: VecDeque::new(), rest: ledger.candidates(wanted, selector) });
+        (cursor, &self.taken)
     }
 
     /// Lets everybody ahead of `turn` reserve their share.
@@ -62,6 +94,19 @@ impl<'a> Walk<'a> {
         while self.heads.first().is_some_and(|&(head, _)| head < turn) && self.next_share(|_| true).is_some()
         {
         }
+    }
+
+    /// How much the one at `turn`, whom the walk has come to, gets with each of its selectors; none with those that
+    /// are missing.
+    pub(crate) fn shares_of(&mut self, turn: Turn) -> BTreeMap<&'a Selector, usize> {
+        let mut shares = BTreeMap::new();
+        while let Some(&(head, selector)) = self.heads.first()
+            && head == turn
+            && let Some(share) = self.next_share(|_| true)
+        {
+            shares.insert(selector, share.targets.len());
+        }
+        shares
     }
 
     /// Keeps `targets` from everybody behind.

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::script::check;
+use crate::script::{Stage, check};
 
 #[test]
 fn a_poller_and_a_push_waiter_stand_in_one_line() {
@@ -378,4 +378,33 @@ fn many_who_were_served_do_not_keep_newcomers_out() {
     }
     assert!(step.reply.is_ok());
     assert_eq!(ledger.request_count(), limits::OUTCOMES_MAX + 1);
+}
+
+/// A dormant one takes nothing from those behind it, and gets nothing of what those ahead keep.
+#[test]
+fn the_places_of_many_are_found_together() {
+    let mut stage = Stage::new();
+    stage.play(
+        "
+        pool p names=a
+        pool q names=b
+        0 - sync
+        0 x take q ttl=1h
+        0 ann take p+q wait
+        0 bob take p+q wait
+        0 cid take p+q wait
+        0 dan take q wait
+        20s - poll R2
+        20s - poll R4
+        31s - tick
+        ",
+    );
+    let requests: Vec<_> = stage.ledger.requests_after(None).cloned().collect();
+    let places = stage.ledger.places(&requests);
+    let told = places.values().map(|place| {
+        let there: Vec<u32> = place.blockers.iter().map(|blocker| blocker.there).collect();
+        (place.position, there)
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [(1, vec![1, 0]), (1, vec![1, 0]), (2, vec![0, 0]), (2, vec![0])]);
 }

@@ -1,5 +1,6 @@
 //! `/v1/requests`: who waits, and waiting on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -75,14 +76,15 @@ impl Filter {
     }
 
     fn page(&self, ledger: &Ledger) -> Page<RequestView> {
-        list::page(
+        let Page { items, next } = list::page(
             ledger.requests_after(self.after),
             self.limit,
             |request| request.id.to_string(),
-            |request| {
-                self.wants(request).then(|| RequestView::of(request, ledger.place(request.id).as_ref()))
-            },
-        )
+            |request| self.wants(request).then(|| Arc::clone(request)),
+        );
+        let places = ledger.places(&items);
+        let items = items.iter().map(|request| RequestView::of(request, places.get(&request.id))).collect();
+        Page { items, next }
     }
 
     fn wants(&self, request: &Request) -> bool {

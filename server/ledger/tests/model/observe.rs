@@ -194,12 +194,20 @@ pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
     assert_eq!(deals, expected, "leases after {command:?}");
     let waiters: Vec<Waiter> = ledger.requests_after(None).map(|request| waiter(request)).collect();
     assert_eq!(waiters, sorted(&model.waiters, |waiter| waiter.id), "requests after {command:?}");
+    places(ledger, command);
     let pools = sorted(&model.pools, |pool| pool.name.clone());
     assert_eq!(super::pools_of(ledger), pools, "pools after {command:?}");
     for note in &model.notes {
         let key = ledger.key(&note.owner, &note.text).map(|key| (key.fingerprint, key.outcome, key.at));
         assert_eq!(key, Some((note.print, note.answer, note.at)), "keys after {command:?}");
     }
+}
+
+/// All at once must be what each is on its own.
+fn places(ledger: &Ledger, command: &Command) {
+    let requests: Vec<_> = ledger.requests_after(None).cloned().collect();
+    let each = requests.iter().filter_map(|request| Some((request.id, ledger.place(request.id)?)));
+    assert_eq!(ledger.places(&requests), each.collect(), "places after {command:?}");
 }
 
 fn sorted<T: Clone, K: Ord>(all: &[T], by: impl Fn(&T) -> K) -> Vec<T> {
