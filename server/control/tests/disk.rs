@@ -1,29 +1,44 @@
 //! The reloader and a disk that takes nothing for a while.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lessor_control::Reloader;
 use lessor_keeper::{Keeper, Options};
-use lessor_store::{Store, StoreOptions};
+use lessor_store::{Store, StoreOptions, Volume};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Disk {
+    files: Arc<Mutex<BTreeMap<String, Arc<InMemoryBackend>>>>,
+    broken: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct DiskFile {
     memory: Arc<InMemoryBackend>,
     broken: Arc<AtomicBool>,
 }
 
-impl Disk {
+impl Volume for Disk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageBackend>> {
+        let memory =
+            Arc::clone(self.files.lock().expect("no holder panics").entry(name.to_owned()).or_default());
+        Ok(Box::new(DiskFile { memory, broken: Arc::clone(&self.broken) }))
+    }
+}
+
+impl DiskFile {
     fn check(&self) -> io::Result<()> {
         if self.broken.load(SeqCst) { Err(io::Error::other("the disk is broken")) } else { Ok(()) }
     }
 }
 
-impl StorageBackend for Disk {
+impl StorageBackend for DiskFile {
     fn len(&self) -> io::Result<u64> {
         self.memory.len()
     }
@@ -53,8 +68,8 @@ async fn a_good_file_is_applied_once_the_disk_takes_it() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = folder.path().join("pools.yaml");
     std::fs::write(&file, "resources: [{type: gpu, names: [gpu-1]}]").expect("the file can be written");
-    let disk = Disk { memory: Arc::default(), broken: Arc::default() };
-    let opened = Store::open_with_backend(disk.clone(), StoreOptions::default());
+    let disk = Disk::default();
+    let opened = Store::open_on(disk.clone(), StoreOptions::default());
     let (store, ledger) = opened.expect("the store can be opened");
     let (keeper, _stopper) =
         Keeper::start(store, ledger, Options::default()).expect("the thread can be started");

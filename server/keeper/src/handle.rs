@@ -204,7 +204,7 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Stopper {
-    /// Takes no more commands, decides those that wait already, writes checkpoint chunks for a moment, and ends the
+    /// Takes no more commands, decides those that wait already, writes the tables for a moment, and ends the
     /// thread.
     ///
     /// # Errors

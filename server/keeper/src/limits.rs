@@ -38,8 +38,12 @@ pub const CLOCK_CHECK: Duration = Duration::from_secs(1);
 /// Shortest time between two ticks that changed nothing, so that a due time that a tick does not move costs no CPU.
 pub const TICK_GAP: Duration = Duration::from_millis(10);
 
-/// How long nobody must ask before the keeper writes a checkpoint chunk alone.
-pub const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_millis(20);
+/// How long nobody must ask before the keeper has the tables brought up to date. Long enough that a request every now
+/// and then does not cost two syncs, short enough that a start after a crash seldom has anything to replay.
+pub const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_millis(200);
+
+/// How often the keeper looks whether a checkpoint is complete when nobody asks.
+pub const CHECKPOINT_LOOK: Duration = Duration::from_millis(10);
 
 /// Wait before the first attempt to reopen a failed store; doubles with every further attempt.
 pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
@@ -47,7 +51,7 @@ pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
 /// Longest wait between two attempts to reopen a failed store.
 pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long a stop may take to write the last checkpoint chunks. What is left is in the journal anyway, and only
+/// How long a stop may take to write the last checkpoint. What is left is in the log anyway, and only
 /// makes the next start a little longer.
 pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(2);
 

@@ -54,7 +54,7 @@ pub(crate) struct Writer {
     clock_check: Duration,
     /// Whether the last tick changed nothing although one was due.
     idle_tick: bool,
-    /// Whether the last thing done was a checkpoint chunk, with more to come.
+    /// Whether a checkpoint was being written when that was looked at last.
     pub(crate) checkpointing: bool,
     /// Changes of the batch at hand; kept for its memory.
     changes: Vec<Change>,
@@ -127,7 +127,6 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
-                    self.checkpointing = false;
                     self.serve(&mut inbox);
                 }
                 () = tokio::time::sleep(pause) => self.work(chore),
@@ -147,11 +146,10 @@ impl Writer {
         });
         let tick = due.map(|due| if self.idle_tick { due.max(limits::TICK_GAP) } else { due });
         let mut next = (Chore::LookAgain, self.clock_check);
-        if self.store.backlog() > 0 {
-            next = (Chore::Checkpoint, limits::IDLE_BEFORE_CHECKPOINT);
-        }
-        if self.checkpointing {
-            next = (Chore::Checkpoint, Duration::ZERO);
+        if self.store.is_behind() {
+            let pause =
+                if self.checkpointing { limits::CHECKPOINT_LOOK } else { limits::IDLE_BEFORE_CHECKPOINT };
+            next = (Chore::Checkpoint, pause);
         }
         match tick {
             Some(tick) if tick <= next.1 => (Chore::Tick, tick),
@@ -170,18 +168,24 @@ impl Writer {
     }
 
     fn checkpoint(&mut self) {
-        match self.store.checkpoint_some() {
-            Ok(more) => self.checkpointing = more,
+        match self.store.tend() {
+            Ok(running) => self.checkpointing = running,
             Err(error) => self.fail("checkpoint", &error),
         }
     }
 
-    /// Writes what is left of the checkpoint, for a moment.
+    /// Writes what the tables lack, for a moment.
     fn finish(mut self) {
         let watch = Stopwatch::start();
-        self.checkpointing = true;
-        while self.checkpointing && self.retry.is_none() && watch.elapsed() < limits::LAST_CHECKPOINT_MAX {
+        while self.retry.is_none() && self.store.is_behind() {
+            let left = limits::LAST_CHECKPOINT_MAX.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                break;
+            }
             self.checkpoint();
+            if let Err(error) = self.store.wait_for_checkpoint(left) {
+                self.fail("checkpoint", &error);
+            }
         }
     }
 
@@ -233,11 +237,12 @@ impl Writer {
             self.tell();
             return;
         }
-        match self.commit(&next) {
+        let changes: Arc<[Change]> = self.changes.drain(..).collect();
+        match self.commit(&next, &changes) {
             Ok(()) => {
                 self.show(Arc::new(next));
                 // Before the answers, so that whoever follows after an answer does not see what led to it.
-                self.publisher.publish(&self.changes);
+                self.publisher.publish(&changes);
                 self.tell();
             }
             Err(error) => {
@@ -249,18 +254,17 @@ impl Writer {
                 self.settled.clear();
             }
         }
-        self.changes.clear();
     }
 
-    fn commit(&mut self, next: &Ledger) -> Result<(), CommitError> {
+    fn commit(&mut self, next: &Ledger, changes: &Arc<[Change]>) -> Result<(), CommitError> {
         let watch = Stopwatch::start();
-        self.store.commit(&Batch {
+        self.store.commit(Batch {
             number: self.store.last_batch() + 1,
             at: next.now(),
             counters: next.counters(),
-            changes: &self.changes,
+            changes: Arc::clone(changes),
         })?;
-        self.shared.stats.count_commit(self.decided.len(), watch.elapsed(), &self.changes);
+        self.shared.stats.count_commit(self.decided.len(), watch.elapsed(), changes);
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Bench {
         let (store, ledger) = Store::open(path, StoreOptions::default()).unwrap();
         let mut bench = Self { store, ledger, now: Time::from_millis(1_750_000_000_000) };
         bench.commit(vec![pools(resources)]);
-        while bench.store.checkpoint_some().unwrap() {}
+        bench.store.checkpoint().unwrap();
         bench
     }
 
@@ -59,11 +59,11 @@ impl Bench {
             changes.extend(step.changes);
         }
         self.store
-            .commit(&Batch {
+            .commit(Batch {
                 number: self.store.last_batch() + 1,
                 at: self.now,
                 counters: self.ledger.counters(),
-                changes: &changes,
+                changes: changes.into(),
             })
             .unwrap();
     }

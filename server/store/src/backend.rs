@@ -1,18 +1,18 @@
-//! Storage backends of our own: one that several databases use one after the other, and one that never writes.
+//! Storage backends of our own: one that stands for any other, and one that never writes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use redb::StorageBackend;
 
-/// Passes everything on, except closing: so a store on a backend can be reopened on the same one.
-#[derive(Clone, Debug)]
-pub(crate) struct Lent(pub(crate) Arc<dyn StorageBackend>);
+/// Any backend, where redb wants one that it knows.
+#[derive(Debug)]
+pub(crate) struct Any(pub(crate) Box<dyn StorageBackend>);
 
-impl StorageBackend for Lent {
+impl StorageBackend for Any {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

@@ -4,19 +4,23 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, Durability, Key, ReadTransaction, ReadableTable, TableDefinition, Value};
+use redb::{
+    Builder, Database, Durability, Key, ReadTransaction, ReadableTable, TableDefinition, Value,
+    WriteTransaction,
+};
 
 use crate::error::{BackupError, Fault};
 use crate::home::sync_folder;
 use crate::limits::{BACKUP_CHUNK_BYTES, CACHE_BYTES};
 use crate::schema::{
-    ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, KEYS, LEASES, LOCKS, META, POOLS, POSTINGS,
-    REQUESTS, RESOURCES,
+    self, ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, KEYS, LEASES, LOCKS, META, POOLS,
+    POSTINGS, REQUESTS, RESOURCES,
 };
+use crate::tail::Tail;
 
-/// Copies what `txn` sees into a new file. It gets its name last, when all of it is durable, and never takes the
+/// Copies what `txn` sees, and the batches of `tail`, into a new file. It gets its name last, when all of it is durable, and never takes the
 /// name of another file.
-pub(crate) fn write(txn: &ReadTransaction, path: &Path) -> Result<(), BackupError> {
+pub(crate) fn write(txn: &ReadTransaction, tail: &Tail, path: &Path) -> Result<(), BackupError> {
     if path.exists() {
         return Err(BackupError::Exists { path: path.to_path_buf() });
     }
@@ -26,7 +30,7 @@ pub(crate) fn write(txn: &ReadTransaction, path: &Path) -> Result<(), BackupErro
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io(cause)),
         _ => {}
     }
-    let made = copy(txn, &unfinished).map_err(BackupError::Copy);
+    let made = copy(txn, tail, &unfinished).map_err(BackupError::Copy);
     let placed = made.and_then(|()| {
         File::open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
         place(&unfinished, path)
@@ -52,7 +56,7 @@ fn place(unfinished: &Path, path: &Path) -> Result<(), BackupError> {
     })
 }
 
-fn copy(txn: &ReadTransaction, file: &Path) -> Result<(), Fault> {
+fn copy(txn: &ReadTransaction, tail: &Tail, file: &Path) -> Result<(), Fault> {
     let target = Builder::new().set_cache_size(CACHE_BYTES).create(file)?;
     copy_table(txn, &target, META)?;
     copy_table(txn, &target, JOURNAL)?;
@@ -67,7 +71,20 @@ fn copy(txn: &ReadTransaction, file: &Path) -> Result<(), Fault> {
     copy_table(txn, &target, ENDED_BY_OWNER)?;
     copy_table(txn, &target, POSTINGS)?;
     copy_table(txn, &target, EVENT_PARTS)?;
-    Ok(target.begin_write()?.commit()?)
+    let last = target.begin_write()?;
+    copy_tail(&last, tail)?;
+    // The copy goes its own way: a log that is left beside the file that it may replace is none of its own.
+    schema::draw_log(&last)?;
+    Ok(last.commit()?)
+}
+
+/// Writes the batches that are in no table yet into the journal, where opening finds them.
+fn copy_tail(txn: &WriteTransaction, tail: &Tail) -> Result<(), Fault> {
+    let mut journal = txn.open_table(JOURNAL)?;
+    for part in tail.segments().flat_map(|segment| &segment.parts) {
+        journal.insert(part.key, &*part.value)?;
+    }
+    Ok(())
 }
 
 /// Copies one table in transactions of bounded size; the last one of the copy makes all of them durable.

@@ -28,6 +28,31 @@ pub enum Fault {
         /// What is missing.
         what: &'static str,
     },
+    /// The write-ahead log lacks something in its middle.
+    #[error("the write-ahead log is damaged")]
+    Wal(#[from] WalDamage),
+}
+
+/// What is wrong with a write-ahead log. A torn end is not: that was never acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalDamage {
+    /// Batches in its middle are not there.
+    #[error("batch {next} is there, but what follows batch {after} is not: restore the files or a backup")]
+    Gap {
+        /// The last batch before the gap.
+        after: u64,
+        /// The first batch after it.
+        next: u64,
+    },
+    /// A record whose checksum is right makes no sense.
+    #[error("a record does not hold the parts that it says")]
+    Record,
+}
+
+impl From<io::Error> for Fault {
+    fn from(cause: io::Error) -> Self {
+        redb::StorageError::Io(cause).into()
+    }
 }
 
 macro_rules! from_redb {

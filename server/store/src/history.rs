@@ -186,7 +186,7 @@ impl History {
 
     pub(crate) fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, ReadError> {
         let limit = filter.limit.min(PAGE_MAX);
-        let ids = filter.ids(self.tail.last_event);
+        let ids = filter.ids(self.tail.last.counters.event);
         let mut found = Vec::new();
         if filter.newest_first {
             self.tail_events(filter, &ids, limit, &mut found);
@@ -205,17 +205,16 @@ impl History {
         limit: usize,
         found: &mut Vec<Event>,
     ) {
-        if *ids.end() <= self.tail.indexed_event {
+        if *ids.end() <= self.tail.mark.counters.event {
             return;
         }
         let room = limit.saturating_sub(found.len());
         let matches = |event: &&std::sync::Arc<Event>| ids.contains(&event.id.0) && filter.matches(event);
-        let events = self.tail.events();
         let copy = |event: &std::sync::Arc<Event>| (**event).clone();
         if filter.newest_first {
-            found.extend(events.rev().filter(matches).take(room).map(copy));
+            found.extend(self.tail.events().rev().filter(matches).take(room).map(copy));
         } else {
-            found.extend(events.filter(matches).take(room).map(copy));
+            found.extend(self.tail.events_from(*ids.start()).filter(matches).take(room).map(copy));
         }
     }
 
@@ -226,7 +225,7 @@ impl History {
         limit: usize,
         found: &mut Vec<Event>,
     ) -> Result<(), ReadError> {
-        let ids = *ids.start()..=(*ids.end()).min(self.tail.indexed_event);
+        let ids = *ids.start()..=(*ids.end()).min(self.tail.mark.counters.event);
         if ids.is_empty() || found.len() >= limit {
             return Ok(());
         }
@@ -258,7 +257,7 @@ impl History {
             return Ok(EventId(first.value()));
         }
         let first = self.tail.events().next().map(|event| event.id);
-        Ok(first.unwrap_or(EventId(self.tail.last_event + 1)))
+        Ok(first.unwrap_or(EventId(self.tail.last.counters.event + 1)))
     }
 }
 

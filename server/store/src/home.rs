@@ -5,26 +5,42 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
-use crate::backend::Lent;
+use crate::backend::Any;
 use crate::error::{Fault, OpenError};
+use crate::wal::FILES;
 
 /// Name of the store's file in its folder.
 pub const STORE_FILE: &str = "lessor.redb";
+
+/// Files to keep a store on, by name.
+pub trait Volume: std::fmt::Debug + Send + Sync + 'static {
+    /// The file with this name, which is made if there is none. A store opens each of its files once at a time.
+    ///
+    /// # Errors
+    /// If there is no such file and none can be made.
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageBackend>>;
+}
 
 /// Where a store lives, so that it can be opened again.
 #[derive(Clone, Debug)]
 pub(crate) enum Home {
     /// In this folder, or in this file.
     Path(PathBuf),
-    /// On this backend.
-    Backend(Arc<dyn StorageBackend>),
+    /// On these files.
+    Volume(Arc<dyn Volume>),
 }
 
 /// The store's file, `path` being a folder or the file itself.
 pub(crate) fn file(path: &Path) -> PathBuf {
     if path.is_file() { path.to_path_buf() } else { path.join(STORE_FILE) }
+}
+
+/// The files of the write-ahead log that belong to a store's file: the same name, but `.wal-0` and so on at its end.
+pub(crate) fn logs(file: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..FILES).map(move |n| file.with_extension(format!("wal-{n}")))
 }
 
 impl Home {
@@ -33,9 +49,9 @@ impl Home {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes);
         match self {
-            Self::Backend(backend) => {
-                let made = builder.create_with_backend(Lent(Arc::clone(backend)));
-                Ok(made.map_err(Fault::from)?)
+            Self::Volume(volume) => {
+                let backend = volume.open(STORE_FILE).map_err(Fault::from)?;
+                Ok(builder.create_with_backend(Any(backend)).map_err(Fault::from)?)
             }
             Self::Path(path) => {
                 let file = file(path);
@@ -51,6 +67,31 @@ impl Home {
             }
         }
     }
+
+    /// Opens the files of the write-ahead log, and creates those that are not there. Call it when the database is
+    /// open: that keeps everybody else out.
+    pub(crate) fn logs(&self) -> Result<Vec<Box<dyn StorageBackend>>, OpenError> {
+        match self {
+            Self::Volume(volume) => {
+                let names = logs(Path::new(STORE_FILE));
+                let files = names.map(|name| volume.open(&name.to_string_lossy())).collect::<io::Result<_>>();
+                Ok(files.map_err(Fault::from)?)
+            }
+            Self::Path(path) => {
+                let file = file(path);
+                let logs = logs(&file)
+                    .map(|log| open_log(&log).map_err(|cause| OpenError::Io { path: log.clone(), cause }));
+                let logs = logs.collect::<Result<_, _>>()?;
+                sync_folder(&file).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+                Ok(logs)
+            }
+        }
+    }
+}
+
+fn open_log(path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
 }
 
 fn make_folder(file: &Path) -> io::Result<()> {

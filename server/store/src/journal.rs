@@ -4,6 +4,8 @@
 //! header, the events as a byte string of records, and the other changes as a byte string of tagged records. So an
 //! event is found without stepping over records, and records are replayed without stepping over events.
 
+use std::sync::Arc;
+
 use lessor_ledger::{Change, Counters, Event, EventId, Time};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
@@ -13,8 +15,8 @@ use crate::limits::{BUFFER_BYTES_KEPT, PART_CHANGES_MAX};
 use crate::schema::PartKey;
 
 /// What one commit makes durable.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
+#[derive(Clone, Debug)]
+pub struct Batch {
     /// Its number: one more than that of the batch before, the first is 1.
     pub number: u64,
     /// When it was decided. Never before the batch before.
@@ -22,7 +24,7 @@ pub struct Batch<'a> {
     /// The highest numbers given out, this batch included.
     pub counters: Counters,
     /// What happened, in order.
-    pub changes: &'a [Change],
+    pub changes: Arc<[Change]>,
 }
 
 /// A place in the journal, and what was true there.
@@ -88,6 +90,11 @@ impl CountersRecord {
 }
 
 impl Mark {
+    /// The place of a batch whose parts have this header.
+    pub(crate) fn of(batch: u64, header: &Header) -> Self {
+        Self { batch, at: header.at, counters: header.counters }
+    }
+
     /// Before the first batch.
     pub(crate) const START: Self = Self {
         batch: 0,
@@ -190,11 +197,12 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Where a part begins in the event log: what the index of parts needs to know.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PartStart {
+/// A part as the journal keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredPart {
     pub(crate) key: PartKey,
     pub(crate) header: Header,
+    pub(crate) value: Box<[u8]>,
 }
 
 /// Turns batches into parts, with buffers that are used again and again.
@@ -203,44 +211,33 @@ pub(crate) struct Scribe {
     records: Vec<u8>,
     events: Vec<u8>,
     value: Vec<u8>,
-    written_bytes: usize,
 }
 
 impl Scribe {
-    /// Writes `batch` to the journal. `last_event` is the number of the last event before it.
-    pub(crate) fn write(
-        &mut self,
-        journal: &mut redb::Table<'_, PartKey, &'static [u8]>,
-        batch: &Batch<'_>,
-        mut last_event: u64,
-    ) -> Result<Vec<PartStart>, Fault> {
-        let mut starts = Vec::with_capacity(batch.changes.len() / PART_CHANGES_MAX + 1);
-        let mut rest = batch.changes;
-        self.written_bytes = 0;
+    /// The parts of `batch`. `last_event` is the number of the last event before it.
+    pub(crate) fn write(&mut self, batch: &Batch, mut last_event: u64) -> Vec<StoredPart> {
+        let mut parts = Vec::with_capacity(batch.changes.len() / PART_CHANGES_MAX + 1);
+        let mut rest = &*batch.changes;
         loop {
             let (part, later) = rest.split_at(rest.len().min(PART_CHANGES_MAX));
             rest = later;
             let header = self.encode(batch, part, last_event, !rest.is_empty());
             last_event = last_event.max((header.first_event + header.events).saturating_sub(1));
-            let number = u32::try_from(starts.len()).expect("a batch fits into memory");
-            let key = (batch.number, number);
-            journal.insert(key, self.value.as_slice())?;
-            self.written_bytes += self.value.len();
-            starts.push(PartStart { key, header });
+            let number = u32::try_from(parts.len()).expect("a batch fits into memory");
+            parts.push(StoredPart {
+                key: (batch.number, number),
+                header,
+                value: self.value.as_slice().into(),
+            });
             if rest.is_empty() {
                 break;
             }
         }
         self.shrink();
-        Ok(starts)
+        parts
     }
 
-    /// Size of the last batch written.
-    pub(crate) fn written_bytes(&self) -> usize {
-        self.written_bytes
-    }
-
-    fn encode(&mut self, batch: &Batch<'_>, changes: &[Change], last_event: u64, more: bool) -> Header {
+    fn encode(&mut self, batch: &Batch, changes: &[Change], last_event: u64, more: bool) -> Header {
         self.records.clear();
         self.events.clear();
         self.value.clear();

@@ -1,10 +1,9 @@
 //! Keeps the ledger's changes in redb and gives the ledger back after a restart.
 //!
-//! - [`Store::commit`] writes a [`Batch`] of changes to the journal: one value, one disk sync. From then on it is
-//!   durable, and [`Reader`]s see it.
-//! - What the tables lack is written in small chunks that ride along with later commits, or alone by
-//!   [`Store::checkpoint_some`].
-//! - [`Store::open`] loads the tables, absorbs the journal after the mark and answers the ledger.
+//! - [`Store::commit`] appends a [`Batch`] of changes to the write-ahead log: one write, one disk sync. From then on it
+//!   is durable, and [`Reader`]s see it.
+//! - A thread writes to the tables what they lack, many batches in one transaction.
+//! - [`Store::open`] loads the tables, absorbs the log after them and answers the ledger.
 //! - [`Reader`] answers what the ledger forgets: ended leases and events.
 //! - [`check`](fn@check) verifies a store that nobody has open, and never writes to it.
 //!
@@ -16,6 +15,7 @@ mod backend;
 mod backup;
 mod check;
 mod checkpoint;
+mod checkpointer;
 mod codec;
 mod error;
 mod history;
@@ -29,13 +29,14 @@ mod schema;
 mod store;
 mod tail;
 mod trim;
+mod wal;
 mod walk;
 
 pub use check::{Report, check};
 pub use codec::DecodeError;
-pub use error::{BackupError, CommitError, Fault, OpenError, ReadError};
+pub use error::{BackupError, CommitError, Fault, OpenError, ReadError, WalDamage};
 pub use history::{EventFilter, LeaseFilter};
-pub use home::STORE_FILE;
+pub use home::{STORE_FILE, Volume};
 pub use journal::Batch;
 pub use options::{Retention, StoreOptions};
 pub use reader::Reader;

@@ -13,41 +13,32 @@ pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// A usual batch (64 mutations, four changes each) fits into one; reading an event never decodes more than this.
 pub const PART_CHANGES_MAX: usize = 1_024;
 
-/// Dirty records after which a generation is closed and its writing begins.
+/// Changes after which what the log holds is written to the tables, all of it in one transaction.
 ///
-/// More would coalesce better but leave a longer journal to replay: two generations are absorbed in less than a
-/// tenth of a second.
-pub const GENERATION_RECORDS: usize = 32_768;
+/// About 16,000 mutations and 8 MiB of log. More would coalesce better, but leave more to replay: two generations are
+/// absorbed in less than a tenth of a second.
+pub const GENERATION_CHANGES: usize = 65_536;
 
-/// Least checkpoint rows that ride along with a commit; until so many are owed, commits write none.
-///
-/// Rows are written in the order of their keys, so a large chunk shares pages that many small ones would each write
-/// anew: with a few rows in every commit, 49 pages were written for 32 mutations.
-pub const RIDING_ROWS_MIN: usize = 1_024;
+/// How many generations may be ahead of the tables. Commits wait when a slow disk lets it come to that, so that
+/// neither the log nor the memory grows without bound.
+pub const GENERATIONS_AHEAD_MAX: usize = 8;
 
-/// In how many chunks a small generation is written at least, so that tests with small ones see half-written ones;
-/// one of [`GENERATION_RECORDS`] is written in chunks of [`RIDING_ROWS_MIN`] or more.
-pub const CHUNKS_PER_GENERATION: usize = 32;
+/// Least by which a file of the write-ahead log grows, in bytes; it doubles up to [`WAL_GROWTH_MAX`].
+pub const WAL_GROWTH_MIN: u64 = 64 * 1024;
 
-/// Most checkpoint rows that ride along with one commit. Usually there ride five for every four rows that commits
-/// made dirty meanwhile, so that a generation is written before the next is full; this bounds it after a bulk import.
-pub const RIDING_ROWS_MAX: usize = 8_192;
+/// Most by which a file of the write-ahead log grows at once, in bytes: some hundred batches, and a few milliseconds
+/// to fill with zeros.
+pub const WAL_GROWTH_MAX: u64 = 4 * 1024 * 1024;
 
-/// Most checkpoint bytes that ride along with a small commit; with a large one, twice its own size. The chunk ends
-/// with the row that reaches it.
-pub const RIDING_BYTES_MAX: usize = 1024 * 1024;
+/// Largest file of the write-ahead log that is used again as it is, in bytes; one that a bulk import made larger is
+/// cut.
+pub const WAL_BYTES_KEPT: u64 = 64 * 1024 * 1024;
 
-/// Most checkpoint rows written alone when idle, so that a commit never waits long for it: a few milliseconds.
-pub const IDLE_ROWS_MAX: usize = 2_048;
+/// Rows of the checkpoint after which its thread looks whether it is to stop.
+pub const CHECKPOINT_ROWS_BETWEEN_LOOKS: usize = 1_024;
 
-/// Most checkpoint bytes written alone when idle. The chunk ends with the row that reaches it.
-pub const IDLE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Most journal values that a commit trims beyond as many as it wrote itself, so that trimming catches up.
-pub const TRIM_PARTS_MAX: usize = 2;
-
-/// Pieces of history freed with each commit, so that none pays for a whole generation; a commit adds about one.
-pub const SEGMENTS_FREED: usize = 4;
+/// Most journal values that a checkpoint trims beyond twice as many as it wrote itself, so that trimming catches up.
+pub const TRIM_PARTS_MAX: usize = 64;
 
 /// Most IDs in one row of the event index, so that a row fits into one page.
 pub const POSTING_IDS_MAX: usize = 512;

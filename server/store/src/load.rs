@@ -1,59 +1,81 @@
-//! Opening: the tables make a ledger, the journal after the mark brings it up to date.
+//! Opening: the tables make a ledger, the batches after the mark bring it up to date.
 
 use std::sync::Arc;
 
 use lessor_ledger::{Change, Ledger, Settings};
 use redb::{ReadTransaction, ReadableTable, TableDefinition};
 
-use crate::checkpoint::Generation;
 use crate::codec::{
     DecodeError, KeyRecord, LeaseRecord, LockRecord, Names, PoolRecord, RequestRecord, ResourceRecord, decode,
 };
 use crate::error::{Fault, damaged};
-use crate::journal::{self, Mark, Part, PartStart};
-use crate::schema::{JOURNAL, KEYS, LEASES, LOCKS, META, META_MARK, POOLS, REQUESTS, RESOURCES};
+use crate::journal::{self, Mark, Part, StoredPart};
+use crate::schema::{JOURNAL, KEYS, LEASES, LOCKS, META, META_MARK, POOLS, PartKey, REQUESTS, RESOURCES};
 use crate::tail::{Segment, Tail};
+use crate::wal::Values;
 
 /// All that a store keeps in memory.
 pub(crate) struct Loaded {
     pub(crate) ledger: Ledger,
-    /// How far the tables are complete.
-    pub(crate) mark: Mark,
-    /// The last batch.
-    pub(crate) last: Mark,
     /// What the tables lack.
-    pub(crate) dirty: Generation,
     pub(crate) tail: Tail,
 }
 
-/// Reads everything.
-pub(crate) fn load(txn: &ReadTransaction, settings: Settings) -> Result<Loaded, Fault> {
+/// Reads everything; `log` are the batches of the write-ahead log after the mark.
+pub(crate) fn load(
+    txn: &ReadTransaction,
+    log: Vec<(u64, Values)>,
+    settings: Settings,
+) -> Result<Loaded, Fault> {
     let mut names = Names::new();
     let mut ledger = Ledger::new(settings);
     load_tables(txn, &mut names, |change| ledger.absorb(change))?;
     let mark = read_mark(txn)?;
-    let mut last = mark;
-    let mut dirty = Generation::default();
-    let mut tail = Tail::new(mark.counters.event);
-    let mut changes = Vec::new();
-    let parts = txn.open_table(JOURNAL)?;
-    for row in parts.range(journal::after(mark.batch))? {
+    let mut replay = Replay { ledger, names, tail: Tail::new(mark), batch: Vec::new(), changes: Vec::new() };
+    // Only a backup and a store of version 1 have batches after the mark here.
+    for row in txn.open_table(JOURNAL)?.range(journal::after(mark.batch))? {
         let (key, value) = row?;
-        let part = Part::parse(value.value())?;
-        part.changes(&mut names, |change| {
-            ledger.absorb(&change);
-            dirty.note_change(&change);
-            changes.push(change);
-        })?;
-        let header = part.header;
-        last = Mark { batch: key.value().0, at: header.at, counters: header.counters };
-        dirty.note(last, &[PartStart { key: key.value(), header }]);
-        tail.push(Segment::new(last.batch, &changes));
-        changes.clear();
+        replay.part(key.value(), value.value().into())?;
     }
-    ledger.raise(last.counters, last.at);
-    tail.last_event = last.counters.event;
-    Ok(Loaded { ledger, mark, last, dirty, tail })
+    let journaled = replay.tail.last.batch;
+    for (batch, parts) in log.into_iter().filter(|(batch, _)| *batch > journaled) {
+        for (number, value) in (0..).zip(parts) {
+            replay.part((batch, number), value)?;
+        }
+    }
+    let Replay { mut ledger, tail, .. } = replay;
+    ledger.raise(tail.last.counters, tail.last.at);
+    Ok(Loaded { ledger, tail })
+}
+
+/// Builds the tail from parts, and absorbs it.
+struct Replay {
+    ledger: Ledger,
+    names: Names,
+    tail: Tail,
+    /// Parts of the batch at hand.
+    batch: Vec<StoredPart>,
+    changes: Vec<Change>,
+}
+
+impl Replay {
+    fn part(&mut self, key: PartKey, value: Box<[u8]>) -> Result<(), Fault> {
+        let part = Part::parse(&value)?;
+        let header = part.header;
+        part.changes(&mut self.names, |change| {
+            self.ledger.absorb(&change);
+            self.changes.push(change);
+        })?;
+        self.batch.push(StoredPart { key, header, value });
+        if !header.more {
+            self.tail.push(Segment {
+                mark: Mark::of(key.0, &header),
+                changes: self.changes.drain(..).collect(),
+                parts: std::mem::take(&mut self.batch),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// How far the tables are complete; the beginning, if nothing was written to them yet.

@@ -15,8 +15,8 @@ pub struct StoreOptions {
     pub retention: Retention,
     /// Memory for cached pages, in bytes; see [`limits::CACHE_BYTES`].
     pub cache_bytes: usize,
-    /// Dirty records after which their writing begins; see [`limits::GENERATION_RECORDS`]. Tests make it small.
-    pub generation_records: usize,
+    /// Changes after which they are written to the tables; see [`limits::GENERATION_CHANGES`]. Tests make it small.
+    pub generation_changes: usize,
 }
 
 impl Default for StoreOptions {
@@ -26,7 +26,7 @@ impl Default for StoreOptions {
             seed: None,
             retention: Retention::default(),
             cache_bytes: limits::CACHE_BYTES,
-            generation_records: limits::GENERATION_RECORDS,
+            generation_changes: limits::GENERATION_CHANGES,
         }
     }
 }

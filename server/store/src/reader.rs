@@ -10,6 +10,7 @@ use crate::backup;
 use crate::error::{BackupError, ReadError};
 use crate::history::{EventFilter, History, LeaseFilter};
 use crate::store::Shared;
+use crate::tail::Tail;
 
 /// A handle for reading history: ended leases and events. Cheap to clone, and for any number of threads.
 ///
@@ -52,7 +53,7 @@ impl Reader {
     /// Number of the last committed event, 0 if there never was one. Reads nothing from disk.
     #[must_use]
     pub fn last_event(&self) -> EventId {
-        EventId(self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).last_event)
+        EventId(self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).last.counters.event)
     }
 
     /// Number of the oldest event that is still kept; one more than the last if none is.
@@ -69,16 +70,20 @@ impl Reader {
     /// # Errors
     /// [`BackupError`]; there is no new file at `path` then, but perhaps a left-over beside it.
     pub fn backup_to(&self, path: &Path) -> Result<(), BackupError> {
-        backup::write(&self.begin()?, path)
+        let (tail, txn) = self.moment()?;
+        backup::write(&txn, &tail, path)
     }
 
     fn history(&self) -> Result<History, ReadError> {
-        // The tail comes first: what leaves it afterwards is in the tables that the transaction then sees. And it is
-        // held meanwhile: so the transaction is at most one commit ahead, and the chunk of the checkpoint that rides
-        // along with a commit is about batches before it, which the tail knows.
-        let tail = self.shared.tail.read().unwrap_or_else(PoisonError::into_inner);
-        let txn = self.begin()?;
-        Ok(History::new(tail.clone(), txn))
+        let (tail, txn) = self.moment()?;
+        Ok(History::new(tail, txn))
+    }
+
+    /// One committed state. The tail is taken first: what leaves it afterwards is in the tables that the transaction
+    /// then sees. So the tables may be a checkpoint ahead of the tail's mark, never behind it.
+    fn moment(&self) -> Result<(Tail, ReadTransaction), ReadError> {
+        let tail = self.shared.tail.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((tail, self.begin()?))
     }
 
     fn begin(&self) -> Result<ReadTransaction, ReadError> {

@@ -4,13 +4,15 @@
 //! read the version of every store. Raise [`SCHEMA_VERSION`] whenever an older lessor could not read what this one
 //! writes, add the step from the version before to [`MIGRATIONS`], and check in a golden file of the new version.
 
-use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
+use std::hash::{BuildHasher, Hasher};
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
 use crate::codec::{self, DecodeError};
 use crate::error::{Fault, OpenError, damaged};
 
 /// Version of the tables and of everything in them.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Rows of which there is one each: see the `META_…` keys.
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -48,8 +50,8 @@ pub(crate) type PartKey = (u64, u32);
 const META_SCHEMA: &str = "schema";
 /// The seed, as a CBOR number.
 const META_SEED: &str = "seed";
-/// When the first batch was committed, as a CBOR number of nanoseconds since 1970.
-pub(crate) const META_CREATED: &str = "created";
+/// Which files of the write-ahead log belong to these tables, as a CBOR number. A backup gets one of its own.
+pub(crate) const META_LOG: &str = "log";
 /// How far the tables are complete: see [`crate::journal::Mark`].
 pub(crate) const META_MARK: &str = "mark";
 
@@ -57,7 +59,32 @@ pub(crate) const META_MARK: &str = "mark";
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The step at index `n` leads from version `n + 1` to `n + 2`.
-pub(crate) const MIGRATIONS: &[Step] = &[];
+pub(crate) const MIGRATIONS: &[Step] = &[add_log];
+
+/// Version 2 has a write-ahead log. What the journal of version 1 holds after the mark is still read from there.
+fn add_log(txn: &WriteTransaction) -> Result<(), Fault> {
+    draw_log(txn)
+}
+
+/// Makes the tables ones that no write-ahead log belongs to yet.
+pub(crate) fn draw_log(txn: &WriteTransaction) -> Result<(), Fault> {
+    let mut bytes = Vec::new();
+    codec::put(&draw_number(), &mut bytes);
+    txn.open_table(META)?.insert(META_LOG, bytes.as_slice())?;
+    Ok(())
+}
+
+/// Which write-ahead log belongs to the tables.
+pub(crate) fn read_log(txn: &ReadTransaction) -> Result<u64, Fault> {
+    let meta = txn.open_table(META)?;
+    let bytes = meta.get(META_LOG)?.ok_or(Fault::Missing { table: "meta", what: "the number of its log" })?;
+    minicbor::decode(bytes.value()).map_err(DecodeError::from).map_err(damaged("meta"))
+}
+
+/// A number that nobody can guess, from the operating system by way of the standard library's hasher.
+pub(crate) fn draw_number() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
 
 /// Makes sure that all tables are there in this version, and gives the store's seed.
 ///
@@ -123,6 +150,7 @@ fn create(txn: &WriteTransaction, version: u32, seed: u64) -> Result<u64, Fault>
     let mut bytes = Vec::new();
     codec::put(&seed, &mut bytes);
     txn.open_table(META)?.insert(META_SEED, bytes.as_slice())?;
+    draw_log(txn)?;
     txn.open_table(JOURNAL)?;
     txn.open_table(POOLS)?;
     txn.open_table(RESOURCES)?;

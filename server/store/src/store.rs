@@ -1,36 +1,43 @@
 //! The store: takes batches, keeps them, and gives the ledger back after a restart.
 
-use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use imbl::Vector;
 use lessor_ledger::{Ledger, Settings};
-use redb::{Database, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{Database, ReadableDatabase, WriteTransaction};
 
-use crate::checkpoint::{Budget, Generation};
-use crate::codec;
+use crate::checkpointer::{Checkpointer, Done};
 use crate::error::{CommitError, Fault, OpenError};
-use crate::home::Home;
+use crate::home::{Home, Volume};
 use crate::journal::{Batch, Mark, Scribe};
-use crate::limits::{
-    CHUNKS_PER_GENERATION, IDLE_BYTES_MAX, IDLE_ROWS_MAX, PART_CHANGES_MAX, RIDING_BYTES_MAX,
-    RIDING_ROWS_MAX, RIDING_ROWS_MIN, SEGMENTS_FREED, TRIM_PARTS_MAX,
-};
-use crate::load::{Loaded, load};
+use crate::limits::GENERATIONS_AHEAD_MAX;
+use crate::load::{load, read_mark};
 use crate::options::StoreOptions;
 use crate::reader::Reader;
-use crate::schema::{self, JOURNAL, META, META_CREATED, META_MARK, MIGRATIONS};
+use crate::schema::{self, MIGRATIONS};
 use crate::tail::{Segment, Tail};
-use crate::trim::{self, Trimmer};
+use crate::wal::Wal;
 
-/// What the store and its readers share.
+/// What the store, its readers and its checkpoints share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// `None` while closed: after the store was dropped, or while it is being reopened.
     pub(crate) database: RwLock<Option<Database>>,
     /// What is committed but not in the tables; replaced after each commit.
     pub(crate) tail: RwLock<Tail>,
+}
+
+impl Shared {
+    pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
+        Ok(database.begin_write()?)
+    }
+
+    fn close(&self) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// A store that is open for writing. There is one, and one thread uses it.
@@ -42,29 +49,22 @@ pub struct Store {
     home: Home,
     options: StoreOptions,
     shared: Arc<Shared>,
-    /// How far the tables are complete.
-    mark: Mark,
+    wal: Wal,
+    checkpointer: Checkpointer,
     /// The last batch committed.
     last: Mark,
-    /// Changed by batches since the last rotation.
-    active: Generation,
-    /// Being written to the tables.
-    flushing: Generation,
-    /// Rows of the flushing generation that should have been written by now: five for every four that commits made
-    /// dirty meanwhile, so that it is written before the next one is full.
-    owed_rows: usize,
-    trimmer: Trimmer,
+    /// Changes since the last checkpoint began.
+    fresh: usize,
+    /// Whether a checkpoint left something to be trimmed.
+    untrimmed: bool,
     scribe: Scribe,
-    scratch: Vec<u8>,
-    /// History that left the tail, freed bit by bit.
-    retired: Vector<Arc<Segment>>,
     /// Set by a failure: what is in memory may differ from what is on disk until reopened.
     stopped: bool,
 }
 
 impl Store {
     /// Opens the store in the folder `path`, or in the file `path` if that is one, and creates it if there is none.
-    /// Gives the ledger as it was after the last committed batch.
+    /// Gives the ledger as it was after the last committed batch. Its write-ahead log is in files beside it.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if somebody else has it open, [`OpenError::Newer`] if a newer version wrote it; else
@@ -73,37 +73,34 @@ impl Store {
         Self::open_home(Home::Path(path.to_path_buf()), options)
     }
 
-    /// Opens the store on a backend of the caller's, e.g. one that fails on purpose. The backend is never told to
-    /// close, so that [`reopen`](Self::reopen) can use it again.
+    /// Opens the store on files of the caller's, e.g. ones that fail on purpose.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_with_backend(
-        backend: impl StorageBackend,
-        options: StoreOptions,
-    ) -> Result<(Self, Ledger), OpenError> {
-        Self::open_home(Home::Backend(Arc::new(backend)), options)
+    pub fn open_on(volume: impl Volume, options: StoreOptions) -> Result<(Self, Ledger), OpenError> {
+        Self::open_home(Home::Volume(Arc::new(volume)), options)
     }
 
     fn open_home(home: Home, options: StoreOptions) -> Result<(Self, Ledger), OpenError> {
-        let (database, loaded) = open_database(&home, &options)?;
-        let shared = Shared { database: RwLock::new(Some(database)), tail: RwLock::new(loaded.tail) };
+        let Opened { database, wal, tail, ledger } = open_files(&home, &options)?;
+        let last = tail.last;
+        let fresh = backlog(&tail);
+        let shared = Arc::new(Shared { database: RwLock::new(Some(database)), tail: RwLock::new(tail) });
+        let checkpointer =
+            Checkpointer::start(Arc::clone(&shared), options.retention).map_err(Fault::from)?;
         let store = Self {
             home,
             options,
-            shared: Arc::new(shared),
-            mark: loaded.mark,
-            last: loaded.last,
-            active: loaded.dirty,
-            flushing: Generation::default(),
-            owed_rows: 0,
-            trimmer: Trimmer::default(),
+            shared,
+            wal,
+            checkpointer,
+            last,
+            fresh,
+            untrimmed: true,
             scribe: Scribe::default(),
-            scratch: Vec::new(),
-            retired: Vector::new(),
             stopped: false,
         };
-        Ok((store, loaded.ledger))
+        Ok((store, ledger))
     }
 
     /// Closes the database and opens it again at the same place, which is the way on after a failed commit. Readers
@@ -113,28 +110,28 @@ impl Store {
     /// As [`open`](Self::open). The store stays closed then, and this can be tried again.
     pub fn reopen(&mut self) -> Result<Ledger, OpenError> {
         self.stopped = true;
-        self.close_database();
-        let (database, loaded) = open_database(&self.home, &self.options)?;
-        *self.shared.tail.write().unwrap_or_else(PoisonError::into_inner) = loaded.tail;
+        self.checkpointer.give_up();
+        self.shared.close();
+        let Opened { database, wal, tail, ledger } = open_files(&self.home, &self.options)?;
+        self.last = tail.last;
+        self.fresh = backlog(&tail);
+        *self.shared.tail.write().unwrap_or_else(PoisonError::into_inner) = tail;
         *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        self.mark = loaded.mark;
-        self.last = loaded.last;
-        self.active = loaded.dirty;
-        self.flushing = Generation::default();
-        self.trimmer = Trimmer::default();
+        self.wal = wal;
+        self.untrimmed = true;
         self.stopped = false;
-        Ok(loaded.ledger)
+        Ok(ledger)
     }
 
     /// Makes a batch durable. When this returns `Ok`, the batch survives whatever happens and readers see it.
     ///
-    /// Takes one disk sync. Now and then a share of the checkpoint rides along, in proportion to what was committed
-    /// since the last share, never to the backlog.
+    /// Takes one write and one disk sync. Waits for the tables only if they are
+    /// [`GENERATIONS_AHEAD_MAX`] generations behind.
     ///
     /// # Errors
     /// [`CommitError::Order`] changes nothing. After [`CommitError::Failed`] the store takes nothing more until it is
     /// [reopened](Self::reopen).
-    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
+    pub fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
         self.ready()?;
         let expected = self.last.batch + 1;
         if batch.number != expected {
@@ -143,21 +140,39 @@ impl Store {
         self.write_batch(batch).map_err(|fault| self.stop(fault))
     }
 
-    /// Writes one chunk of the checkpoint by itself; to be called when there is nothing else to do. Answers whether
-    /// there is more.
+    /// Begins to write to the tables what they lack, if there is anything; to be called when there is nothing else to
+    /// do. Never waits. Answers whether to call it again, because something is being written or left.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit).
-    pub fn checkpoint_some(&mut self) -> Result<bool, CommitError> {
+    /// [`CommitError::Failed`] if a checkpoint failed, else as [`commit`](Self::commit).
+    pub fn tend(&mut self) -> Result<bool, CommitError> {
         self.ready()?;
-        if self.flushing.is_empty() {
-            self.rotate();
+        self.look().map_err(|fault| self.stop(fault))?;
+        if !self.checkpointer.is_running() && self.is_behind() {
+            self.begin_checkpoint().map_err(|fault| self.stop(fault))?;
         }
-        self.free_some();
-        if self.flushing.is_empty() && !self.trimmer.due(&self.trim_limits()) {
-            return Ok(false);
+        Ok(self.checkpointer.is_running())
+    }
+
+    /// Writes to the tables all that they lack, and waits for it.
+    ///
+    /// # Errors
+    /// As [`tend`](Self::tend).
+    pub fn checkpoint(&mut self) -> Result<(), CommitError> {
+        while self.tend()? {
+            self.wait_for_checkpoint(Duration::MAX)?;
         }
-        self.write_chunk().map_err(|fault| self.stop(fault))
+        Ok(())
+    }
+
+    /// Waits until the checkpoint that is being written is complete, but no longer than `most`.
+    ///
+    /// # Errors
+    /// As [`tend`](Self::tend).
+    pub fn wait_for_checkpoint(&mut self, most: Duration) -> Result<(), CommitError> {
+        self.ready()?;
+        let done = self.checkpointer.wait(most);
+        self.take(done).map_err(|fault| self.stop(fault))
     }
 
     /// Writes all of the checkpoint and closes, so that the next opening has nothing to replay.
@@ -165,8 +180,7 @@ impl Store {
     /// # Errors
     /// As [`commit`](Self::commit); closed all the same.
     pub fn close(mut self) -> Result<(), CommitError> {
-        while self.checkpoint_some()? {}
-        Ok(())
+        self.checkpoint()
     }
 
     /// A handle for reading history, valid as long as the program runs.
@@ -181,10 +195,16 @@ impl Store {
         self.last.batch
     }
 
-    /// How many rows the tables lack.
+    /// How many changes no checkpoint has begun to write yet.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.active.len() + self.flushing.len()
+        self.fresh
+    }
+
+    /// Whether [`tend`](Self::tend) has something to do or to look after.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.checkpointer.is_running() || self.fresh > 0 || self.untrimmed
     }
 
     fn ready(&self) -> Result<(), CommitError> {
@@ -196,146 +216,76 @@ impl Store {
         CommitError::Failed(fault)
     }
 
-    fn write_batch(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
-        let last = Mark { batch: batch.number, at: batch.at, counters: batch.counters };
-        let txn = self.begin()?;
-        let parts = {
-            let mut journal = txn.open_table(JOURNAL)?;
-            self.scribe.write(&mut journal, batch, self.last.counters.event)?
-        };
-        if batch.number == 1 {
-            self.scratch.clear();
-            codec::put(&batch.at.nanos(), &mut self.scratch);
-            txn.open_table(META)?.insert(META_CREATED, self.scratch.as_slice())?;
+    fn write_batch(&mut self, batch: Batch) -> Result<(), Fault> {
+        self.look()?;
+        while self.fresh >= self.options.generation_changes.saturating_mul(GENERATIONS_AHEAD_MAX)
+            && self.checkpointer.is_running()
+        {
+            let done = self.checkpointer.wait(Duration::MAX);
+            self.take(done)?;
         }
-        let advanced = self.ride(&txn)?;
-        self.trimmer.trim(&txn, &self.trim_limits(), parts.len() + TRIM_PARTS_MAX)?;
-        txn.commit()?;
-
-        self.last = last;
-        let before = self.active.len();
-        for change in batch.changes {
-            self.active.note_change(change);
+        if self.fresh >= self.options.generation_changes && !self.checkpointer.is_running() {
+            self.begin_checkpoint()?;
         }
-        self.active.note(last, &parts);
-        let added = self.active.len() - before;
-        self.owed_rows = if self.flushing.is_empty() { 0 } else { self.owed_rows + added + added / 4 };
-        self.publish(Some(batch), advanced);
-        if self.flushing.is_empty() && self.active.len() >= self.options.generation_records {
-            self.rotate();
-        }
-        self.free_some();
+        let parts = self.scribe.write(&batch, self.last.counters.event);
+        self.wal.append(batch.number, parts.iter().map(|part| &*part.value))?;
+        let Batch { number, at, counters, changes } = batch;
+        self.last = Mark { batch: number, at, counters };
+        self.fresh += changes.len();
+        let segment = Segment { mark: self.last, changes, parts };
+        self.shared.tail.write().unwrap_or_else(PoisonError::into_inner).push(segment);
         Ok(())
     }
 
-    /// Writes what is owed of the flushing generation, once that is worth it. What the bounds of a chunk leave over
-    /// stays owed, so the next commit goes on with it.
-    fn ride(&mut self, txn: &WriteTransaction) -> Result<Option<Mark>, Fault> {
-        if self.owed_rows < self.chunk_rows(RIDING_ROWS_MIN) {
-            return Ok(None);
+    /// What is committed from now on goes to another file of the log, so that the checkpoint sets the present one free.
+    fn begin_checkpoint(&mut self) -> Result<(), Fault> {
+        self.wal.rotate()?;
+        self.fresh = 0;
+        self.checkpointer.begin();
+        Ok(())
+    }
+
+    /// Takes notice of a checkpoint that is complete.
+    fn look(&mut self) -> Result<(), Fault> {
+        let done = self.checkpointer.poll();
+        self.take(done)
+    }
+
+    fn take(&mut self, done: Option<Result<Done, Fault>>) -> Result<(), Fault> {
+        if let Some(done) = done {
+            let Done { mark, more } = done?;
+            self.wal.release(mark.batch);
+            self.untrimmed = more;
         }
-        let bytes = RIDING_BYTES_MAX.max(self.scribe.written_bytes() * 2);
-        let before = self.flushing.len();
-        let advanced = self.flush(txn, &mut Budget::new(self.owed_rows.min(RIDING_ROWS_MAX), bytes))?;
-        self.owed_rows = self.owed_rows.saturating_sub(before - self.flushing.len());
-        Ok(advanced)
-    }
-
-    /// Size of a chunk that is `usual` for a usual generation, in rows.
-    fn chunk_rows(&self, usual: usize) -> usize {
-        (self.options.generation_records / CHUNKS_PER_GENERATION).clamp(1, usual)
-    }
-
-    fn write_chunk(&mut self) -> Result<bool, Fault> {
-        let txn = self.begin()?;
-        let advanced =
-            self.flush(&txn, &mut Budget::new(2 * self.chunk_rows(IDLE_ROWS_MAX / 2), IDLE_BYTES_MAX))?;
-        let more = self.trimmer.trim(&txn, &self.trim_limits(), TRIM_PARTS_MAX)?;
-        txn.commit()?;
-        self.publish(None, advanced);
-        Ok(more || self.backlog() > 0)
-    }
-
-    fn begin(&self) -> Result<WriteTransaction, Fault> {
-        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
-        Ok(database.begin_write()?)
-    }
-
-    /// Writes a chunk of the flushing generation. With its last row goes the mark, which is answered.
-    fn flush(&mut self, txn: &WriteTransaction, budget: &mut Budget) -> Result<Option<Mark>, Fault> {
-        if self.flushing.is_empty() {
-            return Ok(None);
-        }
-        self.flushing.write(txn, budget, &mut self.scratch)?;
-        if !self.flushing.is_empty() {
-            return Ok(None);
-        }
-        let mark = self.flushing.through;
-        self.scratch.clear();
-        mark.encode(&mut self.scratch);
-        txn.open_table(META)?.insert(META_MARK, self.scratch.as_slice())?;
-        Ok(Some(mark))
-    }
-
-    /// Shows readers what was just committed.
-    fn publish(&mut self, batch: Option<&Batch<'_>>, advanced: Option<Mark>) {
-        let mut tail = self.shared.tail.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(batch) = batch {
-            for changes in batch.changes.chunks(PART_CHANGES_MAX) {
-                tail.push(Segment::new(batch.number, changes));
-            }
-            tail.last_event = batch.counters.event;
-        }
-        if let Some(mark) = advanced {
-            self.mark = mark;
-            self.retired.append(tail.advance(mark.batch, mark.counters.event));
-        }
-    }
-
-    fn rotate(&mut self) {
-        debug_assert!(self.flushing.is_empty(), "a generation is written before the next is closed");
-        self.flushing = std::mem::take(&mut self.active);
-    }
-
-    fn free_some(&mut self) {
-        for _ in 0..SEGMENTS_FREED {
-            if self.retired.pop_front().is_none() {
-                break;
-            }
-        }
-    }
-
-    fn trim_limits(&self) -> trim::Limits {
-        trim::Limits {
-            retention: self.options.retention,
-            mark: self.mark,
-            now: self.last.at,
-            last_event: self.last.counters.event,
-        }
-    }
-
-    fn close_database(&self) {
-        *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.close_database();
+        self.checkpointer.give_up();
+        self.shared.close();
     }
 }
 
-fn open_database(home: &Home, options: &StoreOptions) -> Result<(Database, Loaded), OpenError> {
-    let database = home.open(options.cache_bytes)?;
-    let seed = schema::prepare(&database, MIGRATIONS, || options.seed.unwrap_or_else(draw_seed))?;
-    let txn = database.begin_read().map_err(Fault::from)?;
-    let loaded = load(&txn, Settings { request_ttl: options.request_ttl, seed })?;
-    drop(txn);
-    Ok((database, loaded))
+/// What opening gives.
+struct Opened {
+    database: Database,
+    wal: Wal,
+    tail: Tail,
+    ledger: Ledger,
 }
 
-/// A number that nobody can guess, from the operating system by way of the standard library's hasher.
-fn draw_seed() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
+fn open_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> {
+    let database = home.open(options.cache_bytes)?;
+    let seed = schema::prepare(&database, MIGRATIONS, || options.seed.unwrap_or_else(schema::draw_number))?;
+    let txn = database.begin_read().map_err(Fault::from)?;
+    let (wal, log) = Wal::open(home.logs()?, schema::read_log(&txn)?, read_mark(&txn)?.batch)?;
+    let loaded = load(&txn, log, Settings { request_ttl: options.request_ttl, seed })?;
+    drop(txn);
+    Ok(Opened { database, wal, tail: loaded.tail, ledger: loaded.ledger })
+}
+
+fn backlog(tail: &Tail) -> usize {
+    tail.segments().map(|segment| segment.changes.len()).sum()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use lessor_ledger::Time;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::codec::{LeaseRecord, Names, decode};
@@ -12,66 +11,37 @@ use crate::options::Retention;
 use crate::posting::{self, Subject};
 use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, POSTINGS, PartKey};
 
-/// Knows the oldest part of the journal, so that a commit with nothing to trim reads nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Trimmer {
-    oldest: Option<(PartKey, Header)>,
-}
-
 /// How far trimming may go.
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) retention: Retention,
-    /// Parts after this are needed for recovery.
+    /// The last batch in the tables. Age is counted back from its time, and events from its last one.
     pub(crate) mark: Mark,
-    /// What age is counted back from.
-    pub(crate) now: Time,
-    /// The last event there is.
-    pub(crate) last_event: u64,
 }
 
 impl Limits {
-    fn over(&self, (batch, _): PartKey, header: &Header) -> bool {
+    fn over(&self, header: &Header) -> bool {
         let after = header.first_event + header.events;
-        let left = (self.last_event + 1).saturating_sub(after);
-        batch <= self.mark.batch
-            && (left >= self.retention.events || self.now.since(header.at) > self.retention.keep)
+        let left = (self.mark.counters.event + 1).saturating_sub(after);
+        left >= self.retention.events || self.mark.at.since(header.at) > self.retention.keep
     }
 }
 
-impl Trimmer {
-    /// Removes at most `parts_max` parts. Answers whether there is more to remove.
-    pub(crate) fn trim(
-        &mut self,
-        txn: &WriteTransaction,
-        limits: &Limits,
-        parts_max: usize,
-    ) -> Result<bool, Fault> {
-        for _ in 0..parts_max {
-            let Some((key, header)) = self.oldest(txn)? else { return Ok(false) };
-            if !limits.over(key, &header) {
-                return Ok(false);
-            }
-            remove_part(txn, key)?;
-            self.oldest = None;
-        }
-        Ok(self.oldest(txn)?.is_some_and(|(key, header)| limits.over(key, &header)))
+/// Removes at most `parts_max` parts. Answers whether there is more to remove.
+pub(crate) fn trim(txn: &WriteTransaction, limits: &Limits, parts_max: usize) -> Result<bool, Fault> {
+    for _ in 0..parts_max {
+        let Some(key) = oldest_over(txn, limits)? else { return Ok(false) };
+        remove_part(txn, key)?;
     }
+    Ok(oldest_over(txn, limits)?.is_some())
+}
 
-    /// Whether anything is to be trimmed, as far as is known without reading.
-    pub(crate) fn due(&self, limits: &Limits) -> bool {
-        self.oldest.is_none_or(|(key, header)| limits.over(key, &header))
-    }
-
-    fn oldest(&mut self, txn: &WriteTransaction) -> Result<Option<(PartKey, Header)>, Fault> {
-        if self.oldest.is_none() {
-            let journal = txn.open_table(JOURNAL)?;
-            if let Some((key, value)) = journal.first()? {
-                self.oldest = Some((key.value(), Part::parse(value.value())?.header));
-            }
-        }
-        Ok(self.oldest)
-    }
+/// The oldest part, if it is to go.
+fn oldest_over(txn: &WriteTransaction, limits: &Limits) -> Result<Option<PartKey>, Fault> {
+    let journal = txn.open_table(JOURNAL)?;
+    let Some((key, value)) = journal.first()? else { return Ok(None) };
+    let header = Part::parse(value.value())?.header;
+    Ok(limits.over(&header).then(|| key.value()))
 }
 
 fn remove_part(txn: &WriteTransaction, key: PartKey) -> Result<(), Fault> {

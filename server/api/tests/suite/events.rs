@@ -185,7 +185,7 @@ async fn a_number_from_another_store_resets_the_stream() {
 async fn what_the_history_has_forgotten_is_announced() {
     let retention = Retention { events: 10, ..Retention::default() };
     let lab =
-        Lab::with_store(StoreOptions { retention, generation_records: 8, ..StoreOptions::default() }).await;
+        Lab::with_store(StoreOptions { retention, generation_changes: 8, ..StoreOptions::default() }).await;
     let first = || lab.keeper.history().first_event().expect("a history").0;
     let mut n = 0;
     while first() < 20 && n < 2_000 {

@@ -1,9 +1,11 @@
 //! A disk in memory that refuses, or hangs, on demand.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
+use lessor_store::Volume;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
@@ -20,9 +22,17 @@ pub(crate) enum Mood {
 #[derive(Clone, Debug)]
 pub(crate) struct Disk(Arc<Inner>);
 
+/// One file of a disk, opened.
+#[derive(Debug)]
+struct DiskFile {
+    disk: Disk,
+    memory: Arc<InMemoryBackend>,
+    is_log: bool,
+}
+
 #[derive(Debug)]
 struct Inner {
-    memory: InMemoryBackend,
+    files: Mutex<BTreeMap<String, Arc<InMemoryBackend>>>,
     mood: AtomicU8,
     hung: Mutex<bool>,
     hanging: AtomicBool,
@@ -32,7 +42,7 @@ struct Inner {
 impl Disk {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Inner {
-            memory: InMemoryBackend::new(),
+            files: Mutex::default(),
             mood: AtomicU8::new(Mood::Good as u8),
             hung: Mutex::new(false),
             hanging: AtomicBool::new(false),
@@ -44,7 +54,7 @@ impl Disk {
         self.0.mood.store(mood as u8, SeqCst);
     }
 
-    /// Every sync waits until this is called with `false`.
+    /// Every sync of the log waits until this is called with `false`.
     pub(crate) fn hang(&self, hung: bool) {
         *self.0.hung.lock().expect("no holder panics") = hung;
         self.0.freed.notify_all();
@@ -53,6 +63,13 @@ impl Disk {
     /// Whether a sync waits now.
     pub(crate) fn hangs(&self) -> bool {
         self.0.hanging.load(SeqCst)
+    }
+
+    fn wait(&self) {
+        let hung = self.0.hung.lock().expect("no holder panics");
+        self.0.hanging.store(*hung, SeqCst);
+        drop(self.0.freed.wait_while(hung, |hung| *hung).expect("no holder panics"));
+        self.0.hanging.store(false, SeqCst);
     }
 
     fn refuse(&self, mood: Mood) -> io::Result<()> {
@@ -64,32 +81,39 @@ impl Disk {
     }
 }
 
-impl StorageBackend for Disk {
+impl Volume for Disk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageBackend>> {
+        let mut files = self.0.files.lock().expect("no holder panics");
+        let memory = Arc::clone(files.entry(name.to_owned()).or_default());
+        Ok(Box::new(DiskFile { disk: self.clone(), memory, is_log: name.contains(".wal-") }))
+    }
+}
+
+impl StorageBackend for DiskFile {
     fn len(&self) -> io::Result<u64> {
-        self.0.memory.len()
+        self.memory.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.memory.read(offset, out)
+        self.memory.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.refuse(Mood::RefusesWrites)?;
-        self.0.memory.set_len(len)
+        self.disk.refuse(Mood::RefusesWrites)?;
+        self.memory.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.refuse(Mood::RefusesSyncs)?;
-        self.refuse(Mood::RefusesWrites)?;
-        let hung = self.0.hung.lock().expect("no holder panics");
-        self.0.hanging.store(*hung, SeqCst);
-        drop(self.0.freed.wait_while(hung, |hung| *hung).expect("no holder panics"));
-        self.0.hanging.store(false, SeqCst);
-        self.0.memory.sync_data()
+        self.disk.refuse(Mood::RefusesSyncs)?;
+        self.disk.refuse(Mood::RefusesWrites)?;
+        if self.is_log {
+            self.disk.wait();
+        }
+        self.memory.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.refuse(Mood::RefusesWrites)?;
-        self.0.memory.write(offset, data)
+        self.disk.refuse(Mood::RefusesWrites)?;
+        self.memory.write(offset, data)
     }
 }

@@ -77,7 +77,7 @@ impl Lab {
         let clock = Arc::new(Dial(AtomicI64::new(0)));
         clock.set(secs);
         let (store, ledger) =
-            Store::open_with_backend(disk.clone(), StoreOptions::default()).expect("the store can be opened");
+            Store::open_on(disk.clone(), StoreOptions::default()).expect("the store can be opened");
         let mut options = Options {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             clock_check: Duration::from_millis(5),

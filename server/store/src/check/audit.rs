@@ -1,9 +1,10 @@
 //! The journal in itself: whether batches, events, times and counters go on without gaps.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lessor_ledger::{Change, LeaseId, Owner, PoolName, RequestId, Target, Text};
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 
 use super::Report;
 use crate::codec::Names;
@@ -75,20 +76,28 @@ pub(super) struct Audit {
 
 /// Walks through the journal.
 pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<Audit, Fault> {
-    let mut audit = Audit { first_event: loaded.last.counters.event + 1, ..Audit::default() };
+    let mut audit = Audit { first_event: loaded.tail.last.counters.event + 1, ..Audit::default() };
     let mut names = Names::new();
     let mut before: Option<(PartKey, Header)> = None;
-    for row in txn.open_table(JOURNAL)?.iter()? {
-        let (key, value) = row?;
-        let key = key.value();
-        let part = Part::parse(value.value())?;
+    let mark = loaded.tail.mark.batch;
+    let mut stored = txn.open_table(JOURNAL)?.range(..=(mark, u32::MAX))?;
+    let mut unstored = loaded.tail.segments().flat_map(|segment| &segment.parts);
+    // What the tables lack is in the log, and in the journal too if this is a backup.
+    let mut next = || -> Result<Option<(PartKey, Cow<'_, [u8]>)>, Fault> {
+        if let Some((key, value)) = stored.next().transpose()? {
+            return Ok(Some((key.value(), Cow::Owned(value.value().to_vec()))));
+        }
+        Ok(unstored.next().map(|part| (part.key, Cow::Borrowed(&*part.value))))
+    };
+    while let Some((key, value)) = next()? {
+        let part = Part::parse(&value)?;
         let header = part.header;
         report.journal_parts += 1;
         match before {
             None => first(key, &header, loaded, &mut audit, report),
             Some((last, before)) => follow(key, &header, last, &before, report),
         }
-        let checkpointed = key.0 <= loaded.mark.batch;
+        let checkpointed = key.0 <= mark;
         let mut next_event = header.first_event;
         part.changes(&mut names, |change| {
             if let Change::Event(event) = &change {
@@ -121,11 +130,11 @@ pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Repor
 
 fn first(key: PartKey, header: &Header, loaded: &Loaded, audit: &mut Audit, report: &mut Report) {
     audit.first_event = header.first_event;
-    if key.0 > loaded.mark.batch + 1 {
+    if key.0 > loaded.tail.mark.batch + 1 {
         report.problem(|| {
             format!(
                 "the journal begins with batch {}, but the tables end with batch {}",
-                key.0, loaded.mark.batch
+                key.0, loaded.tail.mark.batch
             )
         });
     }
@@ -154,9 +163,12 @@ fn end(last: Option<(PartKey, Header)>, loaded: &Loaded, report: &mut Report) {
     if header.more {
         report.problem(|| format!("batch {} lacks its end", key.0));
     }
-    if key.0 < loaded.mark.batch {
+    if key.0 < loaded.tail.mark.batch {
         report.problem(|| {
-            format!("the journal ends with batch {}, but the tables with batch {}", key.0, loaded.mark.batch)
+            format!(
+                "the journal ends with batch {}, but the tables with batch {}",
+                key.0, loaded.tail.mark.batch
+            )
         });
     }
     if header.first_event + header.events > header.counters.event + 1 {

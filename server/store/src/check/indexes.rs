@@ -27,7 +27,7 @@ pub(super) fn events(
             report.problem(|| format!("the index of events does not know where event {first} is"));
         }
     }
-    let kept = audit.first_event..=loaded.mark.counters.event;
+    let kept = audit.first_event..=loaded.tail.mark.counters.event;
     for row in parts.range(kept.clone())? {
         let first = row?.0.value();
         if audit.parts.binary_search_by_key(&first, |(first, _)| *first).is_err() {
@@ -49,7 +49,7 @@ pub(super) fn events(
         for id in ids {
             if kept.contains(&id) {
                 found.entry(subject.to_vec()).or_default().add(id);
-            } else if id > loaded.last.counters.event {
+            } else if id > loaded.tail.last.counters.event {
                 report.problem(|| format!("the index of events knows event {id}, which never was"));
             }
         }
@@ -77,7 +77,8 @@ pub(super) fn leases(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report
     for row in txn.open_table(ENDED)?.iter()? {
         let (key, value) = row?;
         let lease = decode::<LeaseRecord<'_>>(value.value(), &mut names).map_err(damaged("ended"))?;
-        if key.value() != lease.id.0 || lease.ended.is_none() || lease.id.0 > loaded.last.counters.lease {
+        if key.value() != lease.id.0 || lease.ended.is_none() || lease.id.0 > loaded.tail.last.counters.lease
+        {
             report.problem(|| format!("lease {} is wrongly among those that ended", key.value()));
         }
         if loaded.ledger.lease(lease.id).is_some() {

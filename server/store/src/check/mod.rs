@@ -5,17 +5,19 @@ mod indexes;
 mod records;
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use lessor_ledger::Settings;
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata, StorageBackend};
 
 use crate::backend::Overlay;
 use crate::error::{Fault, OpenError};
 use crate::home;
 use crate::limits::{CACHE_BYTES, PROBLEMS_MAX};
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, load, read_mark};
 use crate::schema::{self, ENDED, KEYS, MIGRATIONS};
+use crate::wal::{self, Values};
 
 /// What is in a store, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +85,8 @@ pub fn check(path: &Path) -> Result<Report, OpenError> {
     }
     let seed = schema::prepare(&database, MIGRATIONS, || 0)?;
     let txn = database.begin_read().map_err(Fault::from)?;
-    verify(&txn, Settings { seed, ..Settings::default() }, &mut report)?;
+    let log = wal::peek(&open_logs(path)?, schema::read_log(&txn)?, read_mark(&txn)?.batch)?;
+    verify(&txn, log, Settings { seed, ..Settings::default() }, &mut report)?;
     Ok(report)
 }
 
@@ -114,8 +117,26 @@ fn open(path: &Path, report: &mut Report) -> Result<Database, OpenError> {
     Err(OpenError::Foreign { path: path.to_path_buf() })
 }
 
-fn verify(txn: &ReadTransaction, settings: Settings, report: &mut Report) -> Result<(), Fault> {
-    let loaded = load(txn, settings)?;
+/// The files of the write-ahead log that are there.
+fn open_logs(path: &Path) -> Result<Vec<Box<dyn StorageBackend>>, OpenError> {
+    let mut logs: Vec<Box<dyn StorageBackend>> = Vec::new();
+    for log in home::logs(&home::file(path)) {
+        let overlay = match File::open(&log) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            file => file.and_then(Overlay::new).map_err(|cause| OpenError::Io { path: log, cause })?,
+        };
+        logs.push(Box::new(overlay));
+    }
+    Ok(logs)
+}
+
+fn verify(
+    txn: &ReadTransaction,
+    log: Vec<(u64, Values)>,
+    settings: Settings,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let loaded = load(txn, log, settings)?;
     count(txn, &loaded, report)?;
     for violation in loaded.ledger.check() {
         report.problem(|| violation.0);
@@ -127,8 +148,8 @@ fn verify(txn: &ReadTransaction, settings: Settings, report: &mut Report) -> Res
 }
 
 fn count(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<(), Fault> {
-    report.last_batch = loaded.last.batch;
-    report.checkpoint = loaded.mark.batch;
+    report.last_batch = loaded.tail.last.batch;
+    report.checkpoint = loaded.tail.mark.batch;
     report.pools = loaded.ledger.pools().count() as u64;
     report.resources = loaded.ledger.resource_count() as u64;
     report.locks = loaded.ledger.lock_count() as u64;

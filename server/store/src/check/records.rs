@@ -22,7 +22,7 @@ pub(super) fn compare(
     for (record, (batch, change)) in &audit.latest {
         let same = match change {
             Change::Lease(lease) if lease.ended.is_some() => {
-                let stored = *batch > loaded.mark.batch || is_ended(txn, lease)?;
+                let stored = *batch > loaded.tail.mark.batch || is_ended(txn, lease)?;
                 stored && loaded.ledger.lease(lease.id).is_none()
             }
             change => is_current(loaded, record, change),

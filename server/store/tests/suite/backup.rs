@@ -1,6 +1,6 @@
 //! A backup is a store like the one that it is of, at one moment, and never replaces anything.
 
-use lessor_store::{BackupError, EventFilter, Store, check};
+use lessor_store::{BackupError, EventFilter, STORE_FILE, Store, check};
 
 use crate::lab::commands::pools;
 use crate::lab::{Lab, options, show};
@@ -16,11 +16,30 @@ fn a_backup_holds_one_moment_while_commits_go_on() {
     lab.store.reader().backup_to(&copy).unwrap();
     lab.run(20);
     assert_eq!(check(&copy).unwrap().problems, Vec::<String>::new());
+    let others = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(others, 2, "nothing but the data and the copy is left");
     let (store, found) = Store::open(&copy, options()).unwrap();
     assert_eq!(show(&found), ledger);
     assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), events);
-    let others = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(others, 2, "nothing but the data and the copy is left");
+}
+
+#[test]
+fn a_backup_put_in_the_place_of_its_store_does_not_take_the_log_for_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let copy = folder.path().join("copy.redb");
+    let mut lab = Lab::new(Store::open(&data, options()).unwrap(), 4);
+    lab.commit([pools()]).unwrap();
+    lab.run(60);
+    let ledger = show(&lab.ledger);
+    lab.store.reader().backup_to(&copy).unwrap();
+    let commands = lab.random();
+    lab.commit(commands).unwrap();
+    assert_ne!(show(&lab.ledger), ledger);
+    drop(lab);
+    std::fs::rename(&copy, data.join(STORE_FILE)).unwrap();
+    let (_store, found) = Store::open(&data, options()).unwrap();
+    assert_eq!(show(&found), ledger);
 }
 
 #[test]

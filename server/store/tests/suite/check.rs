@@ -1,8 +1,10 @@
 //! The offline check finds what is broken, says what, and finds nothing in a sound store.
 
+use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use lessor_store::{Report, STORE_FILE, Store, check};
+use lessor_store::{Report, STORE_FILE, Store, StoreOptions, check};
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
@@ -33,6 +35,10 @@ fn store(folder: &Path) -> PathBuf {
 fn after(damage: impl FnOnce(&WriteTransaction)) -> Report {
     let folder = tempfile::tempdir().unwrap();
     let file = store(folder.path());
+    // What the tables hold is in the log no more, as far as anybody may rely on it.
+    for n in 0..3 {
+        std::fs::remove_file(file.with_extension(format!("wal-{n}"))).unwrap();
+    }
     let database = Database::open(&file).unwrap();
     let txn = database.begin_write().unwrap();
     damage(&txn);
@@ -54,7 +60,7 @@ fn a_sound_store_is_sound_and_counted() {
     let report = after(|_| {});
     assert_eq!(report.problems, Vec::<String>::new());
     assert!(!report.unclean);
-    assert_eq!((report.schema, report.last_batch, report.checkpoint), (1, 61, 61));
+    assert_eq!((report.schema, report.last_batch, report.checkpoint), (2, 61, 61));
     assert!(report.events > 50 && report.ended > 5 && report.resources >= 10, "{report:?}");
 }
 
@@ -95,6 +101,42 @@ fn a_record_that_is_not_what_the_journal_says_is_found() {
         resources.insert("gpu-1", other.as_slice()).unwrap();
     });
     assert_says(&report, "Resource(\"gpu-1\") is not what batch");
+}
+
+#[test]
+fn a_hole_in_the_log_is_found_and_a_torn_end_is_not_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(Store::open(folder.path(), StoreOptions::default()).unwrap(), 2);
+    lab.commit([pools()]).unwrap();
+    for _ in 0..30 {
+        let commands = lab.random();
+        lab.commit(commands).unwrap();
+    }
+    drop(lab.store);
+    let log = folder.path().join("lessor.wal-0");
+    let sound = std::fs::read(&log).unwrap();
+    let number = |block: &[u8]| u64::from_le_bytes(block[16..24].try_into().unwrap());
+    let salt = |block: &[u8]| u64::from_le_bytes(block[24..32].try_into().unwrap());
+    let blocks: Vec<_> = sound.chunks(4_096).collect();
+    let record = |batch| {
+        let is = |block: &&[u8]| number(block) == batch && salt(block) == salt(blocks[1]);
+        blocks.iter().position(is).expect("every batch is in the log")
+    };
+    let broken = |batch| {
+        let mut bytes = sound.clone();
+        bytes[record(batch) * 4_096 + 40] ^= 1;
+        std::fs::write(&log, bytes).unwrap();
+    };
+    broken(31);
+    let report = check(folder.path()).unwrap();
+    assert_eq!((report.problems, report.last_batch), (Vec::new(), 30));
+    broken(17);
+    let due = "batch 18 is there, but what follows batch 16 is not: restore the files or a backup";
+    let causes = [check(folder.path()).unwrap_err(), Store::open(folder.path(), options()).unwrap_err()];
+    for error in causes {
+        let damage = error.source().and_then(|error| error.source()).expect("an error with causes");
+        assert_eq!(damage.to_string(), due);
+    }
 }
 
 #[test]
@@ -172,15 +214,22 @@ fn a_store_that_was_not_closed_is_checked_without_touching_it() {
     let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 2);
     lab.commit([pools()]).unwrap();
     lab.run(30);
-    // A copy of the file while it is open is what a killed process leaves behind.
-    let copy = folder.path().join("killed.redb");
-    std::fs::copy(folder.path().join(STORE_FILE), &copy).unwrap();
-    let before = std::fs::read(&copy).unwrap();
-    let report = check(&copy).unwrap();
+    // A copy of the files while they are open is what a killed process leaves behind.
+    let copy = tempfile::tempdir().unwrap();
+    let mut before = BTreeMap::new();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let name = file.unwrap().file_name();
+        let bytes = std::fs::read(folder.path().join(&name)).unwrap();
+        std::fs::write(copy.path().join(&name), &bytes).unwrap();
+        before.insert(name, bytes);
+    }
+    let report = check(copy.path()).unwrap();
     assert_eq!(report.problems, Vec::<String>::new());
     assert!(report.unclean);
     assert_eq!(report.last_batch, 31);
-    assert_eq!(std::fs::read(&copy).unwrap(), before);
+    for (name, bytes) in before {
+        assert_eq!(std::fs::read(copy.path().join(&name)).unwrap(), bytes, "{name:?}");
+    }
 }
 
 #[test]
@@ -189,10 +238,10 @@ fn a_newer_store_is_refused_and_nothing_is_no_store() {
     let file = store(folder.path());
     let database = Database::open(&file).unwrap();
     let txn = database.begin_write().unwrap();
-    txn.open_table(META).unwrap().insert("schema", 2_u32.to_be_bytes().as_slice()).unwrap();
+    txn.open_table(META).unwrap().insert("schema", 3_u32.to_be_bytes().as_slice()).unwrap();
     txn.commit().unwrap();
     drop(database);
-    let due = "the store has schema version 2, this lessor knows versions up to 1: use a newer lessor";
+    let due = "the store has schema version 3, this lessor knows versions up to 2: use a newer lessor";
     assert_eq!(check(&file).unwrap_err().to_string(), due);
     assert_eq!(Store::open(&file, options()).unwrap_err().to_string(), due);
     assert!(check(&folder.path().join("nowhere")).is_err());

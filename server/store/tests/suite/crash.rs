@@ -29,7 +29,7 @@ fn survive(seed: u64) {
     let mut dice = Dice::new(!seed);
     let options = options_for(&mut dice);
     let disk = Disk::default();
-    let mut lab = Lab::new(Store::open_with_backend(disk.clone(), options.clone()).unwrap(), seed);
+    let mut lab = Lab::new(Store::open_on(disk.clone(), options.clone()).unwrap(), seed);
     lab.commit([commands::pools()]).unwrap();
     disk.die_in(1 + dice.below(60));
     let in_flight = run_until_dead(&mut lab, &disk);
@@ -37,7 +37,7 @@ fn survive(seed: u64) {
     drop(store);
 
     let found = power_up(&disk, &mut dice, &options);
-    let opened = Store::open_with_backend(found.clone(), options.clone()).unwrap();
+    let opened = Store::open_on(found.clone(), options.clone()).unwrap();
     let found_ledger = show(&opened.1);
     let kept = if found_ledger == show(&ledger) {
         memory
@@ -47,7 +47,7 @@ fn survive(seed: u64) {
         in_flight.memory
     };
     compare_history(&opened.0, &kept, &options.retention);
-    assert_sound(&opened.1, &found.bytes());
+    assert_sound(&opened.1, &found);
 
     let mut lab = Lab::new(opened, seed + 1);
     lab.now = lab.ledger.now();
@@ -55,12 +55,12 @@ fn survive(seed: u64) {
     lab.run(10);
     compare_history(&lab.store, &lab.memory, &options.retention);
     lab.store.close().unwrap();
-    assert_sound(&lab.ledger, &found.bytes());
+    assert_sound(&lab.ledger, &found);
 }
 
 fn options_for(dice: &mut Dice) -> StoreOptions {
     let mut options = options();
-    options.generation_records = 1 + usize::try_from(dice.below(120)).unwrap();
+    options.generation_changes = 1 + usize::try_from(dice.below(120)).unwrap();
     if dice.once_in(2) {
         options.retention = Retention { events: dice.below(60), ..Retention::default() };
     }
@@ -81,7 +81,7 @@ fn run_until_dead(lab: &mut Lab, disk: &Disk) -> Option<InFlight> {
         }
         lab.ledger = next;
         lab.memory.note(&changes);
-        if lab.dice.once_in(3) && lab.store.checkpoint_some().is_err() {
+        if lab.dice.once_in(3) && lab.store.tend().is_err() {
             assert!(disk.is_dead(), "a checkpoint fails only when the disk does");
             return None;
         }
@@ -93,7 +93,7 @@ fn power_up(disk: &Disk, dice: &mut Dice, options: &StoreOptions) -> Disk {
     let mut found = disk.found(*dice.pick(&[Loss::All, Loss::None, Loss::Torn, Loss::Torn]), dice);
     while dice.once_in(3) {
         found.die_in(1 + dice.below(3));
-        drop(Store::open_with_backend(found.clone(), options.clone()));
+        drop(Store::open_on(found.clone(), options.clone()));
         found = found.found(*dice.pick(&[Loss::All, Loss::None, Loss::Torn]), dice);
     }
     found
@@ -117,14 +117,18 @@ fn compare_history(store: &Store, kept: &Memory, retention: &Retention) {
     }
 }
 
-fn assert_sound(ledger: &Ledger, bytes: &[u8]) {
+fn assert_sound(ledger: &Ledger, disk: &Disk) {
     assert_eq!(ledger.check(), []);
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("crashed.redb");
-    std::fs::write(&file, bytes).unwrap();
-    let report = check(&file).unwrap();
+    let files = disk.files();
+    for (name, bytes) in &files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let report = check(folder.path()).unwrap();
     assert!(report.is_sound(), "{:#?}", report.problems);
-    assert_eq!(std::fs::read(&file).unwrap(), bytes, "a check writes nothing");
+    for (name, bytes) in &files {
+        assert_eq!(&std::fs::read(folder.path().join(name)).unwrap(), bytes, "a check writes nothing");
+    }
 }
 
 #[test]
@@ -133,10 +137,10 @@ fn a_crash_while_the_store_is_made_leaves_none_or_an_empty_one() {
         let mut dice = Dice::new(seed);
         let disk = Disk::default();
         disk.die_in(1 + seed % 6);
-        let made = Store::open_with_backend(disk.clone(), options());
+        let made = Store::open_on(disk.clone(), options());
         drop(made);
         let found = disk.found(*dice.pick(&[Loss::All, Loss::None, Loss::Torn]), &mut dice);
-        match Store::open_with_backend(found, options()) {
+        match Store::open_on(found, options()) {
             Ok((_, ledger)) => assert_eq!(ledger.counters(), lessor_ledger::Counters::default()),
             // Nothing was ever acknowledged, and the file says so instead of posing as a store.
             Err(OpenError::Fault(_)) => {}
@@ -148,7 +152,7 @@ fn a_crash_while_the_store_is_made_leaves_none_or_an_empty_one() {
 #[test]
 fn a_failed_store_reopens_with_everything_acknowledged_and_the_same_readers() {
     let disk = Disk::default();
-    let mut lab = Lab::new(Store::open_with_backend(disk.clone(), options()).unwrap(), 3);
+    let mut lab = Lab::new(Store::open_on(disk.clone(), options()).unwrap(), 3);
     lab.commit([commands::pools()]).unwrap();
     lab.run(20);
     let reader = lab.store.reader();

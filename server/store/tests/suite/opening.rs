@@ -67,7 +67,7 @@ fn time_and_counters_outlive_everything_that_had_them() {
     let counters = Counters { lease: 70, request: 80, event: 90 };
     let at = Time::from_millis(5);
     let (mut store, _) = Store::open(folder.path(), options()).unwrap();
-    store.commit(&Batch { number: 1, at, counters, changes: &[] }).unwrap();
+    store.commit(Batch { number: 1, at, counters, changes: [].into() }).unwrap();
     drop(store);
     let (_store, ledger) = Store::open(folder.path(), options()).unwrap();
     assert_eq!((ledger.counters(), ledger.now()), (counters, at));
@@ -78,7 +78,7 @@ fn a_batch_out_of_order_is_refused_and_harmless() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, ledger) = Store::open(folder.path(), options()).unwrap();
     let commit = |store: &mut Store, ledger: &Ledger, number| {
-        store.commit(&Batch { number, at: Time::ZERO, counters: ledger.counters(), changes: &[] })
+        store.commit(Batch { number, at: Time::ZERO, counters: ledger.counters(), changes: [].into() })
     };
     let error = commit(&mut store, &ledger, 2).unwrap_err();
     assert!(matches!(error, CommitError::Order { expected: 1, given: 2 }), "{error}");

@@ -1,9 +1,11 @@
 //! A disk that loses power: at the N-th sync everything stops, and what was not synced by then is lost, kept or
 //! torn.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use lessor_store::Volume;
 use redb::StorageBackend;
 
 use super::dice::Dice;
@@ -22,21 +24,34 @@ pub(crate) enum Loss {
     Torn,
 }
 
+/// Files that lose power together. Syncs are counted over all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk(Arc<Mutex<Content>>);
 
 #[derive(Debug, Default)]
 struct Content {
+    files: BTreeMap<String, FileContent>,
+    syncs: u64,
+    /// The sync during which the power goes.
+    dies_at: Option<u64>,
+    dead: bool,
+}
+
+#[derive(Debug, Default)]
+struct FileContent {
     /// What the program sees.
     live: Vec<u8>,
     /// What is on the disk for sure.
     durable: Vec<u8>,
     /// What was done since the last sync.
     pending: Vec<Op>,
-    syncs: u64,
-    /// The sync during which the power goes.
-    dies_at: Option<u64>,
-    dead: bool,
+}
+
+/// One file of a disk, opened.
+#[derive(Debug)]
+struct DiskFile {
+    disk: Disk,
+    name: String,
 }
 
 #[derive(Clone, Debug)]
@@ -100,21 +115,25 @@ impl Disk {
     /// What is found on the disk when the power is back.
     pub(crate) fn found(&self, loss: Loss, dice: &mut Dice) -> Self {
         let content = self.content();
-        let mut bytes = content.durable.clone();
-        for op in &content.pending {
-            match loss {
-                Loss::All => {}
-                Loss::None => op.apply(&mut bytes),
-                Loss::Torn => op.tear(&mut bytes, dice),
+        let mut files = BTreeMap::new();
+        for (name, file) in &content.files {
+            let mut bytes = file.durable.clone();
+            for op in &file.pending {
+                match loss {
+                    Loss::All => {}
+                    Loss::None => op.apply(&mut bytes),
+                    Loss::Torn => op.tear(&mut bytes, dice),
+                }
             }
+            let file = FileContent { live: bytes.clone(), durable: bytes, pending: Vec::new() };
+            files.insert(name.clone(), file);
         }
-        let found = Content { live: bytes.clone(), durable: bytes, ..Content::default() };
-        Self(Arc::new(Mutex::new(found)))
+        Self(Arc::new(Mutex::new(Content { files, ..Content::default() })))
     }
 
-    /// Everything that the program sees, e.g. to make a file of it.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.content().live.clone()
+    /// Everything that the program sees, by the names of the files, e.g. to make real files of it.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        self.content().files.iter().map(|(name, file)| (name.clone(), file.live.clone())).collect()
     }
 }
 
@@ -122,29 +141,37 @@ fn dead<T>() -> io::Result<T> {
     Err(io::Error::other("the power is gone"))
 }
 
-impl StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        let content = self.content();
-        if content.dead { dead() } else { Ok(content.live.len() as u64) }
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let content = self.content();
+impl Volume for Disk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageBackend>> {
+        let mut content = self.content();
         if content.dead {
             return dead();
         }
+        content.files.entry(name.to_owned()).or_default();
+        Ok(Box::new(DiskFile { disk: self.clone(), name: name.to_owned() }))
+    }
+}
+
+impl StorageBackend for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        self.with(|file| Ok(file.live.len() as u64))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
-        let bytes = content.live.get(offset..offset + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(bytes);
-        Ok(())
+        self.with(|file| {
+            let bytes = file.live.get(offset..offset + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            out.copy_from_slice(bytes);
+            Ok(())
+        })
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.content().run(Op::Resize(usize::try_from(len).unwrap()))
+        self.run(Op::Resize(usize::try_from(len).unwrap()))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut content = self.content();
+        let mut content = self.disk.content();
         if content.dead {
             return dead();
         }
@@ -153,7 +180,8 @@ impl StorageBackend for Disk {
             content.dead = true;
             return dead();
         }
-        let Content { durable, pending, .. } = &mut *content;
+        let file = content.files.get_mut(&self.name).unwrap();
+        let FileContent { durable, pending, .. } = file;
         for op in pending.drain(..) {
             op.apply(durable);
         }
@@ -161,17 +189,21 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.content().run(Op::Write(usize::try_from(offset).unwrap(), data.to_vec()))
+        self.run(Op::Write(usize::try_from(offset).unwrap(), data.to_vec()))
     }
 }
 
-impl Content {
-    fn run(&mut self, op: Op) -> io::Result<()> {
-        if self.dead {
-            return dead();
-        }
-        op.apply(&mut self.live);
-        self.pending.push(op);
-        Ok(())
+impl DiskFile {
+    fn with<T>(&self, act: impl FnOnce(&mut FileContent) -> io::Result<T>) -> io::Result<T> {
+        let mut content = self.disk.content();
+        if content.dead { dead() } else { act(content.files.get_mut(&self.name).unwrap()) }
+    }
+
+    fn run(&self, op: Op) -> io::Result<()> {
+        self.with(|file| {
+            op.apply(&mut file.live);
+            file.pending.push(op);
+            Ok(())
+        })
     }
 }

@@ -16,7 +16,7 @@ pub(crate) const START: Time = Time::from_nanos(1_750_000_000_000_000_000);
 pub(crate) fn options() -> StoreOptions {
     StoreOptions {
         seed: Some(7),
-        generation_records: 64,
+        generation_changes: 64,
         cache_bytes: 1024 * 1024,
         ..StoreOptions::default()
     }
@@ -77,7 +77,12 @@ impl Lab {
 
     pub(crate) fn write(&mut self, next: &Ledger, changes: &[Change]) -> Result<(), CommitError> {
         let number = self.store.last_batch() + 1;
-        self.store.commit(&Batch { number, at: next.now(), counters: next.counters(), changes })
+        self.store.commit(Batch {
+            number,
+            at: next.now(),
+            counters: next.counters(),
+            changes: changes.into(),
+        })
     }
 
     /// A batch of up to four random commands, a little later than the one before.
@@ -94,7 +99,7 @@ impl Lab {
             let commands = self.random();
             self.commit(commands).unwrap();
             if self.dice.once_in(4) {
-                self.store.checkpoint_some().unwrap();
+                self.store.tend().unwrap();
             }
         }
     }
