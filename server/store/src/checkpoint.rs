@@ -99,7 +99,7 @@ impl Rows {
     pub(crate) fn write(self, txn: &WriteTransaction, stop: &AtomicBool) -> Result<(), Fault> {
         let mut pen = Pen { txn, stop, rows: 0, scratch: Vec::new() };
         pen.postings(self.postings)?;
-        pen.ended(self.ended)?;
+        pen.ended(&self.ended)?;
         pen.records(POOLS, self.pools, text, |it, out| encode::<PoolRecord<'_>>(it, out))?;
         pen.records(RESOURCES, self.resources, text, |it, out| encode::<ResourceRecord<'_>>(it, out))?;
         pen.records(LOCKS, self.locks, text, |it, out| encode::<LockRecord<'_>>(it, out))?;
@@ -164,11 +164,11 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn ended(&mut self, ended: BTreeMap<LeaseId, Arc<Lease>>) -> Result<(), Fault> {
+    fn ended(&mut self, ended: &BTreeMap<LeaseId, Arc<Lease>>) -> Result<(), Fault> {
         let mut leases = self.txn.open_table(ENDED)?;
         let mut targets = Vec::with_capacity(ended.len());
         let mut owners = Vec::with_capacity(ended.len());
-        for (id, lease) in &ended {
+        for (id, lease) in ended {
             self.scratch.clear();
             encode::<LeaseRecord<'_>>(lease, &mut self.scratch);
             leases.insert(id.0, self.scratch.as_slice())?;

@@ -74,6 +74,9 @@ pub(super) struct Audit {
     pub(super) first_event: u64,
 }
 
+/// A part and where it stands.
+type Row<'a> = (PartKey, Cow<'a, [u8]>);
+
 /// Walks through the journal.
 pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<Audit, Fault> {
     let mut audit = Audit { first_event: loaded.tail.last.counters.event + 1, ..Audit::default() };
@@ -83,7 +86,7 @@ pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Repor
     let mut stored = txn.open_table(JOURNAL)?.range(..=(mark, u32::MAX))?;
     let mut unstored = loaded.tail.segments().flat_map(|segment| &segment.parts);
     // What the tables lack is in the log, and in the journal too if this is a backup.
-    let mut next = || -> Result<Option<(PartKey, Cow<'_, [u8]>)>, Fault> {
+    let mut next = || -> Result<Option<Row<'_>>, Fault> {
         if let Some((key, value)) = stored.next().transpose()? {
             return Ok(Some((key.value(), Cow::Owned(value.value().to_vec()))));
         }
