@@ -18,8 +18,8 @@ use crate::schema::{
 };
 use crate::tail::Tail;
 
-/// Copies what `txn` sees, and the batches of `tail`, into a new file. It gets its name last, when all of it is durable, and never takes the
-/// name of another file.
+/// Copies what `txn` sees, and the batches of `tail`, into a new file. It gets its name last, when all of it is
+/// durable, and never takes the name of another file.
 pub(crate) fn write(txn: &ReadTransaction, tail: &Tail, path: &Path) -> Result<(), BackupError> {
     if path.exists() {
         return Err(BackupError::Exists { path: path.to_path_buf() });

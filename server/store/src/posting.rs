@@ -1,10 +1,8 @@
 //! The index of events by subject: which events are about this target, this lease, of this kind.
 //!
 //! A row holds up to [`POSTING_IDS_MAX`] event numbers of one subject: the first one in the key, the further ones
-//! in the value as differences (CBOR numbers). The rows of a subject follow each other without overlap. A generation
-//! of the checkpoint writes all its events on a subject at once, so a busy target costs a row per generation, not
-//! one per event. Writing the same generation again after a crash, perhaps with more events at its end, makes rows
-//! with the same keys, because a generation always begins right after the mark.
+//! in the value as differences (CBOR numbers). The rows of a subject follow each other without overlap. A checkpoint
+//! writes all its events on a subject at once, so a busy target costs a row per checkpoint, not one per event.
 
 use lessor_ledger::{Event, EventKind, LeaseId, Target};
 use minicbor::Decoder;

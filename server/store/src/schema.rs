@@ -16,7 +16,7 @@ pub const SCHEMA_VERSION: u32 = 2;
 
 /// Rows of which there is one each: see the `META_…` keys.
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-/// (batch, part) → what happened: durability, replay tail and event log in one.
+/// (batch, part) → what happened: the event log. In a backup also the batches that the tables lack.
 pub(crate) const JOURNAL: TableDefinition<'_, PartKey, &[u8]> = TableDefinition::new("journal");
 /// Name → pool.
 pub(crate) const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
@@ -51,7 +51,7 @@ const META_SCHEMA: &str = "schema";
 /// The seed, as a CBOR number.
 const META_SEED: &str = "seed";
 /// Which files of the write-ahead log belong to these tables, as a CBOR number. A backup gets one of its own.
-pub(crate) const META_LOG: &str = "log";
+const META_LOG: &str = "log";
 /// How far the tables are complete: see [`crate::journal::Mark`].
 pub(crate) const META_MARK: &str = "mark";
 
@@ -59,12 +59,9 @@ pub(crate) const META_MARK: &str = "mark";
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The step at index `n` leads from version `n + 1` to `n + 2`.
-pub(crate) const MIGRATIONS: &[Step] = &[add_log];
-
+///
 /// Version 2 has a write-ahead log. What the journal of version 1 holds after the mark is still read from there.
-fn add_log(txn: &WriteTransaction) -> Result<(), Fault> {
-    draw_log(txn)
-}
+pub(crate) const MIGRATIONS: &[Step] = &[draw_log];
 
 /// Makes the tables ones that no write-ahead log belongs to yet.
 pub(crate) fn draw_log(txn: &WriteTransaction) -> Result<(), Fault> {

@@ -218,9 +218,7 @@ impl Store {
 
     fn write_batch(&mut self, batch: Batch) -> Result<(), Fault> {
         self.look()?;
-        while self.fresh >= self.options.generation_changes.saturating_mul(GENERATIONS_AHEAD_MAX)
-            && self.checkpointer.is_running()
-        {
+        if self.fresh >= self.options.generation_changes.saturating_mul(GENERATIONS_AHEAD_MAX) {
             let done = self.checkpointer.wait(Duration::MAX);
             self.take(done)?;
         }

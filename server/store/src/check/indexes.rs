@@ -13,8 +13,7 @@ use crate::posting;
 use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, POSTINGS};
 
 /// The index of parts and the index of subjects must say what the checkpointed part of the journal says. They may say
-/// more: about later events, when a generation is half written, and about earlier ones, when a row of the index
-/// outlives the first of its events.
+/// more about earlier events, when a row of the index outlives the first of its events.
 pub(super) fn events(
     txn: &ReadTransaction,
     loaded: &Loaded,
