@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,9 +24,19 @@ const (
 	readyBound = 30 * time.Second
 	// How long a server may take to leave after SIGTERM; it promises 10 s.
 	stopBound = 15 * time.Second
-	// How many free ports to try: between finding one and using it, somebody else may take it.
-	portTries = 5
+	// How many ports to try; one that another program listens on is passed over.
+	portTries = 20
+	// The first port of the suite's servers. It and those that follow lie below 32768, where Linux begins to give out
+	// ports by itself, so that no connection and no listener on port 0 takes one while its server is being restarted.
+	firstPort = 21000
 )
+
+// lastPort is the port that was given out last. Every server of this run has a port of its own, also after its end:
+// a test that polls a server cannot meet another test's server in its place.
+var lastPort atomic.Int32
+
+// init starts each run of the suite at another port, for two runs on one machine.
+func init() { lastPort.Store(firstPort + int32(os.Getpid()%1000)*10) }
 
 // server is one running lessor.
 type server struct {
@@ -76,7 +86,7 @@ func startLessor(t *testing.T, pools string) *server {
 	})
 	var err error
 	for range portTries {
-		s.addr = freeAddr(t)
+		s.addr = fmt.Sprintf("127.0.0.1:%d", lastPort.Add(1))
 		s.URL = "http://" + s.addr
 		if err = s.start(lessorBin(t)); err == nil {
 			return s
@@ -127,10 +137,22 @@ func (s *server) awaitReady() error {
 		_, _ = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()
 		if response.StatusCode == http.StatusOK {
-			return nil
+			return s.stillThere()
 		}
 	}
 	return fmt.Errorf("not ready within %v", readyBound)
+}
+
+// stillThere tells an answer of this server from one of a program that held the port before it.
+func (s *server) stillThere() error {
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(log, []byte("lessor is ready on "+s.URL)) {
+		return errors.New("somebody else answers on " + s.addr)
+	}
+	return nil
 }
 
 // stop asks the process to leave, and makes it leave if it does not.
@@ -171,17 +193,6 @@ func (s *server) tail() string {
 	}
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-40):], []byte("\n")))
-}
-
-// freeAddr finds a loopback address that nobody listens on right now.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // cleanEnv is the environment without settings that are meant for another lessor.
