@@ -19,6 +19,13 @@ pub(crate) const BACKLOG: u32 = 4_096;
 /// Longer than the pauses of a client that polls every 3 s with jitter, or renews a lease every 20 s.
 pub(crate) const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 
+/// How long a connection may be still before the system asks whether the peer is there: half of Boskos' request TTL,
+/// so that a held request does not wait much longer for somebody who is gone than a polled one.
+pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+/// Pause between two such questions. How many go unanswered before it gives up is the system's to say (Linux: 9).
+pub(crate) const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+
 /// Largest head of a request, in bytes: twice the 32 KiB that a URL and a cookie jar may reach behind proxies.
 /// The number of header lines is bounded too, by hyper's own 100.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;

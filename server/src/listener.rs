@@ -9,12 +9,13 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX};
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX, KEEPALIVE_AFTER, KEEPALIVE_EVERY};
 
 /// What one connection too many is told, before it has said anything: a problem like the API's.
 fn too_many(places: usize) -> String {
@@ -86,6 +87,8 @@ pub(crate) async fn serve(
 async fn connection(stream: TcpStream, service: TowerToHyperService<Router>, stop: CancellationToken) {
     // Without it an answer may wait for the acknowledgement of the one before. A failure costs only speed.
     let _ = stream.set_nodelay(true);
+    // A failure costs only what the probes are for.
+    let _ = probe(&stream);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
@@ -106,6 +109,13 @@ async fn connection(stream: TcpStream, service: TowerToHyperService<Router>, sto
     }
 }
 
+/// Has the system ask from time to time whether the peer is there: one that vanished says no goodbye, and a held
+/// request of its would keep its place in line.
+fn probe(stream: &TcpStream) -> io::Result<()> {
+    let probes = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
+
 /// Waits a little if accepting failed for lack of something, and not at all if only that one connection is gone.
 async fn refused(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
@@ -120,6 +130,19 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_system_asks_whether_a_silent_peer_is_there() {
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (stream, _) = accepted.expect("it listens");
+        probe(&stream).expect("the system can");
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("it can be asked"));
+        assert_eq!(socket.tcp_keepalive_time().expect("it can be asked"), KEEPALIVE_AFTER);
+        drop(client);
+    }
 
     #[tokio::test]
     async fn one_connection_too_many_is_told_so() {

@@ -8,6 +8,7 @@ use lessor_api::{App, Hosts, Inputs};
 use lessor_control::{PoolsStatus, Reloader};
 use lessor_keeper::{Keeper, Options, Stopper};
 use lessor_store::{Store, StoreOptions};
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -139,6 +140,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     let serving = listener::serve(listener, router, places, stop.clone(), connections.clone());
     let serving = tokio::spawn(serving);
     announce(address);
+    tell_manager(&[NotifyState::Ready]);
     let died = loop {
         tokio::select! {
             wish = signals.next() => match (wish, &reloader) {
@@ -152,6 +154,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
             () = stopper.ended() => break true,
         }
     };
+    tell_manager(&[NotifyState::Stopping]);
     stop.cancel();
     drop(reloader);
     if died {
@@ -206,6 +209,13 @@ fn announce(address: SocketAddr) {
     let _ = writeln!(out, "lessor is ready on http://{address}");
     let _ = out.flush();
     tracing::info!(%address, "ready");
+}
+
+/// Tells the service manager, if one listens (`NOTIFY_SOCKET`).
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
 }
 
 /// Lets the process have as many files open as the system allows, up to what its bounds can use. Returns how many

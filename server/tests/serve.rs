@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -116,6 +117,28 @@ fn it_starts_without_anything_and_stops_when_told() {
     let mut rest = String::new();
     server.out.read_to_string(&mut rest).expect("its output can be read");
     assert_eq!(rest, "", "one line is all that it says");
+}
+
+#[test]
+fn the_service_manager_is_told_of_ready_and_stopping() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let manager = UnixDatagram::bind(folder.path().join("notify")).expect("a socket can be made");
+    manager.set_read_timeout(Some(SOON)).expect("a timeout can be set");
+    let told = || {
+        let mut text = [0; 64];
+        let length = manager.recv(&mut text).expect("something is told");
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let mut command = lessor();
+    command.args(["serve", "--data", "data", "--listen", "127.0.0.1:0"]).current_dir(folder.path());
+    command.env("NOTIFY_SOCKET", folder.path().join("notify"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the server can be started");
+    assert_eq!(told().trim(), "READY=1");
+    let done = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(done.expect("kill can be run").success());
+    assert_eq!(told().trim(), "STOPPING=1");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `/healthz` and `/readyz`: for whoever restarts the process, and for whoever sends it work.
 
+use std::fmt::Write as _;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,10 +23,19 @@ pub(crate) struct ReadyQuery {
 
 struct Check {
     name: &'static str,
-    /// What is wrong.
-    trouble: Option<String>,
-    /// Whether the server should get no work while this is wrong.
-    fatal: bool,
+    finding: Finding,
+}
+
+/// What a check found.
+enum Finding {
+    /// All is well; in words.
+    Well(&'static str),
+    /// Nothing is wrong, but whoever looks may want to know.
+    Odd(String),
+    /// Something is wrong, and the server serves all the same.
+    Wrong(String),
+    /// The server should get no work while this is so.
+    Fatal(String),
 }
 
 /// `GET /healthz`: the process answers.
@@ -35,7 +46,8 @@ pub(crate) async fn alive() -> Response {
     (PLAIN, "OK").into_response()
 }
 
-/// `GET /readyz`: whether the server takes work. With `verbose` says why not, and what else is wrong.
+/// `GET /readyz`: whether the server takes work. With `verbose` says why not, and what else is wrong (`[-]`) or odd
+/// (`[!]`).
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     params(("verbose" = Option<String>, Query, description = "List every check, one on a line")),
     responses(
@@ -45,17 +57,18 @@ pub(crate) async fn alive() -> Response {
 )]
 pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery>) -> Response {
     let checks = checks(&app);
-    let ready = !checks.iter().any(|check| check.fatal && check.trouble.is_some());
+    let ready = !checks.iter().any(|check| matches!(check.finding, Finding::Fatal(_)));
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut text = String::new();
-    for check in
-        checks.iter().filter(|check| query.verbose.is_some() || check.fatal && check.trouble.is_some())
-    {
-        let line = match &check.trouble {
-            None => format!("[+] {}: ok\n", check.name),
-            Some(trouble) => format!("[-] {}: {trouble}\n", check.name),
+    for Check { name, finding } in &checks {
+        let (mark, what) = match finding {
+            Finding::Fatal(what) => ("[-]", what.as_str()),
+            _ if query.verbose.is_none() => continue,
+            Finding::Wrong(what) => ("[-]", what.as_str()),
+            Finding::Odd(what) => ("[!]", what.as_str()),
+            Finding::Well(what) => ("[+]", *what),
         };
-        text.push_str(&line);
+        let _ = writeln!(text, "{mark} {name}: {what}");
     }
     text.push_str(if ready { "OK" } else { "not ready" });
     (status, PLAIN, text).into_response()
@@ -63,17 +76,30 @@ pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery
 
 fn checks(app: &App) -> [Check; 3] {
     let store = match app.keeper.health() {
-        Health::Writable => None,
-        Health::ReadOnly(reason) => Some(format!("takes no writes: {reason}")),
-        Health::Stopped => Some("stopped".to_owned()),
+        Health::Writable => Finding::Well("ok"),
+        Health::ReadOnly(reason) => Finding::Fatal(format!("takes no writes: {reason}")),
+        Health::Stopped => Finding::Fatal("stopped".to_owned()),
     };
-    let stopping = app.shutdown.is_cancelled().then(|| "the server is going down".to_owned());
-    let pools = pools_trouble(app);
+    let serving = if app.shutdown.is_cancelled() {
+        Finding::Fatal("the server is going down".to_owned())
+    } else {
+        Finding::Well("ok")
+    };
     [
-        Check { name: "store", trouble: store, fatal: true },
-        Check { name: "serving", trouble: stopping, fatal: true },
-        Check { name: "pools file", trouble: pools, fatal: false },
+        Check { name: "store", finding: store },
+        Check { name: "serving", finding: serving },
+        Check { name: "pools file", finding: pools_file(app) },
     ]
+}
+
+fn pools_file(app: &App) -> Finding {
+    let status = app.pools.borrow();
+    match (&status.error, &status.warning) {
+        (Some(error), _) => Finding::Wrong(error.to_string()),
+        (None, Some(warning)) => Finding::Odd(format!("{warning}; the pools stay as they are")),
+        (None, None) if status.path.is_none() => Finding::Well("none, pools come and go over the API"),
+        (None, None) => Finding::Well("ok"),
+    }
 }
 
 /// What is wrong or odd about the pools file.

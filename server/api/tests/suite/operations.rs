@@ -24,6 +24,16 @@ async fn readiness_lists_what_is_wrong_and_a_bad_pools_file_is_not_fatal() {
     let verbose = lab.get("/readyz?verbose").await;
     assert_eq!(verbose.status, 200);
     assert_eq!(verbose.text, "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\nOK");
+    let last = async || lab.get("/readyz?verbose").await.text.lines().nth(2).map(str::to_owned);
+    let path = Some("pools.yaml".into());
+    let warning = Some("it declares nothing".into());
+    lab.pools.send_replace(PoolsStatus { path, warning, ..PoolsStatus::default() });
+    let empty = "[!] pools file: it declares nothing; the pools stay as they are";
+    assert_eq!(last().await.as_deref(), Some(empty));
+    lab.pools.send_replace(PoolsStatus { path: Some("pools.yaml".into()), ..PoolsStatus::default() });
+    assert_eq!(last().await.as_deref(), Some("[+] pools file: ok"));
+    lab.pools.send_replace(PoolsStatus::default());
+    assert_eq!(last().await.as_deref(), Some("[+] pools file: none, pools come and go over the API"));
     lab.shutdown.cancel();
     let stopping = lab.get("/readyz").await;
     assert_eq!(stopping.status, 503);
