@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 800;
 
 /// The crates in the order of the layers: each may depend on those before it.
-const LAYERS: [(&str, &str); 8] = [
+const LAYERS: [(&str, &str); 9] = [
     ("lessor-ledger", "server/ledger"),
     ("lessor-store", "server/store"),
     ("lessor-keeper", "server/keeper"),
     ("lessor-control", "server/control"),
+    ("lessor-plugins", "server/plugins"),
     ("lessor-web", "web"),
     ("lessor-api", "server/api"),
     ("lessor", "server"),

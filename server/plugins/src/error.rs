@@ -1,0 +1,147 @@
+//! Why the host does not start, and why a component is refused.
+
+use std::path::PathBuf;
+
+use crate::Kind;
+
+/// Why there is no plugin host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The folder of the cache cannot be used.
+    #[error("the folder {} for compiled plugins cannot be used", folder.display())]
+    Cache {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody else could change what lies in the folder, and it is run without another look.
+    #[error("the folder {} for compiled plugins must belong to the server's user, with mode 0700", folder.display())]
+    CacheNotPrivate {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// The engine does not start.
+    #[error("the engine for plugins does not start: {0}")]
+    Engine(String),
+    /// There is no thread for the clock of the engine.
+    #[error("the thread for the clock of plugins does not start")]
+    Ticker(#[source] std::io::Error),
+    /// There is no HTTP client for the plugins' endpoints.
+    #[error("the HTTP client for plugins does not start: {0}")]
+    Http(String),
+}
+
+/// Why a component does not fit: all reasons that were found, not only the first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plugin {name} does not fit: {}", spell(.misfits))]
+pub struct Unfit {
+    /// The name of the plugin.
+    pub name: String,
+    /// The reasons, at least one.
+    pub misfits: Vec<Misfit>,
+}
+
+impl Unfit {
+    pub(crate) fn one(name: &str, misfit: Misfit) -> Self {
+        Self { name: name.to_owned(), misfits: vec![misfit] }
+    }
+
+    /// The grants that are missing, by the names of the fields of [`Grants`](crate::Grants).
+    #[must_use]
+    pub fn missing_grants(&self) -> Vec<&'static str> {
+        let grants = self.misfits.iter().filter_map(|misfit| match misfit {
+            Misfit::NotGranted { grant, .. } => Some(*grant),
+            _ => None,
+        });
+        grants.collect()
+    }
+}
+
+fn spell(misfits: &[Misfit]) -> String {
+    misfits.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// One reason why a component does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// The name is no name.
+    #[error(
+        "a name has 1 to 64 of A-Z, a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit"
+    )]
+    Name,
+    /// A limit is out of its range.
+    #[error("the limit {limit} is {value}: it must be {least} to {most}")]
+    Limit {
+        /// Which limit.
+        limit: &'static str,
+        /// What was asked for.
+        value: u64,
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// The settings are not an object, or too large.
+    #[error("settings are a JSON object of at most 1 MiB")]
+    Settings,
+    /// An endpoint cannot be used.
+    #[error("the HTTP endpoint {endpoint} cannot be used: {why}")]
+    Endpoint {
+        /// Its name.
+        endpoint: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A secret was granted and has no value.
+    #[error("the secret {0} is granted but not set")]
+    SecretNotSet(String),
+    /// There are too many plugins.
+    #[error("there are {0} plugins already, which is the most: remove one")]
+    TooMany(usize),
+    /// The component is too large.
+    #[error("the component has {bytes} bytes: at most {most} are taken")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// The most.
+        most: usize,
+    },
+    /// It is no component that can be compiled.
+    #[error("it is not a component: {0}")]
+    NotAComponent(String),
+    /// It was built for another version of the contract.
+    #[error("{interface} is of another version of the contract: this server speaks {spoken}")]
+    Contract {
+        /// The interface, with the version that the component names.
+        interface: String,
+        /// What this server speaks.
+        spoken: &'static str,
+    },
+    /// It does not export what its kind must.
+    #[error("it does not export {export}, as a {kind} must")]
+    NotOfKind {
+        /// Its kind.
+        kind: Kind,
+        /// What is missing.
+        export: String,
+    },
+    /// Nothing runs plugins of this kind yet.
+    #[error("this server does not run plugins of the kind {0}")]
+    KindNotRun(Kind),
+    /// It imports what nobody offers.
+    #[error("it imports {0}, which is not offered to plugins")]
+    UnknownImport(String),
+    /// It imports what it was not granted.
+    #[error("it imports {import}: grant it `{grant}`")]
+    NotGranted {
+        /// What it imports.
+        import: String,
+        /// The field of the grants that would allow it.
+        grant: &'static str,
+    },
+    /// An interface has the right name and the wrong shape.
+    #[error("its interfaces are not those of the contract: {0}")]
+    Shape(String),
+}

@@ -1,0 +1,5 @@
+//! What guests may call: one file for each group of interfaces of the contract.
+
+mod ambient;
+mod files;
+mod server;

@@ -1,0 +1,120 @@
+//! `files`: reads regular files below the granted folders.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::contract::files;
+use crate::guest::Guest;
+use crate::limits::FILE_BYTES_MAX;
+
+impl files::Host for Guest {
+    async fn read(&mut self, path: String) -> wasmtime::Result<Result<Vec<u8>, files::FileError>> {
+        self.visit.host_call()?;
+        let roots: Vec<PathBuf> = self.context.files.iter().cloned().collect();
+        // The disk may be slow, and the threads of the runtime are not for waiting.
+        let read = tokio::task::spawn_blocking(move || read(&roots, Path::new(&path))).await;
+        self.visit.waited = true;
+        Ok(read.unwrap_or_else(|_| Err(refusal("failed", "the file could not be read"))))
+    }
+}
+
+/// Reads a file below one of the folders. A link out of the folder is not followed.
+fn read(roots: &[PathBuf], path: &Path) -> Result<Vec<u8>, files::FileError> {
+    let path = std::path::absolute(path).map_err(|error| failed(&error))?;
+    let below = roots.iter().find_map(|root| {
+        let root = std::path::absolute(root).ok()?;
+        path.strip_prefix(&root).ok().map(|rest| (root.clone(), rest.to_owned()))
+    });
+    let Some((root, rest)) = below else {
+        return Err(refusal("not-granted", "the path is below no folder that was granted in `files`"));
+    };
+    let mut file = open_below(&root, &rest)?;
+    let metadata = file.metadata().map_err(|error| failed(&error))?;
+    if !metadata.is_file() {
+        return Err(refusal("not-a-file", "it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    (&mut file).take(FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(|error| failed(&error))?;
+    if content.len() as u64 > FILE_BYTES_MAX {
+        return Err(refusal("too-large", &format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(content)
+}
+
+/// Opens what lies below a folder. The kernel sees to it that no `..` and no link leads out of it, now or later.
+fn open_below(root: &Path, rest: &Path) -> Result<File, files::FileError> {
+    let opened = |error: Errno| match error {
+        Errno::XDEV | Errno::LOOP => refusal("not-granted", "the path leads out of the granted folder"),
+        error => failed(&error.into()),
+    };
+    let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, root, folder, Mode::empty()).map_err(opened)?;
+    // Without waiting: if it is a pipe, nobody may ever write to it.
+    let file = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(&root, rest, file, Mode::empty(), below).map(File::from).map_err(opened)
+}
+
+fn failed(error: &io::Error) -> files::FileError {
+    match error.kind() {
+        io::ErrorKind::NotFound => refusal("not-found", "there is no such file"),
+        io::ErrorKind::PermissionDenied => refusal("not-granted", "the server may not read it"),
+        kind => refusal("failed", &kind.to_string()),
+    }
+}
+
+fn refusal(code: &str, message: &str) -> files::FileError {
+    files::FileError { code: code.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn code(roots: &[PathBuf], path: &Path) -> String {
+        read(roots, path).map_or_else(|error| error.code, |content| String::from_utf8(content).unwrap())
+    }
+
+    #[test]
+    fn only_regular_files_below_a_granted_folder_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (granted, other) = (folder.path().join("granted"), folder.path().join("other"));
+        fs::create_dir(&granted).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::create_dir(granted.join("sub")).unwrap();
+        fs::write(granted.join("hosts"), "inside").unwrap();
+        fs::write(other.join("hosts"), "outside").unwrap();
+        symlink(other.join("hosts"), granted.join("absolute")).unwrap();
+        symlink("../other/hosts", granted.join("relative")).unwrap();
+        symlink("hosts", granted.join("fine")).unwrap();
+        let large = fs::File::create(granted.join("large")).unwrap();
+        large.set_len(FILE_BYTES_MAX + 1).unwrap();
+        let roots = [granted.clone()];
+        let cases = [
+            (granted.join("hosts"), "inside"),
+            (granted.join("fine"), "inside"),
+            (granted.join("sub/../hosts"), "inside"),
+            (granted.join("../granted/hosts"), "not-granted"),
+            (granted.join("none"), "not-found"),
+            (granted.clone(), "not-a-file"),
+            (granted.join("large"), "too-large"),
+            (other.join("hosts"), "not-granted"),
+            (granted.join("../other/hosts"), "not-granted"),
+            (granted.join("absolute"), "not-granted"),
+            (granted.join("relative"), "not-granted"),
+            (PathBuf::from("/etc/passwd"), "not-granted"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(code(&roots, &path), expected, "{}", path.display());
+        }
+        assert_eq!(code(&[], &granted.join("hosts")), "not-granted");
+    }
+}

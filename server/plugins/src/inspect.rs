@@ -1,0 +1,176 @@
+//! Reads from a component what it is: what it imports and exports, and for which contract it was built.
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::Misfit;
+use crate::{Grants, Kind};
+
+/// The package of the contract.
+const PACKAGE: &str = "lessor:plugin/";
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT: &str = "0.1.0";
+
+/// What an interface that a plugin may import needs.
+#[derive(Clone, Copy)]
+enum Need {
+    Nothing,
+    Grant(&'static str, fn(&Grants) -> bool),
+}
+
+/// Every interface that is offered. One that is not here is not linked.
+const OFFERED: [(&str, Need); 9] = [
+    ("types", Need::Nothing),
+    ("log", Need::Nothing),
+    ("settings", Need::Nothing),
+    ("clock", Need::Nothing),
+    ("random", Need::Nothing),
+    ("locker", Need::Grant("locker", |grants| grants.locker)),
+    ("inventory", Need::Grant("inventory", |grants| grants.inventory)),
+    ("secrets", Need::Grant("secrets", |grants| !grants.secrets.is_empty())),
+    ("files", Need::Grant("files", |grants| !grants.files.is_empty())),
+];
+
+/// What a component says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Anatomy {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    /// The version of the contract of its exports.
+    pub(crate) contract: String,
+    pub(crate) wanted: Vec<&'static str>,
+}
+
+/// Reads a component.
+pub(crate) fn read(engine: &Engine, component: &Component) -> Anatomy {
+    let kind = component.component_type();
+    let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let contract =
+        exports.iter().find_map(|name| ours(name)).map_or("none", |(_, version)| version).to_owned();
+    let mut wanted: Vec<&'static str> = imports.iter().filter_map(|name| wanted(name)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    Anatomy { imports, exports, contract, wanted }
+}
+
+impl Anatomy {
+    /// Everything that keeps the component from being used as this kind with these grants.
+    pub(crate) fn misfits(&self, kind: Kind, grants: &Grants) -> Vec<Misfit> {
+        let mut misfits: Vec<Misfit> =
+            self.imports.iter().filter_map(|name| refusal_of_import(name, grants)).collect();
+        let Kind::TargetManager = kind else {
+            misfits.push(Misfit::KindNotRun(kind));
+            return misfits;
+        };
+        match self.exports.iter().find_map(|name| ours(name).filter(|(interface, _)| *interface == "targets"))
+        {
+            Some((_, version)) if compatible(version) => {}
+            Some((interface, version)) => {
+                misfits.push(other_version(&format!("{PACKAGE}{interface}@{version}")));
+            }
+            None => {
+                misfits.push(Misfit::NotOfKind { kind, export: format!("{PACKAGE}targets@{CONTRACT}") });
+            }
+        }
+        misfits
+    }
+
+    /// Whether it imports an interface of the contract.
+    pub(crate) fn has_import(&self, interface: &str) -> bool {
+        self.imports.iter().any(|name| ours(name).is_some_and(|(ours, _)| ours == interface))
+    }
+}
+
+fn refusal_of_import(name: &str, grants: &Grants) -> Option<Misfit> {
+    let Some((interface, version)) = ours(name) else { return Some(Misfit::UnknownImport(name.to_owned())) };
+    if !compatible(version) {
+        return Some(other_version(name));
+    }
+    match OFFERED.iter().find(|(offered, _)| *offered == interface) {
+        None => Some(Misfit::UnknownImport(name.to_owned())),
+        Some((_, Need::Grant(grant, has))) if !has(grants) => {
+            Some(Misfit::NotGranted { import: name.to_owned(), grant })
+        }
+        Some(_) => None,
+    }
+}
+
+/// The grant that an import needs.
+fn wanted(name: &str) -> Option<&'static str> {
+    let (interface, _) = ours(name)?;
+    OFFERED.iter().find(|(offered, _)| *offered == interface).and_then(|(_, need)| match need {
+        Need::Grant(grant, _) => Some(*grant),
+        Need::Nothing => None,
+    })
+}
+
+fn other_version(interface: &str) -> Misfit {
+    Misfit::Contract { interface: interface.to_owned(), spoken: CONTRACT }
+}
+
+/// The interface and the version of a name of our package.
+fn ours(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_prefix(PACKAGE)?;
+    Some(rest.split_once('@').unwrap_or((rest, "none")))
+}
+
+/// Whether a component that was built for a version can run: the first two numbers are the same.
+fn compatible(version: &str) -> bool {
+    let first_two = |version: &str| version.rsplit_once('.').map(|(rest, _)| rest.to_owned());
+    first_two(version).is_some_and(|numbers| first_two(CONTRACT) == Some(numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn anatomy(imports: &[&str], exports: &[&str]) -> Anatomy {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Anatomy {
+            imports: owned(imports),
+            exports: owned(exports),
+            contract: String::new(),
+            wanted: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_told_at_once() {
+        let imports = [
+            "lessor:plugin/log@0.1.0",
+            "lessor:plugin/locker@0.1.0",
+            "lessor:plugin/secrets@0.1.7",
+            "lessor:plugin/dice@0.1.0",
+            "lessor:plugin/clock@0.2.0",
+            "wasi:cli/environment@0.2.3",
+        ];
+        let misfits = anatomy(&imports, &["run"]).misfits(Kind::TargetManager, &Grants::default());
+        let text: Vec<String> = misfits.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "it imports lessor:plugin/locker@0.1.0: grant it `locker`",
+                "it imports lessor:plugin/secrets@0.1.7: grant it `secrets`",
+                "it imports lessor:plugin/dice@0.1.0, which is not offered to plugins",
+                "lessor:plugin/clock@0.2.0 is of another version of the contract: this server speaks 0.1.0",
+                "it imports wasi:cli/environment@0.2.3, which is not offered to plugins",
+                "it does not export lessor:plugin/targets@0.1.0, as a target-manager must",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_granted_fits() {
+        let grants =
+            Grants { locker: true, secrets: BTreeSet::from(["token".to_owned()]), ..Grants::default() };
+        let imports = ["lessor:plugin/locker@0.1.0", "lessor:plugin/secrets@0.1.0"];
+        let fits = anatomy(&imports, &["lessor:plugin/targets@0.1.3"]);
+        assert_eq!(fits.misfits(Kind::TargetManager, &grants), []);
+        let provider = fits.misfits(Kind::Provider, &grants);
+        assert_eq!(provider, [Misfit::KindNotRun(Kind::Provider)]);
+    }
+}

@@ -1,0 +1,39 @@
+//! The plugin host: components come in, calls go in and out, and nothing else does.
+//!
+//! A plugin is a WebAssembly component that was built for the contract in `plugins-sdk/wit`. This crate compiles it, links
+//! it to what its operator granted and to nothing else, and calls it within bounds of processor time, wall-clock time,
+//! memory, output and log. Every call has an instance of its own unless the plugin is `warm`; after anything but a plain
+//! return the instance is thrown away.
+//!
+//! It never decides about leases, knows no HTTP server and keeps no record: what is installed is kept by whoever installs.
+//! Calls run on the runtime of the caller; a guest gives way to other tasks every [`limits::TICK`].
+
+mod cache;
+mod call;
+mod clock;
+mod contract;
+mod engine;
+mod error;
+mod guest;
+mod host;
+mod imports;
+mod inspect;
+pub mod limits;
+mod manager;
+mod plugin;
+mod spec;
+mod status;
+mod text;
+mod version;
+mod visit;
+
+pub use call::{
+    CallError, Inventory, InventoryError, JobCall, Locker, LockerError, NoManager, PoolView, Problem,
+    ResourceQuery, ResourceView, Target,
+};
+pub use error::{HostError, Misfit, Unfit};
+pub use host::{Host, HostOptions, Prepared};
+pub use inspect::CONTRACT;
+pub use manager::{Parameters, TargetManager};
+pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
+pub use status::{PluginStatus, State};

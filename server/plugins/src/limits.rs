@@ -1,0 +1,111 @@
+//! Every bound of the plugin host, with its unit and its reason.
+
+use std::time::Duration;
+
+/// How often the processor budget of running calls is looked at. A guest that never stops keeps a thread of the runtime
+/// from other tasks no longer than this; shorter ticks cost more than they gain (2 % at 1 ms on a loop that does nothing).
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// Most bytes of a component. The largest known are interpreters: Python's has 18 MB.
+pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes of the name of a plugin, which stands in paths and in every line of its log.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Most plugins of one server.
+pub const PLUGINS_MAX: usize = 256;
+
+/// Most calls into all plugins at once: each holds an instance of the pool.
+pub const CALLS_MAX: usize = 64;
+
+/// Most warm instances of all plugins that wait for a call: each holds an instance of the pool.
+pub const WARM_IDLE_MAX: usize = 64;
+
+/// Most calls that one warm instance serves, so that what it leaks does not add up.
+pub const WARM_CALLS_MAX: u32 = 10_000;
+
+/// Most core instances, memories and tables of one component. Components made of Rust have 3, 1 and 2; the
+/// interpreters have up to 3 memories.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 16;
+/// See [`CORE_INSTANCES_MAX`].
+pub(crate) const MEMORIES_MAX: u32 = 3;
+/// See [`CORE_INSTANCES_MAX`].
+pub(crate) const TABLES_MAX: u32 = 8;
+
+/// Most entries of one table of a guest. Rust and interpreters stay below 10,000.
+pub(crate) const TABLE_ENTRIES_MAX: usize = 20_000;
+
+/// The range of a plugin's memory limit, and its default, in bytes. Less than the least holds no program; the most is
+/// what a slot of the pool has room for.
+pub const MEMORY_BYTES: (u64, u64, u64) = (1 << 20, 64 << 20, 256 << 20);
+
+/// The range of the processor time of one call, and its default, in milliseconds.
+pub const CPU_MS: (u64, u64, u64) = (1, 2_000, 60_000);
+
+/// The range of the wall-clock time of one call, and its default, in milliseconds. The default is the acquire timeout of
+/// `ConTest`, above which only a job that says so goes.
+pub const WALL_MS: (u64, u64, u64) = (10, 300_000, 3_600_000);
+
+/// The range of what one call may hand to the server at once, answer or argument, and its default, in bytes as the
+/// server stores them. The default holds the 10,000 targets that an answer may have.
+pub const OUTPUT_BYTES: (u64, u64, u64) = (1 << 10, 8 << 20, 64 << 20);
+
+/// The range of what one call may log, and its default, in bytes.
+pub const LOG_BYTES: (u64, u64, u64) = (0, 64 << 10, 1 << 20);
+
+/// The range of host functions that one call may use, and its default.
+pub const HOST_CALLS: (u64, u64, u64) = (1, 10_000, 1_000_000);
+
+/// The range of calls that wait for their turn at one plugin, and its default.
+pub const MAILBOX: (u64, u64, u64) = (0, 64, 1_024);
+
+/// The range of calls that run at once in one plugin, and its default.
+pub const CONCURRENCY: (u64, u64, u64) = (1, 8, CALLS_MAX as u64);
+
+/// How long checking parameters may take. The contract promises it to be quick.
+pub const VALIDATE_WALL: Duration = Duration::from_secs(5);
+
+/// Most bytes of the parameters of a call, as JSON. Bodies of the API are smaller.
+pub const PARAMETERS_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of the settings of a plugin, as JSON.
+pub const SETTINGS_BYTES_MAX: usize = 1 << 20;
+
+/// Most targets of an answer, and of one call of the locker.
+pub const TARGETS_MAX: usize = 10_000;
+
+/// Most bytes of the name of a target: the ledger's bound.
+pub const TARGET_BYTES_MAX: usize = 512;
+
+/// Most bytes of what a target manager keeps with a target.
+pub const MANAGER_STATE_BYTES_MAX: usize = 64 << 10;
+
+/// Most problems that are kept of a validation.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// Most bytes that are kept of the message of a problem.
+pub const PROBLEM_BYTES_MAX: usize = 1 << 10;
+
+/// Most bytes that are kept of the message of a failure, and of one line of a log.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
+/// Most resources of one answer of the inventory.
+pub const INVENTORY_MAX: u32 = 10_000;
+
+/// Most random bytes that a guest gets at once.
+pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
+
+/// Most bytes of a file that a guest reads.
+pub const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// How often in a row a plugin may end abnormally before it is put in quarantine.
+pub const STRIKES_MAX: u32 = 5;
+
+/// How many of the latest calls the percentiles are made of.
+pub const SAMPLES_MAX: usize = 256;
+
+/// Most files of the cache of compiled components. A file has some 200 kB for a plugin made of Rust, 35 MB for an interpreter.
+pub const CACHE_FILES_MAX: usize = 64;
+
+/// Most frames of a guest's stack that are shown with a trap.
+pub(crate) const FRAMES_MAX: usize = 5;

@@ -1,0 +1,258 @@
+//! Calls into a target manager, and the checks of what it answers.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{CallError, JobCall, Problem, Target};
+use crate::clock::now;
+use crate::contract::types;
+use crate::guest::Visit;
+use crate::limits::{
+    MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX, PROBLEM_BYTES_MAX, PROBLEMS_MAX,
+    TARGET_BYTES_MAX, TARGETS_MAX, VALIDATE_WALL,
+};
+use crate::plugin::Plugin;
+use crate::text;
+use crate::visit::{self, Answer, Bounds, Question, Shared};
+
+/// A target manager to call. A call goes to the version that is current when it begins.
+#[derive(Clone)]
+pub struct TargetManager {
+    plugin: Arc<Plugin>,
+    shared: Arc<Shared>,
+}
+
+/// Parameters of a job: a value, or none if the job has none.
+///
+/// A plugin can tell absent ones from an explicit null.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a>(Option<&'a Value>);
+
+impl<'a> From<&'a Value> for Parameters<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a Value>> for Parameters<'a> {
+    fn from(value: Option<&'a Value>) -> Self {
+        Self(value)
+    }
+}
+
+impl Parameters<'_> {
+    fn text(self) -> Result<String, CallError> {
+        let text = self.0.map(ToString::to_string).unwrap_or_default();
+        if text.len() > PARAMETERS_BYTES_MAX {
+            let message = format!("has {} bytes: at most {PARAMETERS_BYTES_MAX} are taken", text.len());
+            return Err(CallError::Problems(vec![Problem { path: String::new(), message }]));
+        }
+        Ok(text)
+    }
+}
+
+impl TargetManager {
+    pub(crate) fn new(plugin: Arc<Plugin>, shared: Arc<Shared>) -> Self {
+        Self { plugin, shared }
+    }
+
+    /// Asks whether parameters of `acquire` are good. The plugin has 5 s for it, and no locker.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Problems`] is the verdict of the plugin; everything else means that there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing depends on the call.
+    pub async fn validate_acquire(&self, parameters: impl Into<Parameters<'_>>) -> Result<(), CallError> {
+        let parameters = parameters.into().text()?;
+        self.check(Question::ValidateAcquire(parameters)).await
+    }
+
+    /// Asks whether parameters of `release` are good, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate_acquire`](Self::validate_acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing depends on the call.
+    pub async fn validate_release(&self, parameters: impl Into<Parameters<'_>>) -> Result<(), CallError> {
+        let parameters = parameters.into().text()?;
+        self.check(Question::ValidateRelease(parameters)).await
+    }
+
+    /// Asks for targets. The answer may hold none, or one twice: what that means is for the caller to say. Names,
+    /// addresses and the manager's state were checked.
+    ///
+    /// # Errors
+    ///
+    /// The plugin failed, answered nonsense, or took more than it may. Locks that it took for the job are left to the
+    /// caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the call ends where it is, as with `call.cancel`.
+    pub async fn acquire(
+        &self,
+        call: JobCall,
+        parameters: impl Into<Parameters<'_>>,
+    ) -> Result<Vec<Target>, CallError> {
+        let question = Question::Acquire(call_record(&call), parameters.into().text()?);
+        match self.call(question, Some(call), true).await? {
+            Answer::Acquired(Ok(targets)) => checked(targets),
+            Answer::Acquired(Err(failure)) => Err(failed(&failure)),
+            Answer::Checked(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
+        }
+    }
+
+    /// Tells the plugin that a job is done with its targets.
+    ///
+    /// # Errors
+    ///
+    /// The plugin failed, or took more than it may. The call may be made again.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the call ends where it is, as with `call.cancel`.
+    pub async fn release(
+        &self,
+        call: JobCall,
+        parameters: impl Into<Parameters<'_>>,
+        targets: &[Target],
+    ) -> Result<(), CallError> {
+        let targets = targets.iter().cloned().map(wire).collect();
+        let question = Question::Release(call_record(&call), parameters.into().text()?, targets);
+        match self.call(question, Some(call), false).await? {
+            Answer::Released(Ok(())) => Ok(()),
+            Answer::Released(Err(failure)) => Err(failed(&failure)),
+            Answer::Checked(_) | Answer::Acquired(_) => unreachable!("an answer is of the question's kind"),
+        }
+    }
+
+    async fn check(&self, question: Question) -> Result<(), CallError> {
+        match self.call(question, None, false).await? {
+            Answer::Checked(Ok(())) => Ok(()),
+            Answer::Checked(Err(problems)) => Err(CallError::Problems(tamed(problems))),
+            Answer::Acquired(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
+        }
+    }
+
+    /// Makes a call with the current version, and notes how it went.
+    async fn call(
+        &self,
+        question: Question,
+        call: Option<JobCall>,
+        may_lock: bool,
+    ) -> Result<Answer, CallError> {
+        self.plugin.available()?;
+        let version = self.plugin.current();
+        let _in_flight = self.plugin.enter();
+        let began = now();
+        let most = Duration::from_millis(version.context.limits.wall_ms);
+        let wall = call.as_ref().map_or(VALIDATE_WALL, |call| call.timeout).min(most);
+        let mut visit = Visit::new(&version.context, began, wall);
+        let mut cancel: Option<CancellationToken> = None;
+        if let Some(call) = call {
+            visit.locker = may_lock.then_some(call.locker);
+            visit.inventory = Some(call.inventory);
+            cancel = Some(call.cancel);
+        }
+        let bounds = Bounds { began, wall, cancel };
+        let done = visit::run(&self.shared, &version, question, visit, bounds).await;
+        self.plugin.ended(&version, now().saturating_duration_since(began), done.as_ref().map(|_| ()));
+        done
+    }
+}
+
+impl std::fmt::Debug for TargetManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TargetManager")
+            .field("name", &self.plugin.current().context.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn call_record(call: &JobCall) -> types::Call {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    types::Call {
+        job: call.job,
+        lock_duration_ms: ms(call.lock_duration),
+        timeout_ms: ms(call.timeout),
+        extra: Vec::new(),
+    }
+}
+
+fn wire(target: Target) -> types::Target {
+    let Target { id, fqdn, ipv4, ipv6, manager_state, labels } = target;
+    types::Target { id, fqdn, ipv4, ipv6, manager_state, labels: labels.into_iter().collect() }
+}
+
+fn tamed(problems: Vec<types::Problem>) -> Vec<Problem> {
+    let kept = problems.into_iter().take(PROBLEMS_MAX).map(|types::Problem { path, message }| Problem {
+        path: text::tame(&path, PROBLEM_BYTES_MAX),
+        message: text::tame(&message, PROBLEM_BYTES_MAX),
+    });
+    kept.collect()
+}
+
+fn failed(failure: &types::Failure) -> CallError {
+    CallError::Failed {
+        message: text::tame(&failure.message, MESSAGE_BYTES_MAX),
+        retryable: failure.retryable,
+    }
+}
+
+/// The targets of an answer, if they can be targets.
+fn checked(targets: Vec<types::Target>) -> Result<Vec<Target>, CallError> {
+    let nonsense = |message: String| CallError::Failed { message, retryable: false };
+    if targets.len() > TARGETS_MAX {
+        let count = targets.len();
+        return Err(nonsense(format!(
+            "the plugin returned {count} targets: at most {TARGETS_MAX} are taken"
+        )));
+    }
+    let checked = targets.into_iter().enumerate().map(|(index, target)| {
+        read(target)
+            .map_err(|what| nonsense(format!("the plugin returned a bad target, number {index}: {what}")))
+    });
+    checked.collect()
+}
+
+fn read(target: types::Target) -> Result<Target, String> {
+    let types::Target { id, fqdn, ipv4, ipv6, manager_state, labels } = target;
+    if id.len() > TARGET_BYTES_MAX {
+        return Err(format!("its ID has {} bytes: at most {TARGET_BYTES_MAX} are taken", id.len()));
+    }
+    if ipv4.as_deref().is_some_and(|text| text.parse::<Ipv4Addr>().is_err() && !mapped(text)) {
+        return Err("its IPv4 address is none".to_owned());
+    }
+    if ipv6.as_deref().is_some_and(|text| text.parse::<IpAddr>().is_err()) {
+        return Err("its IPv6 address is none".to_owned());
+    }
+    if let Some(state) = &manager_state {
+        if state.len() > MANAGER_STATE_BYTES_MAX {
+            let bytes = state.len();
+            return Err(format!("its state has {bytes} bytes: at most {MANAGER_STATE_BYTES_MAX} are taken"));
+        }
+        if serde_json::from_str::<serde::de::IgnoredAny>(state).is_err() {
+            return Err("its state is not JSON".to_owned());
+        }
+    }
+    let tame = |text: &str| text::tame(text, TARGET_BYTES_MAX);
+    let fqdn = fqdn.map(|fqdn| tame(&fqdn));
+    let labels: BTreeMap<_, _> = labels.iter().map(|(name, value)| (tame(name), tame(value))).collect();
+    Ok(Target { id, fqdn, ipv4, ipv6, manager_state, labels })
+}
+
+/// Whether text is an IPv4 address written as one of version 6, as `ConTest` takes it.
+fn mapped(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.to_ipv4_mapped().is_some())
+}

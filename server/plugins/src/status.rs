@@ -1,0 +1,61 @@
+//! What can be seen of a plugin from outside.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Kind;
+
+/// A plugin as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginStatus {
+    /// Its name, as it was installed.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// SHA-256 of its component, in hexadecimal.
+    pub digest: String,
+    /// The version of the contract that it was built for.
+    pub contract: String,
+    /// The interfaces that it exports, as the component names them.
+    pub exports: Vec<String>,
+    /// The interfaces that it imports, as the component names them.
+    pub imports: Vec<String>,
+    /// The grants that its imports need, by the names of the fields of [`Grants`](crate::Grants).
+    pub wanted_grants: Vec<String>,
+    /// Those of them that it does not have. An installed plugin has all.
+    pub missing_grants: Vec<String>,
+    /// Whether an instance is used for more than one call.
+    pub warm: bool,
+    /// Whether it takes calls.
+    pub state: State,
+    /// Calls that began, since the server started.
+    pub calls: u64,
+    /// Those of them that ended otherwise than by a plain return: traps, limits, timeouts.
+    pub errors: u64,
+    /// Calls that were refused because too many waited.
+    pub refused: u64,
+    /// How long 95 of 100 of the latest calls took at most, in microseconds; none before the first.
+    pub p95_us: Option<u64>,
+    /// The most memory that one instance had, in bytes.
+    pub memory_high_water_bytes: u64,
+    /// Calls that run or wait for their turn.
+    pub in_flight: u64,
+    /// How often it ended abnormally in a row.
+    pub strikes: u32,
+    /// The latest abnormal end.
+    pub last_error: Option<String>,
+}
+
+/// Whether a plugin takes calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum State {
+    /// It does.
+    Enabled,
+    /// It was switched off.
+    Disabled,
+    /// It broke too often, and takes none until it is enabled again.
+    Quarantined {
+        /// How it broke the last time.
+        reason: String,
+    },
+}

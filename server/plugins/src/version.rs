@@ -1,0 +1,159 @@
+//! One installed version of a plugin: its compiled component, what it is linked to, and its turnstile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::contract::{self, TargetManager, TargetManagerPre};
+use crate::guest::{Guest, Overuse, Visit};
+use crate::inspect::Anatomy;
+use crate::{Kind, Limits, PluginSpec, Secret};
+
+/// What an instance may know and use: fixed for a version.
+pub(crate) struct Context {
+    pub(crate) name: String,
+    /// JSON text.
+    pub(crate) settings: String,
+    /// Those that are granted.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) limits: Limits,
+}
+
+/// A version of a plugin, ready to be called. Calls hold it until they are over, also when it was replaced.
+pub(crate) struct Version {
+    pub(crate) context: Arc<Context>,
+    pub(crate) kind: Kind,
+    pub(crate) digest: String,
+    pub(crate) anatomy: Anatomy,
+    pub(crate) warm: bool,
+    engine: Engine,
+    pre: TargetManagerPre<Guest>,
+    /// Room for calls that run or wait. Nobody waits for it: without room the call is refused.
+    admission: Arc<Semaphore>,
+    /// Room for calls that run, first come first served.
+    turnstile: Arc<Semaphore>,
+    idle: Mutex<Vec<Instance>>,
+    /// The most memory that one of its instances had, in bytes.
+    pub(crate) memory_high_water: AtomicU64,
+}
+
+/// A live instance with its store.
+pub(crate) struct Instance {
+    pub(crate) store: Store<Guest>,
+    pub(crate) bindings: TargetManager,
+    calls: u32,
+    /// Room among the idle instances of all plugins, while it is idle.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Leave to run, given back when dropped.
+pub(crate) struct Admission {
+    _room: OwnedSemaphorePermit,
+    turnstile: Arc<Semaphore>,
+}
+
+impl Admission {
+    /// Waits for its turn.
+    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+        let turnstile = Arc::clone(&self.turnstile);
+        turnstile.acquire_owned().await.expect("the turnstile is never closed")
+    }
+}
+
+impl Version {
+    /// Links a checked component to what it imports.
+    pub(crate) fn link(
+        engine: &Engine,
+        component: &wasmtime::component::Component,
+        spec: PluginSpec,
+        digest: String,
+        anatomy: Anatomy,
+    ) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(engine);
+        contract::link(&mut linker, &anatomy)?;
+        let pre = TargetManagerPre::new(linker.instantiate_pre(component)?)?;
+        let PluginSpec { name, kind, settings, secrets, grants, limits, warm } = spec;
+        let settings = if settings.is_null() { "{}".to_owned() } else { settings.to_string() };
+        let secrets = secrets.into_iter().filter(|(name, _)| grants.secrets.contains(name)).collect();
+        let running = usize::try_from(limits.concurrency).unwrap_or(usize::MAX);
+        let waiting = usize::try_from(limits.mailbox).unwrap_or(usize::MAX);
+        let context = Context { name, settings, secrets, files: grants.files, limits };
+        Ok(Self {
+            context: Arc::new(context),
+            kind,
+            digest,
+            anatomy,
+            warm,
+            engine: engine.clone(),
+            pre,
+            admission: Arc::new(Semaphore::new(running + waiting)),
+            turnstile: Arc::new(Semaphore::new(running)),
+            idle: Mutex::new(Vec::new()),
+            memory_high_water: AtomicU64::new(0),
+        })
+    }
+
+    /// Room for one more call; none if as many wait as may.
+    pub(crate) fn admit(&self) -> Option<Admission> {
+        let room = Arc::clone(&self.admission).try_acquire_owned().ok()?;
+        Some(Admission { _room: room, turnstile: Arc::clone(&self.turnstile) })
+    }
+
+    /// An instance for one call: one that waits, or a new one.
+    pub(crate) async fn instance(&self, visit: Visit) -> wasmtime::Result<Instance> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut instance) = idle {
+            instance.room = None;
+            instance.store.data_mut().visit = visit;
+            instance.store.set_epoch_deadline(1);
+            return Ok(instance);
+        }
+        let context = Arc::clone(&self.context);
+        let mut store =
+            Store::new(&self.engine, Guest { context, visit, memory_high_water: 0, out_of_memory: false });
+        store.limiter(|guest| guest);
+        store.set_hostcall_fuel(usize::try_from(self.context.limits.output_bytes).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| tick(store.data_mut()));
+        let bindings = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance { store, bindings, calls: 0, room: None })
+    }
+
+    /// Keeps an instance that returned plainly for the next call, if this plugin is warm and there is room.
+    pub(crate) fn put_back(&self, mut instance: Instance, rooms: &Arc<Semaphore>) {
+        instance.calls += 1;
+        if !self.warm || instance.calls >= crate::limits::WARM_CALLS_MAX {
+            return;
+        }
+        let Ok(room) = Arc::clone(rooms).try_acquire_owned() else { return };
+        instance.room = Some(room);
+        // What the call could reach ends with it.
+        let visit = &mut instance.store.data_mut().visit;
+        (visit.locker, visit.inventory) = (None, None);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+
+    /// Notes how much memory an instance had.
+    pub(crate) fn saw_memory(&self, bytes: usize) {
+        self.memory_high_water.fetch_max(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Charges a tick to the guest that runs, and lets others run.
+fn tick(guest: &mut Guest) -> wasmtime::Result<UpdateDeadline> {
+    // A tick that went by while the guest waited for the host is not its own.
+    if !std::mem::take(&mut guest.visit.waited) {
+        guest.visit.ticks += 1;
+    }
+    let spent_ms = u128::from(guest.visit.ticks) * crate::limits::TICK.as_millis();
+    if spent_ms > u128::from(guest.context.limits.cpu_ms) {
+        return Err(wasmtime::Error::new(Overuse::Cpu));
+    }
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}

@@ -1,0 +1,163 @@
+//! One call: what is asked, how it is bounded, and what its end means.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::call::CallError;
+use crate::contract::{targets, types};
+use crate::engine::Ticker;
+use crate::guest::{Guest, Overuse, Visit};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::text;
+use crate::version::{Instance, Version};
+
+/// What is asked of a target manager.
+pub(crate) enum Question {
+    ValidateAcquire(String),
+    ValidateRelease(String),
+    Acquire(types::Call, String),
+    Release(types::Call, String, Vec<types::Target>),
+}
+
+/// What it answered.
+pub(crate) enum Answer {
+    Checked(Result<(), Vec<types::Problem>>),
+    Acquired(Result<Vec<types::Target>, types::Failure>),
+    Released(Result<(), types::Failure>),
+}
+
+/// What all calls of the host share.
+pub(crate) struct Shared {
+    pub(crate) ticker: Arc<Ticker>,
+    /// Room for running calls of all plugins: as many as the pool has instances for.
+    pub(crate) rooms: Arc<Semaphore>,
+    /// Room for idle warm instances of all plugins.
+    pub(crate) idle_rooms: Arc<Semaphore>,
+}
+
+/// How a call is bounded.
+pub(crate) struct Bounds {
+    pub(crate) began: Instant,
+    pub(crate) wall: Duration,
+    pub(crate) cancel: Option<CancellationToken>,
+}
+
+/// Runs one call to its end, or to the end of what it may take.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the call ends where it is, and its instance is thrown away.
+pub(crate) async fn run(
+    shared: &Shared,
+    version: &Version,
+    question: Question,
+    mut visit: Visit,
+    bounds: Bounds,
+) -> Result<Answer, CallError> {
+    let admission = version.admit().ok_or(CallError::Busy)?;
+    let deadline = bounds.began + bounds.wall;
+    visit.deadline = deadline;
+    let cancelled = async {
+        match &bounds.cancel {
+            Some(cancel) => cancel.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    let call = async {
+        let _turn = admission.turn().await;
+        let _room = shared.rooms.acquire().await.expect("the rooms are never closed");
+        let _time = shared.ticker.run();
+        enter(shared, version, question, visit).await
+    };
+    tokio::select! {
+        biased;
+        () = cancelled => Err(CallError::Cancelled),
+        done = tokio::time::timeout_at(deadline.into(), call) => done.unwrap_or(Err(CallError::Timeout)),
+    }
+}
+
+/// Runs the call in an instance. Only an instance that returned is used again.
+async fn enter(
+    shared: &Shared,
+    version: &Version,
+    question: Question,
+    visit: Visit,
+) -> Result<Answer, CallError> {
+    let mut instance = match version.instance(visit).await {
+        Ok(instance) => instance,
+        Err(error) => return Err(classify(&error, None)),
+    };
+    let done = ask(&mut instance, question).await;
+    let guest = instance.store.data();
+    version.saw_memory(guest.memory_high_water);
+    if guest.visit.log_lines_dropped > 0 {
+        let (plugin, lines) = (guest.context.name.as_str(), guest.visit.log_lines_dropped);
+        tracing::warn!(target: "plugin", plugin, lines, "the call logged more than it may: lines were dropped");
+    }
+    match done {
+        Ok(answer) => {
+            version.put_back(instance, &shared.idle_rooms);
+            Ok(answer)
+        }
+        Err(error) => Err(classify(&error, Some(guest))),
+    }
+}
+
+async fn ask(instance: &mut Instance, question: Question) -> wasmtime::Result<Answer> {
+    let Instance { store, bindings, .. } = instance;
+    let guest: &targets::Guest = bindings.lessor_plugin_targets();
+    Ok(match question {
+        Question::ValidateAcquire(parameters) => {
+            Answer::Checked(guest.call_validate_acquire_parameters(store, &parameters).await?)
+        }
+        Question::ValidateRelease(parameters) => {
+            Answer::Checked(guest.call_validate_release_parameters(store, &parameters).await?)
+        }
+        Question::Acquire(call, parameters) => {
+            Answer::Acquired(guest.call_acquire(store, &call, &parameters).await?)
+        }
+        Question::Release(call, parameters, targets) => {
+            Answer::Released(guest.call_release(store, &call, &parameters, &targets).await?)
+        }
+    })
+}
+
+/// What wasmtime says when a guest hands over more than [`Limits::output_bytes`](crate::Limits): the error has no type.
+const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Says what an abnormal end means. `guest` is none if there was no instance yet.
+fn classify(error: &wasmtime::Error, guest: Option<&Guest>) -> CallError {
+    match error.downcast_ref::<Overuse>() {
+        Some(Overuse::Cpu) => return CallError::OutOfCpu,
+        Some(overuse) => return CallError::Trapped(overuse.to_string()),
+        None => {}
+    }
+    if guest.is_some_and(|guest| guest.out_of_memory) {
+        return CallError::OutOfMemory;
+    }
+    if error.chain().any(|cause| cause.to_string().contains(TOO_MUCH_DATA)) {
+        return CallError::OutputTooLarge;
+    }
+    let mut message = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if let Some(last) = guest.and_then(|guest| guest.visit.last_error.as_deref()) {
+        message = format!("{last} ({message})");
+    }
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        let frames: Vec<String> = backtrace.frames().iter().map(frame).collect();
+        if !frames.is_empty() {
+            message = format!("{message}; in {}", frames.join(" < "));
+        }
+    }
+    CallError::Trapped(text::tame(&message, MESSAGE_BYTES_MAX))
+}
+
+fn frame(frame: &wasmtime::FrameInfo) -> String {
+    frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned)
+}
