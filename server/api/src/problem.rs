@@ -69,6 +69,10 @@ kinds! {
     NoSuchLease = NOT_FOUND, "no-such-lease", "No such lease";
     /// No such request.
     NoSuchRequest = NOT_FOUND, "no-such-request", "No such request";
+    /// No such job.
+    NoSuchJob = NOT_FOUND, "no-such-job", "No such job";
+    /// No such plugin.
+    NoSuchPlugin = NOT_FOUND, "no-such-plugin", "No such plugin";
     /// The path does not know the method.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method is not allowed here";
     /// The body did not arrive in time.
@@ -81,6 +85,14 @@ kinds! {
     Granted = CONFLICT, "granted", "Request was granted";
     /// The resource is in another state.
     StateMismatch = CONFLICT, "state-mismatch", "Resource is in another state";
+    /// The job is not in a phase in which this can be done.
+    JobPhase = CONFLICT, "job-phase", "Job is in another phase";
+    /// The server looks after the job's locks.
+    JobManaged = CONFLICT, "job-managed", "Job is run by the server";
+    /// Jobs need the plugin.
+    PluginInUse = CONFLICT, "plugin-in-use", "Plugin is needed by jobs";
+    /// There is no version to go back to.
+    NothingToRollBack = CONFLICT, "nothing-to-roll-back", "No earlier version to go back to";
     /// The lease is over.
     LeaseEnded = GONE, "lease-ended", "Lease has ended";
     /// The request is over, and was not granted.
@@ -330,13 +342,19 @@ impl From<Refusal> for Problem {
                 let unsatisfied = unmet.iter().map(UnmetView::from).collect();
                 (Kind::Unsatisfiable, More { unsatisfied, ..More::default() })
             }
-            Refusal::TtlOutOfRange { max_ms, .. } => {
+            Refusal::TtlOutOfRange { max_ms, .. } | Refusal::SpanOutOfRange { max_ms, .. } => {
                 (Kind::Invalid, More { limit: Some(max_ms), ..More::default() })
             }
             Refusal::KeyReused => (Kind::KeyReused, More::default()),
             Refusal::StaleRevision { current, .. } => {
                 (Kind::StaleRevision, More { revision: Some(current), ..More::default() })
             }
+            Refusal::NoSuchJob(_) => (Kind::NoSuchJob, More::default()),
+            Refusal::JobPhase { .. } => (Kind::JobPhase, More::default()),
+            Refusal::JobManaged(_) => (Kind::JobManaged, More::default()),
+            Refusal::NoSuchPlugin(_) => (Kind::NoSuchPlugin, More::default()),
+            Refusal::NothingToRollBack(_) => (Kind::NothingToRollBack, More::default()),
+            Refusal::PluginInUse { .. } => (Kind::PluginInUse, More::default()),
             Refusal::TooLarge { limit, .. } => (Kind::Invalid, at_most(limit)),
             Refusal::Full { limit, .. } => (Kind::Limit, at_most(limit)),
         };
@@ -421,12 +439,18 @@ mod tests {
             "404 /problems/no-such-resource",
             "404 /problems/no-such-lease",
             "404 /problems/no-such-request",
+            "404 /problems/no-such-job",
+            "404 /problems/no-such-plugin",
             "405 /problems/method-not-allowed",
             "408 /problems/request-timeout",
             "409 /problems/busy",
             "409 /problems/not-holder",
             "409 /problems/granted",
             "409 /problems/state-mismatch",
+            "409 /problems/job-phase",
+            "409 /problems/job-managed",
+            "409 /problems/plugin-in-use",
+            "409 /problems/nothing-to-roll-back",
             "410 /problems/lease-ended",
             "410 /problems/request-over",
             "412 /problems/stale-revision",

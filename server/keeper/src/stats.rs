@@ -30,11 +30,13 @@ pub enum Kind {
     PatchResource,
     DeleteResource,
     Sync,
+    Job,
+    Plugin,
 }
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Tick,
         Self::Resume,
         Self::BoskosAcquire,
@@ -56,6 +58,8 @@ impl Kind {
         Self::PatchResource,
         Self::DeleteResource,
         Self::Sync,
+        Self::Job,
+        Self::Plugin,
     ];
 
     /// The kind of `command`.
@@ -83,6 +87,8 @@ impl Kind {
             Command::PatchResource(_) => Self::PatchResource,
             Command::DeleteResource { .. } => Self::DeleteResource,
             Command::Sync(_) => Self::Sync,
+            Command::Job(_) => Self::Job,
+            Command::Plugin(_) => Self::Plugin,
         }
     }
 
@@ -111,6 +117,8 @@ impl Kind {
             Self::PatchResource => "patch_resource",
             Self::DeleteResource => "delete_resource",
             Self::Sync => "sync",
+            Self::Job => "job",
+            Self::Plugin => "plugin",
         }
     }
 }

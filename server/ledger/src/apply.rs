@@ -6,12 +6,14 @@ mod draft;
 mod due;
 mod dynamic;
 mod grant;
+mod job;
 mod lease;
+mod plugin;
 mod queue;
 mod resource;
 mod sync;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Command;
 use crate::refusal::Refusal;
@@ -37,6 +39,7 @@ impl Ledger {
             freed: BTreeSet::new(),
             stirred: BTreeSet::new(),
             leaving: BTreeSet::new(),
+            bereft: BTreeMap::new(),
         };
         let reply = if matches!(command, Command::Resume) {
             // Before anything is settled, or those who could not poll while the server was away lose their place.
@@ -77,10 +80,10 @@ impl Draft<'_> {
             Command::BoskosReset { pool, state, expire, dest } => {
                 Ok(self.boskos_reset(&pool, &state, expire, &dest))
             }
-            Command::ContestLock(lock) => self.contest_lock(lock),
-            Command::ContestTryLock { lock, limit } => self.contest_try_lock(lock, limit),
-            Command::ContestUnlock(lock) => self.contest_unlock(lock),
-            Command::ContestRefresh(lock) => self.contest_refresh(lock),
+            Command::ContestLock(lock) => self.contest_lock(self.by_outsider(lock)?),
+            Command::ContestTryLock { lock, limit } => self.contest_try_lock(self.by_outsider(lock)?, limit),
+            Command::ContestUnlock(lock) => self.contest_unlock(self.by_outsider(lock)?),
+            Command::ContestRefresh(lock) => self.contest_refresh(self.by_outsider(lock)?),
             Command::Acquire(acquire) => self.acquire(*acquire),
             Command::Renew { lease, owner, ttl } => self.renew(lease, owner, ttl),
             Command::Release { lease, owner, targets, to_state } => {
@@ -93,6 +96,8 @@ impl Draft<'_> {
             Command::PatchResource(edit) => self.patch_resource(*edit),
             Command::DeleteResource { name, revision } => self.delete_resource(&name, revision),
             Command::Sync(entries) => Ok(self.sync(&entries)),
+            Command::Job(command) => self.job(command),
+            Command::Plugin(command) => self.plugin(command),
         }
     }
 }

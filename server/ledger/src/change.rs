@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::event::Event;
+use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
-use crate::name::{Owner, PoolName, Target, Text};
+use crate::name::{Job, Owner, PluginName, PoolName, Target, Text};
+use crate::plugin::PluginRecord;
 use crate::pool::Pool;
 use crate::request::{Request, RequestId};
 use crate::resource::Resource;
@@ -35,6 +37,14 @@ pub enum Change {
     Key(Arc<Key>),
     /// The idempotency key is forgotten.
     KeyGone(Owner, Text),
+    /// This is the job now.
+    Job(Arc<JobRecord>),
+    /// The job is forgotten.
+    JobGone(Job),
+    /// This is the plugin now.
+    Plugin(Arc<PluginRecord>),
+    /// There is no such plugin any more.
+    PluginGone(PluginName),
     /// This happened.
     Event(Arc<Event>),
 }
@@ -66,7 +76,7 @@ pub enum Answer {
 /// The highest numbers given out so far. Kept apart from the records, because those may be trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Highest lease ID.
+    /// Highest lease ID or job number.
     pub lease: u64,
     /// Highest request ID.
     pub request: u64,
@@ -91,6 +101,7 @@ impl Counters {
             Change::Lease(lease) => self.lease = self.lease.max(lease.id.0),
             Change::Request(request) => self.request = self.request.max(request.id.0),
             Change::Event(event) => self.event = self.event.max(event.id.0),
+            Change::Job(job) => self.lease = self.lease.max(job.id.0),
             Change::Pool(_)
             | Change::PoolGone(_)
             | Change::Resource(_)
@@ -99,7 +110,10 @@ impl Counters {
             | Change::LockGone(_)
             | Change::RequestGone(_)
             | Change::Key(_)
-            | Change::KeyGone(..) => {}
+            | Change::KeyGone(..)
+            | Change::JobGone(_)
+            | Change::Plugin(_)
+            | Change::PluginGone(_) => {}
         }
     }
 }

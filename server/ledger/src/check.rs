@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::index::Index;
 use crate::index::held;
+use crate::job::{JobTarget, Phase};
 use crate::request::Part;
 use crate::state::Ledger;
 
@@ -25,6 +26,7 @@ impl Ledger {
         self.check_locks(&mut found);
         self.check_leases(&mut found);
         self.check_requests(&mut found);
+        self.check_jobs(&mut found);
         self.check_resources(&mut found);
         self.check_index(&mut found);
         found
@@ -91,6 +93,25 @@ impl Ledger {
         }
     }
 
+    fn check_jobs(&self, found: &mut Vec<Violation>) {
+        for job in self.jobs.values() {
+            if job.id.0 > self.counters.lease {
+                found.push(Violation(format!("job {} is above the counter", job.id.0)));
+            }
+            let holder = job.holder();
+            let held = |target: &JobTarget| {
+                self.locks.get(&target.id).is_some_and(|lock| lock.owner == holder && !lock.lapsed)
+            };
+            let holds = match job.phase {
+                Phase::Leased { .. } | Phase::Releasing { .. } | Phase::Stuck { .. } => true,
+                Phase::Acquiring { .. } | Phase::Over { .. } => false,
+            };
+            if holds && (job.targets.is_empty() || !job.targets.iter().all(held)) {
+                found.push(Violation(format!("job {} does not hold all of its targets", job.id.0)));
+            }
+        }
+    }
+
     fn check_resources(&self, found: &mut Vec<Violation>) {
         for resource in self.resources.values() {
             if !self.pools.contains_key(&resource.pool) {
@@ -127,6 +148,9 @@ impl Ledger {
         for request in self.requests.values() {
             fresh.absorb(&crate::Change::Request(request.clone()));
         }
+        for job in self.jobs.values() {
+            fresh.absorb(&crate::Change::Job(job.clone()));
+        }
         for key in self.keys.values() {
             fresh.absorb(&crate::Change::Key(key.clone()));
         }
@@ -138,7 +162,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 15] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 17] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -155,5 +179,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 15] {
         ("pollers", kept.pollers == fresh.pollers),
         ("named", kept.named == fresh.named),
         ("keys_by_age", kept.keys_by_age == fresh.keys_by_age),
+        ("jobs_due", kept.jobs_due == fresh.jobs_due),
+        ("jobs_over", kept.jobs_over == fresh.jobs_over),
     ]
 }

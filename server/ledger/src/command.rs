@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::job::TargetFacts;
 use crate::lease::LeaseId;
-use crate::name::{Job, Owner, PoolName, State, Target, Text};
+use crate::name::{Job, Owner, PluginName, PoolName, State, Target, Text};
+use crate::plugin::{PluginOrigin, PluginVersion};
 use crate::pool::Pool;
 pub use crate::request::Part;
 use crate::request::RequestId;
@@ -113,6 +115,140 @@ pub enum Command {
     },
     /// Makes pools and listed resources as in the pools file. Answers [`Reply::Synced`](crate::Reply::Synced).
     Sync(Vec<PoolEntry>),
+
+    /// Anything about a job.
+    Job(JobCommand),
+    /// Anything about a plugin. Answers [`Reply::Plugin`](crate::Reply::Plugin).
+    Plugin(PluginCommand),
+}
+
+/// What can be asked about jobs. Answers [`Reply::Job`](crate::Reply::Job) unless it says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobCommand {
+    /// A new job, whose parameters its manager has found good.
+    Start(Box<JobStart>),
+    /// The manager, while it acquires, locks for its job. Answers [`Reply::Locked`](crate::Reply::Locked).
+    Lock(ContestLock),
+    /// As [`Command::ContestTryLock`], by the manager while it acquires.
+    TryLock {
+        /// Which, for which job, how long.
+        lock: ContestLock,
+        /// At most this many.
+        limit: u64,
+    },
+    /// As [`Command::ContestUnlock`], by the manager while it acquires.
+    Unlock(ContestLock),
+    /// As [`Command::ContestRefresh`], by the manager while it acquires.
+    Refresh(ContestLock),
+    /// The manager has acquired; what it returned is checked and locked here.
+    Acquired {
+        /// The job.
+        job: Job,
+        /// What it returned, unchecked.
+        targets: Vec<(String, TargetFacts)>,
+    },
+    /// The manager could not acquire.
+    AcquireFailed {
+        /// The job.
+        job: Job,
+        /// What it said.
+        error: Text,
+    },
+    /// Leases the targets anew, from now on.
+    Renew {
+        /// The job.
+        job: Job,
+        /// If set, must be its owner.
+        owner: Option<Owner>,
+        /// For how long from now on, for this and later renewals; what it was by default.
+        lock_duration: Option<Span>,
+    },
+    /// Gives it back: cancels what is being acquired, releases what is leased, tries a stuck release again at once.
+    End {
+        /// The job.
+        job: Job,
+        /// If set, must be its owner.
+        owner: Option<Owner>,
+        /// Why, for the event log.
+        reason: Option<Text>,
+    },
+    /// The manager has released.
+    Released {
+        /// The job.
+        job: Job,
+        /// Which attempt this is about; of an older one nothing comes.
+        attempt: u32,
+    },
+    /// The manager could not release.
+    ReleaseFailed {
+        /// The job.
+        job: Job,
+        /// Which attempt this is about; of an older one nothing comes.
+        attempt: u32,
+        /// What it said.
+        error: Text,
+    },
+    /// Frees everything at once; the manager is not asked any more.
+    Force {
+        /// The job.
+        job: Job,
+        /// Why, for the event log.
+        reason: Text,
+        /// Who says so.
+        by: Option<Owner>,
+    },
+}
+
+/// See [`JobCommand::Start`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobStart {
+    /// Who asks.
+    pub owner: Owner,
+    /// The plugin that acquires and releases.
+    pub manager: PluginName,
+    /// For the manager, as JSON.
+    pub acquire_parameters: Text,
+    /// For the manager, as JSON.
+    pub release_parameters: Text,
+    /// How long acquiring may take.
+    pub acquire_timeout: Span,
+    /// How long the targets are leased without a renewal.
+    pub lock_duration: Span,
+    /// How long one attempt to release may take.
+    pub release_timeout: Span,
+}
+
+/// What can be asked about plugins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginCommand {
+    /// This version runs from now on; the one before is kept to go back to. The host has found it fit.
+    Install {
+        /// Which.
+        name: PluginName,
+        /// What runs.
+        version: PluginVersion,
+        /// Who puts it here.
+        origin: PluginOrigin,
+    },
+    /// It takes calls, or does not.
+    Enable {
+        /// Which.
+        name: PluginName,
+        /// Whether it does.
+        enabled: bool,
+    },
+    /// The version before runs again, and the two change places.
+    RollBack {
+        /// Which.
+        name: PluginName,
+        /// Digest of the version to go back to, which the host has found fit.
+        digest: Text,
+    },
+    /// It is gone. Refused while a job needs it.
+    Remove {
+        /// Which.
+        name: PluginName,
+    },
 }
 
 /// See [`Command::BoskosAcquire`].

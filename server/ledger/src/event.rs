@@ -1,7 +1,7 @@
 //! Events: durable, numbered facts, for history and for whoever follows along.
 
 use crate::lease::{Cause, LeaseId};
-use crate::name::{Owner, PoolName, State, Target, Text};
+use crate::name::{Owner, PluginName, PoolName, State, Target, Text};
 use crate::request::RequestId;
 use crate::time::Time;
 
@@ -26,8 +26,10 @@ pub struct Event {
     pub lease: Option<LeaseId>,
     /// By or to which request.
     pub request: Option<RequestId>,
-    /// Who holds, held, waits or waited.
+    /// Who holds, held, waits or waited; in a job's events the job itself, as `job:<number>`.
     pub owner: Option<Owner>,
+    /// Which plugin, or the manager of which job.
+    pub plugin: Option<PluginName>,
     /// State before.
     pub from: Option<State>,
     /// State after.
@@ -73,11 +75,41 @@ pub enum EventKind {
     PoolChanged,
     /// A pool vanished.
     PoolDeleted,
+    /// A job was submitted (`ConTest`: `JobStateStarted`).
+    JobStarted,
+    /// A job got this target; one event per target, in the order in which the manager returned them.
+    TargetAcquired,
+    /// The manager of a job could not acquire, or what it returned could not be locked.
+    TargetAcquireErr,
+    /// A job ends for the reason in the note: its manager is asked to release.
+    JobReleasing,
+    /// The manager of a job could not release; the note says why, and it will be asked again.
+    JobReleaseFailed,
+    /// The manager of a job has released this target, or was not asked any more; it is unlocked next.
+    TargetReleased,
+    /// A job was acquired and released as its owner wished (`ConTest`: `JobStateCompleted`).
+    JobCompleted,
+    /// A job was not acquired, or its release was given up (`ConTest`: `JobStateFailed`).
+    JobFailed,
+    /// A job was ended early or lost its lease (`ConTest`: `JobStateCancelled`).
+    JobCancelled,
+    /// A plugin was installed; the note has the component's digest.
+    PluginInstalled,
+    /// A plugin runs another component or with other settings; the note has the component's digest.
+    PluginReplaced,
+    /// A plugin runs what it ran before; the note has the component's digest.
+    PluginRolledBack,
+    /// A plugin takes calls.
+    PluginEnabled,
+    /// A plugin takes no calls.
+    PluginDisabled,
+    /// A plugin is gone.
+    PluginRemoved,
 }
 
 impl EventKind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 31] = [
         Self::LeaseGranted,
         Self::LeaseReduced,
         Self::LeaseEnded,
@@ -94,5 +126,20 @@ impl EventKind {
         Self::PoolCreated,
         Self::PoolChanged,
         Self::PoolDeleted,
+        Self::JobStarted,
+        Self::TargetAcquired,
+        Self::TargetAcquireErr,
+        Self::JobReleasing,
+        Self::JobReleaseFailed,
+        Self::TargetReleased,
+        Self::JobCompleted,
+        Self::JobFailed,
+        Self::JobCancelled,
+        Self::PluginInstalled,
+        Self::PluginReplaced,
+        Self::PluginRolledBack,
+        Self::PluginEnabled,
+        Self::PluginDisabled,
+        Self::PluginRemoved,
     ];
 }

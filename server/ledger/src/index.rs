@@ -14,9 +14,10 @@ pub(crate) use shelf::Shelf;
 
 use crate::change::Key;
 use crate::command::Wanted;
+use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
 use crate::limits;
-use crate::name::{Owner, PoolName, State, Target, Text};
+use crate::name::{Job, Owner, PoolName, State, Target, Text};
 use crate::request::{Request, RequestId};
 use crate::resource::{Origin, Resource};
 use crate::time::Time;
@@ -53,12 +54,17 @@ pub(crate) struct Index {
     pub(crate) named: OrdSet<(Target, RequestId)>,
     /// Idempotency keys by age.
     pub(crate) keys_by_age: OrdSet<(Time, Owner, Text)>,
+    /// When something happens to each live job by itself.
+    pub(crate) jobs_due: OrdSet<(Time, Job)>,
+    /// Jobs that are over, by when they ended.
+    pub(crate) jobs_over: OrdSet<(Time, Job)>,
 }
 
 impl Index {
     /// The earliest instant after which something is due.
     pub(crate) fn next_due(&self) -> Option<Time> {
         let collected = self.lapsed.get_min().map(|(at, _)| at.plus(limits::LAPSED_LOCK_KEEP));
+        let jobs_forgotten = self.jobs_over.get_min().map(|(at, _)| at.plus(limits::JOB_KEEP));
         let forgotten = self.keys_by_age.get_min().map(|(at, ..)| at.plus(limits::KEY_KEEP));
         [
             self.deadlines.get_min().map(|&(at, _)| at),
@@ -67,6 +73,8 @@ impl Index {
             self.outcomes.get_min().map(|&(at, _)| at),
             collected,
             forgotten,
+            self.jobs_due.get_min().map(|&(at, _)| at),
+            jobs_forgotten,
             self.doomed.get_min().map(|(at, _)| at.plus(limits::CLEANER_DELAY)),
         ]
         .into_iter()
@@ -204,6 +212,18 @@ impl Index {
         if let Some(key) = &lease.key {
             self.leases_by_key.remove(&(lease.owner.clone(), key.clone(), lease.id));
         }
+    }
+
+    pub(crate) fn job_came(&mut self, job: &JobRecord) {
+        self.jobs_with(job).insert((job.phase.turns_at(), job.id));
+    }
+
+    pub(crate) fn job_went(&mut self, job: &JobRecord) {
+        self.jobs_with(job).remove(&(job.phase.turns_at(), job.id));
+    }
+
+    fn jobs_with(&mut self, job: &JobRecord) -> &mut OrdSet<(Time, Job)> {
+        if job.live() { &mut self.jobs_due } else { &mut self.jobs_over }
     }
 
     pub(crate) fn key_came(&mut self, key: &Key) {

@@ -16,9 +16,11 @@ mod check;
 mod command;
 mod event;
 mod index;
+mod job;
 mod lease;
 mod name;
 mod place;
+mod plugin;
 mod pool;
 mod refusal;
 mod reply;
@@ -33,13 +35,15 @@ mod walk;
 pub use change::{Answer, Change, Counters, Key};
 pub use check::Violation;
 pub use command::{
-    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Part, PoolEntry, ResourceEdit,
-    Subject, Wanted,
+    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, JobCommand, JobStart, Part,
+    PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted,
 };
 pub use event::{Event, EventId, EventKind};
+pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};
 pub use lease::{Cause, Dialect, Ended, Lease, LeaseId, Lock};
-pub use name::{Job, NameError, Owner, PoolName, State, Target, Text};
+pub use name::{Job, NameError, Owner, PluginName, PoolName, State, Target, Text};
 pub use place::{Blocker, Place};
+pub use plugin::{PluginOrigin, PluginRecord, PluginVersion};
 pub use pool::{Lifecycle, Pool, PoolOrigin};
 pub use refusal::{Conflict, Missing, Refusal, Unmet};
 pub use reply::{Grant, Reply, Settled, Step, SyncReport};

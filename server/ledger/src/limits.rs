@@ -66,3 +66,36 @@ pub const CLEANER_DELAY: Span = Span::from_secs(15);
 /// Most resources that one tick creates for one dynamic pool, so that no step grows with a typing error in
 /// `min-count`; the next tick goes on.
 pub const CREATED_PER_STEP_MAX: usize = 1_000;
+
+/// Most jobs that are not over at once. Each may have a plugin at work, and each holds at least one target.
+pub const JOBS_MAX: usize = 10_000;
+
+/// How long a job can be read after it is over.
+pub const JOB_KEEP: Span = Span::from_secs(24 * 60 * 60);
+
+/// Most jobs that are over and can be read; beyond that the oldest are forgotten before [`JOB_KEEP`] is over.
+pub const JOBS_OVER_MAX: usize = 10_000;
+
+/// Largest acquire or release parameters of one job, in bytes: a list of a thousand targets with addresses.
+pub const JOB_PARAMETERS_BYTES_MAX: usize = 256 * 1024;
+
+/// Most that a manager may say about one target, in bytes, its own state and the labels included.
+pub const TARGET_FACTS_BYTES_MAX: usize = 64 * 1024;
+
+/// Most that a manager may say about all targets of one job, in bytes, because a commit carries all of it.
+pub const JOB_FACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest that acquiring or one attempt to release may take: 24 h. Upstream takes 5 min if nobody says otherwise.
+pub const JOB_CALL_MAX: Span = Span::from_secs(24 * 60 * 60);
+
+/// Wait before the second attempt to release; doubles with every further one.
+pub const RELEASE_RETRY_MIN: Span = Span::from_secs(1);
+
+/// Longest wait between two attempts to release.
+pub const RELEASE_RETRY_MAX: Span = Span::from_secs(5 * 60);
+
+/// Most plugins installed at once.
+pub const PLUGINS_MAX: usize = 256;
+
+/// Largest description of a plugin (kind, settings, grants, limits as JSON), in bytes.
+pub const PLUGIN_SPEC_BYTES_MAX: usize = 256 * 1024;

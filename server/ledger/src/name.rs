@@ -85,6 +85,8 @@ name!(/// State of a resource. `free`, `dirty`, `toBeDeleted` and `tombstone` ha
     State, "a state");
 name!(/// Who holds or waits, e.g. `ci-job-17`; the `ConTest` job *n* is the owner `job:n`.
     Owner, "an owner");
+name!(/// Name of a plugin, e.g. `csv`. The API only lets lower-case letters, digits and `-` in.
+    PluginName, "a plugin name");
 
 /// Any other text in a record: a label, a purpose, a message.
 pub type Text = Arc<str>;

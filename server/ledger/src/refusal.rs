@@ -1,7 +1,7 @@
 //! Refusals: why the ledger said no. A refusal changes nothing (promise P4).
 
 use crate::lease::LeaseId;
-use crate::name::{Owner, PoolName, State, Target};
+use crate::name::{Job, Owner, PluginName, PoolName, State, Target};
 use crate::request::RequestId;
 use crate::time::Time;
 
@@ -100,6 +100,42 @@ pub enum Refusal {
     /// A new resource needs a pool.
     #[error("resource {0:?} does not exist, so its pool must be given")]
     PoolNeeded(Target),
+    /// No job with this number, or it was over so long ago that it is forgotten.
+    #[error("there is no job {}", .0.0)]
+    NoSuchJob(Job),
+    /// The job is not in a phase in which this can be done.
+    #[error("job {} is {phase}", .job.0)]
+    JobPhase {
+        /// The job.
+        job: Job,
+        /// Its phase.
+        phase: &'static str,
+    },
+    /// The server looks after this job's locks; nobody else may.
+    #[error("job {} is run by the server, which looks after its locks: renew or end the job instead", .0.0)]
+    JobManaged(Job),
+    /// A length of time is out of its range.
+    #[error("{what} must be more than 0 and at most {max_ms} ms")]
+    SpanOutOfRange {
+        /// Which.
+        what: &'static str,
+        /// The longest allowed, in milliseconds.
+        max_ms: i64,
+    },
+    /// No such plugin.
+    #[error("there is no plugin {0:?}")]
+    NoSuchPlugin(PluginName),
+    /// There is no version before the one that runs, or not the one expected.
+    #[error("plugin {0:?} has no such earlier version to go back to")]
+    NothingToRollBack(PluginName),
+    /// Jobs need the plugin to be released.
+    #[error("plugin {plugin:?} is needed by {} live jobs", .jobs.len())]
+    PluginInUse {
+        /// The plugin.
+        plugin: PluginName,
+        /// The jobs.
+        jobs: Vec<Job>,
+    },
     /// The command asks for, or carries, more than one may: it will never be taken as it is.
     #[error("{what}: the limit is {limit}")]
     TooLarge {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::change::Change;
+use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId};
 use crate::name::{Owner, Target};
 use crate::place::Place;
+use crate::plugin::PluginRecord;
 use crate::refusal::Refusal;
 use crate::request::{Request, RequestId};
 use crate::resource::Resource;
@@ -58,6 +60,10 @@ pub enum Reply {
     Edited(Arc<Resource>, bool),
     /// What a sync did: names of what was created and deleted, and of what has to wait because it is held.
     Synced(SyncReport),
+    /// The job as it is now.
+    Job(Arc<JobRecord>),
+    /// The plugin as it is now, or was when it was removed.
+    Plugin(Arc<PluginRecord>),
 }
 
 /// A lease with what is needed to use it.

@@ -6,8 +6,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::change::{Change, Counters, Key};
 use crate::index::Index;
+use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
-use crate::name::{Owner, PoolName, Target, Text};
+use crate::name::{Job, Owner, PluginName, PoolName, Target, Text};
+use crate::plugin::PluginRecord;
 use crate::pool::Pool;
 use crate::request::{Request, RequestId};
 use crate::resource::Resource;
@@ -27,6 +29,8 @@ pub struct Ledger {
     pub(crate) leases: OrdMap<LeaseId, Arc<Lease>>,
     pub(crate) requests: OrdMap<RequestId, Arc<Request>>,
     pub(crate) keys: OrdMap<(Owner, Text), Arc<Key>>,
+    pub(crate) jobs: OrdMap<Job, Arc<JobRecord>>,
+    pub(crate) plugins: OrdMap<PluginName, Arc<PluginRecord>>,
     pub(crate) index: Index,
     /// Dynamic pools that still need more resources than one step may create.
     pub(crate) unfinished: OrdSet<PoolName>,
@@ -62,6 +66,8 @@ impl Ledger {
             leases: OrdMap::new(),
             requests: OrdMap::new(),
             keys: OrdMap::new(),
+            jobs: OrdMap::new(),
+            plugins: OrdMap::new(),
             index: Index::default(),
             unfinished: OrdSet::new(),
         }
@@ -137,6 +143,14 @@ impl Ledger {
                     self.index.key_went(&old);
                 }
             }
+            Change::Job(job) => self.absorb_job(job.id, Some(job)),
+            Change::JobGone(id) => self.absorb_job(*id, None),
+            Change::Plugin(plugin) => {
+                self.plugins.insert(plugin.name.clone(), Arc::clone(plugin));
+            }
+            Change::PluginGone(name) => {
+                self.plugins.remove(name);
+            }
             Change::Event(_) => {}
         }
     }
@@ -174,6 +188,19 @@ impl Ledger {
         }
         if lease.ended.is_none() {
             self.index.lease_came(lease);
+        }
+    }
+
+    fn absorb_job(&mut self, id: Job, job: Option<&Arc<JobRecord>>) {
+        let old = match job {
+            Some(job) => self.jobs.insert(id, Arc::clone(job)),
+            None => self.jobs.remove(&id),
+        };
+        if let Some(old) = old {
+            self.index.job_went(&old);
+        }
+        if let Some(job) = job {
+            self.index.job_came(job);
         }
     }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use crate::change::Key;
 use crate::command::Wanted;
+use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
-use crate::name::{Owner, PoolName, State, Target, Text};
+use crate::name::{Job, Owner, PoolName, State, Target, Text};
+use crate::plugin::PluginRecord;
 use crate::pool::Pool;
 use crate::reply::Grant;
 use crate::request::{Request, RequestId};
@@ -145,6 +147,39 @@ impl Ledger {
     #[must_use]
     pub fn key(&self, owner: &Owner, text: &str) -> Option<&Arc<Key>> {
         self.keys.get(&(owner.clone(), text.into()))
+    }
+
+    /// The job with this number, live or over not long ago.
+    #[must_use]
+    pub fn job(&self, id: Job) -> Option<&Arc<JobRecord>> {
+        self.jobs.get(&id)
+    }
+
+    /// Jobs by number, live or over not long ago, from the one after `cursor` on.
+    pub fn jobs_after(&self, cursor: Option<Job>) -> impl Iterator<Item = &Arc<JobRecord>> {
+        self.jobs.range::<_, Job>(after(cursor.as_ref())).map(|(_, job)| job)
+    }
+
+    /// Jobs that are not over, the next that something happens to first.
+    pub fn live_jobs(&self) -> impl Iterator<Item = &Arc<JobRecord>> {
+        self.index.jobs_due.iter().filter_map(|(_, id)| self.jobs.get(id))
+    }
+
+    /// How many jobs are not over.
+    #[must_use]
+    pub fn live_job_count(&self) -> usize {
+        self.index.jobs_due.len()
+    }
+
+    /// All plugins, by name.
+    pub fn plugins(&self) -> impl Iterator<Item = &Arc<PluginRecord>> {
+        self.plugins.values()
+    }
+
+    /// The plugin of this name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&Arc<PluginRecord>> {
+        self.plugins.get(name)
     }
 
     /// Counts of a pool; zeros for one that does not exist.

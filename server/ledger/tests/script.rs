@@ -5,6 +5,7 @@
 //! back is one line per step: the reply, then `|`, then what happened. After every step the ledger's invariants
 //! are checked and a second ledger absorbs the changes; both must stay alike.
 
+mod job;
 pub(crate) mod parse;
 mod render;
 
@@ -123,5 +124,7 @@ pub(crate) fn records(ledger: &Ledger) -> (Counters, BTreeMap<String, Change>) {
     all.extend(
         ledger.requests_after(None).map(|r| (format!("request {}", r.id), Change::Request(r.clone()))),
     );
+    all.extend(ledger.jobs_after(None).map(|j| (format!("job {}", j.id.0), Change::Job(j.clone()))));
+    all.extend(ledger.plugins().map(|p| (format!("plugin {}", p.name), Change::Plugin(p.clone()))));
     (ledger.counters(), all)
 }

@@ -62,6 +62,8 @@ fn body(report: &Report) -> Value {
         "leases": report.leases,
         "requests": report.requests,
         "keys": report.keys,
+        "jobs": report.jobs,
+        "plugins": report.plugins,
         "ended": report.ended,
         "problems_total": report.problems_total,
         "problems": report.problems,

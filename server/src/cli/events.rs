@@ -171,7 +171,7 @@ fn show(output: &Output, event: &Value) -> Result<(), Failure> {
     }
     let mut line = vec![cell_time(event, "at"), cell(event, "kind")];
     line.extend(
-        ["target", "pool", "owner", "lease", "request", "from", "to", "cause", "note"]
+        ["target", "pool", "owner", "plugin", "lease", "request", "from", "to", "cause", "note"]
             .into_iter()
             .map(|key| (key, cell(event, key)))
             .filter(|(_, value)| !value.is_empty())

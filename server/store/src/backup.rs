@@ -13,8 +13,8 @@ use crate::error::{BackupError, Fault};
 use crate::home::sync_folder;
 use crate::limits::{BACKUP_CHUNK_BYTES, CACHE_BYTES};
 use crate::schema::{
-    self, ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, KEYS, LEASES, LOCKS, META, POOLS,
-    POSTINGS, REQUESTS, RESOURCES,
+    self, ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, META,
+    PLUGINS, POOLS, POSTINGS, REQUESTS, RESOURCES,
 };
 use crate::tail::Tail;
 
@@ -66,6 +66,8 @@ fn copy(txn: &ReadTransaction, tail: &Tail, file: &Path) -> Result<(), Fault> {
     copy_table(txn, &target, LEASES)?;
     copy_table(txn, &target, REQUESTS)?;
     copy_table(txn, &target, KEYS)?;
+    copy_table(txn, &target, JOBS)?;
+    copy_table(txn, &target, PLUGINS)?;
     copy_table(txn, &target, ENDED)?;
     copy_table(txn, &target, ENDED_BY_TARGET)?;
     copy_table(txn, &target, ENDED_BY_OWNER)?;

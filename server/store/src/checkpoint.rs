@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use lessor_ledger::{
-    Change, Counters, Key, Lease, LeaseId, Lock, Owner, Pool, PoolName, Request, RequestId, Resource, Target,
-    Text,
+    Change, Counters, Job, Key, Lease, LeaseId, Lock, Owner, PluginName, Pool, PoolName, Request, RequestId,
+    Resource, Target, Text,
 };
 use redb::{TableDefinition, WriteTransaction};
 
-use crate::codec::{KeyRecord, LeaseRecord, LockRecord, PoolRecord, RequestRecord, ResourceRecord, encode};
+use crate::codec::{
+    JobRecord, KeyRecord, LeaseRecord, LockRecord, PluginRecord, PoolRecord, RequestRecord, ResourceRecord,
+    encode,
+};
 use crate::error::Fault;
 use crate::limits::CHECKPOINT_ROWS_BETWEEN_LOOKS;
 use crate::posting::{self, Subject};
 use crate::schema::{
-    ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, KEYS, LEASES, LOCKS, POOLS, POSTINGS,
-    REQUESTS, RESOURCES,
+    ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, PLUGINS, POOLS,
+    POSTINGS, REQUESTS, RESOURCES,
 };
 use crate::tail::Segment;
 
@@ -38,6 +41,8 @@ pub(crate) struct Rows {
     ended: BTreeMap<LeaseId, Arc<Lease>>,
     requests: Latest<RequestId, Request>,
     keys: Latest<(Owner, Text), Key>,
+    jobs: Latest<Job, lessor_ledger::JobRecord>,
+    plugins: Latest<PluginName, lessor_ledger::PluginRecord>,
     postings: BTreeMap<Subject, Vec<u64>>,
 }
 
@@ -87,6 +92,17 @@ impl Rows {
             Change::KeyGone(owner, text) => {
                 self.keys.insert((owner.clone(), text.clone()), None);
             }
+            Change::Job(job) => {
+                self.jobs.insert(job.id, Some(Arc::clone(job)));
+            }
+            // Numbers of jobs come from the counter of leases.
+            Change::JobGone(id) => forget(&mut self.jobs, *id, id.0 <= known.lease),
+            Change::Plugin(plugin) => {
+                self.plugins.insert(plugin.name.clone(), Some(Arc::clone(plugin)));
+            }
+            Change::PluginGone(name) => {
+                self.plugins.insert(name.clone(), None);
+            }
             Change::Event(event) => {
                 for subject in Subject::all(event) {
                     self.postings.entry(subject).or_default().push(event.id.0);
@@ -105,7 +121,9 @@ impl Rows {
         pen.records(LOCKS, self.locks, text, |it, out| encode::<LockRecord<'_>>(it, out))?;
         pen.records(LEASES, self.leases, |id| id.0, |it, out| encode::<LeaseRecord<'_>>(it, out))?;
         pen.records(REQUESTS, self.requests, |id| id.0, |it, out| encode::<RequestRecord<'_>>(it, out))?;
-        pen.records(KEYS, self.keys, pair, |it, out| encode::<KeyRecord<'_>>(it, out))
+        pen.records(KEYS, self.keys, pair, |it, out| encode::<KeyRecord<'_>>(it, out))?;
+        pen.records(JOBS, self.jobs, |id| id.0, |it, out| encode::<JobRecord<'_>>(it, out))?;
+        pen.records(PLUGINS, self.plugins, text, |it, out| encode::<PluginRecord<'_>>(it, out))
     }
 }
 

@@ -6,11 +6,14 @@ use lessor_ledger::{Change, Ledger, Settings};
 use redb::{ReadTransaction, ReadableTable, TableDefinition};
 
 use crate::codec::{
-    DecodeError, KeyRecord, LeaseRecord, LockRecord, Names, PoolRecord, RequestRecord, ResourceRecord, decode,
+    DecodeError, JobRecord, KeyRecord, LeaseRecord, LockRecord, Names, PluginRecord, PoolRecord,
+    RequestRecord, ResourceRecord, decode,
 };
 use crate::error::{Fault, damaged};
 use crate::journal::{self, Mark, Part, StoredPart};
-use crate::schema::{JOURNAL, KEYS, LEASES, LOCKS, META, META_MARK, POOLS, PartKey, REQUESTS, RESOURCES};
+use crate::schema::{
+    JOBS, JOURNAL, KEYS, LEASES, LOCKS, META, META_MARK, PLUGINS, POOLS, PartKey, REQUESTS, RESOURCES,
+};
 use crate::tail::{Segment, Tail};
 use crate::wal::Values;
 
@@ -101,7 +104,9 @@ pub(crate) fn load_tables(
     loader.all(REQUESTS, "requests", |b, n| {
         Ok(Change::Request(Arc::new(decode::<RequestRecord<'_>>(b, n)?)))
     })?;
-    loader.all(KEYS, "keys", |b, n| Ok(Change::Key(Arc::new(decode::<KeyRecord<'_>>(b, n)?))))
+    loader.all(KEYS, "keys", |b, n| Ok(Change::Key(Arc::new(decode::<KeyRecord<'_>>(b, n)?))))?;
+    loader.all(JOBS, "jobs", |b, n| Ok(Change::Job(Arc::new(decode::<JobRecord<'_>>(b, n)?))))?;
+    loader.all(PLUGINS, "plugins", |b, n| Ok(Change::Plugin(Arc::new(decode::<PluginRecord<'_>>(b, n)?))))
 }
 
 struct Loader<'a, F> {

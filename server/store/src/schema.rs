@@ -30,6 +30,10 @@ pub(crate) const LEASES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(
 pub(crate) const REQUESTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("requests");
 /// (owner, text) → idempotency key.
 pub(crate) const KEYS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("keys");
+/// Number → job, live or over not long ago.
+pub(crate) const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("jobs");
+/// Name → plugin.
+pub(crate) const PLUGINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plugins");
 /// ID → lease that has ended.
 pub(crate) const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
 /// (target, lease that ended).
@@ -59,9 +63,15 @@ pub(crate) const META_MARK: &str = "mark";
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The step at index `n` leads from version `n + 1` to `n + 2`.
-///
-/// Version 2 has a write-ahead log. What the journal of version 1 holds after the mark is still read from there.
-pub(crate) const MIGRATIONS: &[Step] = &[draw_log];
+pub(crate) const MIGRATIONS: &[Step] = &[to_version_2];
+
+/// Version 2 has a write-ahead log, jobs and plugins. What the journal of version 1 holds after the mark is still read
+/// from there.
+fn to_version_2(txn: &WriteTransaction) -> Result<(), Fault> {
+    txn.open_table(JOBS)?;
+    txn.open_table(PLUGINS)?;
+    draw_log(txn)
+}
 
 /// Makes the tables ones that no write-ahead log belongs to yet.
 pub(crate) fn draw_log(txn: &WriteTransaction) -> Result<(), Fault> {
@@ -155,6 +165,8 @@ fn create(txn: &WriteTransaction, version: u32, seed: u64) -> Result<u64, Fault>
     txn.open_table(LEASES)?;
     txn.open_table(REQUESTS)?;
     txn.open_table(KEYS)?;
+    txn.open_table(JOBS)?;
+    txn.open_table(PLUGINS)?;
     txn.open_table(ENDED)?;
     txn.open_table(ENDED_BY_TARGET)?;
     txn.open_table(ENDED_BY_OWNER)?;

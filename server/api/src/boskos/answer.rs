@@ -148,7 +148,14 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::TtlOutOfRange { .. }
         | Refusal::KeyReused
         | Refusal::StaleRevision { .. }
-        | Refusal::PoolNeeded(_) => (StatusCode::INTERNAL_SERVER_ERROR, refusal.to_string()),
+        | Refusal::PoolNeeded(_)
+        | Refusal::NoSuchJob(_)
+        | Refusal::JobPhase { .. }
+        | Refusal::JobManaged(_)
+        | Refusal::SpanOutOfRange { .. }
+        | Refusal::NoSuchPlugin(_)
+        | Refusal::NothingToRollBack(_)
+        | Refusal::PluginInUse { .. } => (StatusCode::INTERNAL_SERVER_ERROR, refusal.to_string()),
     }
 }
 

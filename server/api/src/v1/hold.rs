@@ -131,7 +131,9 @@ pub(crate) fn answer(app: &App, reply: Reply) -> Answer {
         | Reply::Locked(_)
         | Reply::Released(_)
         | Reply::Edited(..)
-        | Reply::Synced(_) => unreachable!("the ledger answers an acquire or a poll with nothing else"),
+        | Reply::Synced(_)
+        | Reply::Job(_)
+        | Reply::Plugin(_) => unreachable!("the ledger answers an acquire or a poll with nothing else"),
     }
 }
 

@@ -120,6 +120,10 @@ fn plan(ledger: &Arc<Ledger>, now: Time, text: &[u8]) -> Result<(Vec<PoolEntry>,
             | Change::RequestGone(_)
             | Change::Key(_)
             | Change::KeyGone(..)
+            | Change::Job(_)
+            | Change::JobGone(_)
+            | Change::Plugin(_)
+            | Change::PluginGone(_)
             | Change::Event(_) => {}
         }
     }

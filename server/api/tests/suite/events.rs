@@ -81,8 +81,8 @@ async fn an_event_says_what_happened_to_what() {
         page["items"][0],
         json!({
             "id": before + 1, "at": "2026-05-04T09:00:00Z", "kind": "lease-granted", "target": "cpu-1",
-            "pool": "cpu", "lease": 1, "request": null, "owner": "ann", "from": "free", "to": "leased",
-            "cause": null, "note": "nightly",
+            "pool": "cpu", "lease": 1, "request": null, "owner": "ann", "plugin": null, "from": "free",
+            "to": "leased", "cause": null, "note": "nightly",
         })
     );
 }

@@ -94,7 +94,7 @@ impl Draft<'_> {
     }
 
     /// Why `owner` cannot have `target` now. Its own record, live or lapsed, is never in its way (rule 9).
-    fn conflict_for(&self, owner: &Owner, target: &Target) -> Option<Conflict> {
+    pub(super) fn conflict_for(&self, owner: &Owner, target: &Target) -> Option<Conflict> {
         let own = self.ledger.locks.get(target).is_some_and(|lock| lock.owner == *owner);
         let kept = own && self.is_held(target);
         let conflict = if kept { None } else { self.ledger.conflict(target) };
@@ -143,7 +143,7 @@ impl Draft<'_> {
 
     /// A job refreshes all that it holds in one call (`reference/contest.md` §4.4), so a sign of life for one target
     /// of a lease is one for the lease: a Boskos `/reset` leaves it alone as it does what was just written.
-    fn note_renewal(&mut self, id: LeaseId) {
+    pub(super) fn note_renewal(&mut self, id: LeaseId) {
         let Some(lease) = self.ledger.leases.get(&id).filter(|lease| lease.renewed_at < self.now) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! A step in the making: the ledger, the time, and what has changed so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::Change;
@@ -8,7 +8,7 @@ use crate::command::Wanted;
 use crate::event::{Event, EventId, EventKind};
 use crate::index::{demands, held};
 use crate::lease::{Cause, Ended, Lease, LeaseId, Lock};
-use crate::name::{PoolName, State, Target};
+use crate::name::{Job, PoolName, State, Target, Text};
 use crate::reply::Settled;
 use crate::request::{Part, Request, RequestId};
 use crate::resource::{Origin, Resource};
@@ -26,6 +26,8 @@ pub(super) struct Draft<'a> {
     pub(super) stirred: BTreeSet<PoolName>,
     /// Resources that are to go and may no longer be held.
     pub(super) leaving: BTreeSet<Target>,
+    /// Jobs that may have lost a target, and how.
+    pub(super) bereft: BTreeMap<Job, Text>,
 }
 
 impl Draft<'_> {
@@ -100,6 +102,7 @@ impl Draft<'_> {
             lease: None,
             request: None,
             owner: None,
+            plugin: None,
             from: None,
             to: None,
             cause: None,
@@ -178,6 +181,7 @@ impl Draft<'_> {
             }
         }
         self.record(Change::LockGone(target.clone()));
+        self.note_loss(&lease.owner, target, how);
         event.target = Some(target.clone());
         event.lease = Some(lease.id);
         event.owner = Some(lease.owner.clone());

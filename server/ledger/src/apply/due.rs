@@ -17,6 +17,7 @@ use crate::time::Time;
 impl Draft<'_> {
     /// Settles everything that is due, so that no command can see a dead lock as live.
     pub(super) fn settle_due(&mut self) {
+        self.settle_jobs();
         self.settle_locks();
         self.collect_lapsed();
         self.end_lifespans();
@@ -84,6 +85,7 @@ impl Draft<'_> {
             self.rewrite(&next, |_| {});
         }
         self.set_lock(Lock { lapsed: true, ..Lock::clone(&lock) });
+        self.note_loss(&lock.owner, target, &self.ended(Cause::Expired));
         event.target = Some(target.clone());
         event.lease = Some(lock.lease);
         event.owner = Some(lock.owner.clone());
@@ -154,8 +156,10 @@ impl Draft<'_> {
         }
     }
 
-    /// Gives every waiter a full request TTL from now on, and looks at every dynamic pool once.
+    /// Gives every waiter a full request TTL from now on, sees to jobs that were under way, and looks at every dynamic
+    /// pool once.
     pub(super) fn resume(&mut self) {
+        self.resume_jobs();
         let until: Time = self.now.plus(self.ledger.settings.request_ttl);
         let waiting: Vec<RequestId> = self
             .ledger

@@ -83,7 +83,9 @@ impl Draft<'_> {
     /// Hands out what became free, and does what follows from that, until nothing more follows.
     pub(super) fn follow_up(&mut self) {
         loop {
-            if let Some(target) = self.leaving.pop_first() {
+            if let Some((job, reason)) = self.bereft.pop_first() {
+                self.see_to_loss(job, reason);
+            } else if let Some(target) = self.leaving.pop_first() {
                 self.see_off(&target);
             } else if let Some(pool) = self.stirred.pop_first() {
                 self.update_dynamic(&pool);

@@ -69,6 +69,7 @@ fn given(reply: &Reply) -> String {
             deferred.sort();
             format!("synced {}", list(&deferred))
         }
+        Reply::Job(_) | Reply::Plugin(_) => unreachable!("the strategy asks nothing about jobs"),
     }
 }
 
@@ -105,6 +106,13 @@ fn refused(refusal: &Refusal) -> String {
         Refusal::PoolNeeded(_) => "pool needed".into(),
         Refusal::TooLarge { what, .. } => format!("limit of {what}"),
         Refusal::Full { what, .. } => format!("full of {what}"),
+        Refusal::NoSuchJob(_)
+        | Refusal::JobPhase { .. }
+        | Refusal::JobManaged(_)
+        | Refusal::SpanOutOfRange { .. }
+        | Refusal::NoSuchPlugin(_)
+        | Refusal::NothingToRollBack(_)
+        | Refusal::PluginInUse { .. } => unreachable!("the strategy asks nothing about jobs"),
     }
 }
 

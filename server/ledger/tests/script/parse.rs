@@ -81,19 +81,19 @@ fn request(word: &str) -> RequestId {
 }
 
 /// Options are `key=value` or a bare `key`.
-struct Options<'a>(BTreeMap<&'a str, &'a str>);
+pub(super) struct Options<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Options<'a> {
-    fn of(words: &[&'a str]) -> Self {
+    pub(super) fn of(words: &[&'a str]) -> Self {
         Self(words.iter().map(|word| word.split_once('=').unwrap_or((word, ""))).collect())
     }
 
-    fn take(&mut self, key: &str) -> Option<&'a str> {
+    pub(super) fn take(&mut self, key: &str) -> Option<&'a str> {
         self.0.remove(key)
     }
 
     /// Fails on a word that nobody asked for: a typing error would make a test say less than it seems to.
-    fn done(self) {
+    pub(super) fn done(self) {
         assert!(self.0.is_empty(), "options that mean nothing: {:?}", self.0);
     }
 }
@@ -193,12 +193,15 @@ pub(crate) fn command(file: &[PoolEntry], actor: &str, verb: &str, rest: &[&str]
             Command::DeleteResource { name: target(name), revision }
         }
         _ if verb.starts_with("b-") => boskos(actor, verb, rest),
+        _ if verb.starts_with("j-") => Command::Job(super::job::locker(actor, verb, rest)),
+        _ if verb.starts_with("job-") => Command::Job(super::job::command(actor, verb, rest)),
+        _ if verb.starts_with("plugin-") => Command::Plugin(super::job::plugin(verb, rest)),
         _ => contest(actor, verb, rest),
     }
 }
 
 /// `-` is nobody in particular.
-fn someone(actor: &str) -> Option<Owner> {
+pub(super) fn someone(actor: &str) -> Option<Owner> {
     (actor != "-").then(|| owner(actor))
 }
 
@@ -301,7 +304,7 @@ fn boskos(actor: &str, verb: &str, rest: &[&str]) -> Command {
     }
 }
 
-fn contest(actor: &str, verb: &str, rest: &[&str]) -> Command {
+pub(super) fn contest(actor: &str, verb: &str, rest: &[&str]) -> Command {
     let lock = |duration: &str, list: &str| ContestLock {
         job: Job(actor.parse().expect("a job number")),
         duration: span(duration),

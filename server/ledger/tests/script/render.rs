@@ -61,6 +61,8 @@ fn reply(reply: &Reply) -> String {
             list(&report.deleted),
             list(&report.deferred)
         ),
+        Reply::Job(job) => super::job::shown(job),
+        Reply::Plugin(plugin) => super::job::plugin_shown(plugin),
     }
 }
 
@@ -213,6 +215,7 @@ fn event(event: &Event) -> String {
         EventKind::PoolCreated => format!("pool {pool} made"),
         EventKind::PoolChanged => format!("pool {pool} changed"),
         EventKind::PoolDeleted => format!("pool {pool} gone"),
+        other => super::job::event(other, event),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use lessor_ledger::{Change, LeaseId, Owner, PoolName, RequestId, Target, Text};
+use lessor_ledger::{Change, Job, LeaseId, Owner, PluginName, PoolName, RequestId, Target, Text};
 use redb::ReadTransaction;
 
 use super::Report;
@@ -23,6 +23,8 @@ pub(super) enum RecordKey {
     Lease(LeaseId),
     Request(RequestId),
     Key(Owner, Text),
+    Job(Job),
+    Plugin(PluginName),
 }
 
 impl RecordKey {
@@ -40,6 +42,10 @@ impl RecordKey {
             Change::RequestGone(id) => Self::Request(*id),
             Change::Key(key) => Self::Key(key.owner.clone(), key.text.clone()),
             Change::KeyGone(owner, text) => Self::Key(owner.clone(), text.clone()),
+            Change::Job(job) => Self::Job(job.id),
+            Change::JobGone(id) => Self::Job(*id),
+            Change::Plugin(plugin) => Self::Plugin(plugin.name.clone()),
+            Change::PluginGone(name) => Self::Plugin(name.clone()),
             Change::Event(_) => return None,
         })
     }

@@ -46,6 +46,10 @@ pub struct Report {
     pub requests: u64,
     /// Idempotency keys in the tables.
     pub keys: u64,
+    /// Jobs, live or over not long ago.
+    pub jobs: u64,
+    /// Plugins.
+    pub plugins: u64,
     /// Ended leases in the tables.
     pub ended: u64,
     /// The first [`PROBLEMS_MAX`] things that are wrong, in words.
@@ -155,6 +159,8 @@ fn count(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<
     report.locks = loaded.ledger.lock_count() as u64;
     report.leases = loaded.ledger.lease_count() as u64;
     report.requests = loaded.ledger.request_count() as u64;
+    report.jobs = loaded.ledger.jobs_after(None).count() as u64;
+    report.plugins = loaded.ledger.plugins().count() as u64;
     report.keys = txn.open_table(KEYS)?.len()?;
     report.ended = txn.open_table(ENDED)?.len()?;
     Ok(())

@@ -45,13 +45,17 @@ fn is_current(loaded: &Loaded, record: &RecordKey, change: &Change) -> bool {
         RecordKey::Lease(id) => ledger.lease(*id).map(|it| Change::Lease(Arc::clone(it))),
         RecordKey::Request(id) => ledger.request(*id).map(|it| Change::Request(Arc::clone(it))),
         RecordKey::Key(owner, text) => ledger.key(owner, text).map(|it| Change::Key(Arc::clone(it))),
+        RecordKey::Job(id) => ledger.job(*id).map(|it| Change::Job(Arc::clone(it))),
+        RecordKey::Plugin(name) => ledger.plugin(name.as_str()).map(|it| Change::Plugin(Arc::clone(it))),
     };
     match change {
         Change::PoolGone(_)
         | Change::ResourceGone(_)
         | Change::LockGone(_)
         | Change::RequestGone(_)
-        | Change::KeyGone(..) => now.is_none(),
+        | Change::KeyGone(..)
+        | Change::JobGone(_)
+        | Change::PluginGone(_) => now.is_none(),
         change => now.as_ref() == Some(change),
     }
 }

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use lessor_ledger::{Change, LeaseId, RequestId, Target, Text};
+use lessor_ledger::{Change, Job, LeaseId, PluginName, RequestId, Target, Text};
 use minicbor::Decoder;
 
 use super::lease::LeaseEnd;
 use super::{
-    DecodeError, KeyRecord, LeaseRecord, LockRecord, Names, PoolRecord, RequestRecord, ResourceRecord,
-    encode, put, read,
+    DecodeError, JobRecord, KeyRecord, LeaseRecord, LockRecord, Names, PluginRecord, PoolRecord,
+    RequestRecord, ResourceRecord, encode, put, read,
 };
 
 const POOL: u8 = 0;
@@ -25,6 +25,10 @@ const REQUEST: u8 = 7;
 const REQUEST_GONE: u8 = 8;
 const KEY: u8 = 9;
 const KEY_GONE: u8 = 10;
+const JOB: u8 = 11;
+const JOB_GONE: u8 = 12;
+const PLUGIN: u8 = 13;
+const PLUGIN_GONE: u8 = 14;
 
 /// Appends a change to `records`, or to `events` if it is an event.
 pub(crate) fn encode_change(change: &Change, records: &mut Vec<u8>, events: &mut Vec<u8>) {
@@ -58,6 +62,16 @@ pub(crate) fn encode_change(change: &Change, records: &mut Vec<u8>, events: &mut
             encode::<KeyRecord<'_>>(key, records);
         }
         Change::KeyGone(owner, text) => tagged(KEY_GONE, &(owner.as_str(), &**text), records),
+        Change::Job(job) => {
+            put(&JOB, records);
+            encode::<JobRecord<'_>>(job, records);
+        }
+        Change::JobGone(id) => tagged(JOB_GONE, &id.0, records),
+        Change::Plugin(plugin) => {
+            put(&PLUGIN, records);
+            encode::<PluginRecord<'_>>(plugin, records);
+        }
+        Change::PluginGone(name) => tagged(PLUGIN_GONE, &name.as_str(), records),
         Change::Event(event) => encode::<super::EventRecord<'_>>(event, events),
     }
 }
@@ -96,6 +110,10 @@ fn decode_change(d: &mut Decoder<'_>, names: &mut Names) -> Result<Change, Decod
             let (owner, text) = d.decode::<(&str, &str)>()?;
             Change::KeyGone(names.owner(owner)?, Text::from(text))
         }
+        JOB => Change::Job(Arc::new(read::<JobRecord<'_>>(d, names)?)),
+        JOB_GONE => Change::JobGone(Job(d.u64()?)),
+        PLUGIN => Change::Plugin(Arc::new(read::<PluginRecord<'_>>(d, names)?)),
+        PLUGIN_GONE => Change::PluginGone(PluginName::new(d.str()?)?),
         code => return Err(DecodeError::Code { what: "change", code: code.into() }),
     })
 }

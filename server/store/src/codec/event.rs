@@ -1,6 +1,6 @@
 //! The stored form of an event.
 
-use lessor_ledger::{Event, EventId, LeaseId, RequestId, Target, Time};
+use lessor_ledger::{Event, EventId, LeaseId, PluginName, RequestId, Target, Time};
 use minicbor::{Decode, Encode};
 
 use super::field::codes;
@@ -24,6 +24,21 @@ codes!(EventKind, "event kind", put_kind, get_kind, {
     PoolCreated = 13,
     PoolChanged = 14,
     PoolDeleted = 15,
+    JobStarted = 16,
+    TargetAcquired = 17,
+    TargetAcquireErr = 18,
+    JobReleasing = 19,
+    JobReleaseFailed = 20,
+    TargetReleased = 21,
+    JobCompleted = 22,
+    JobFailed = 23,
+    JobCancelled = 24,
+    PluginInstalled = 25,
+    PluginReplaced = 26,
+    PluginRolledBack = 27,
+    PluginEnabled = 28,
+    PluginDisabled = 29,
+    PluginRemoved = 30,
 });
 
 #[derive(Encode, Decode)]
@@ -53,6 +68,8 @@ pub(crate) struct EventRecord<'a> {
     cause: Option<u8>,
     #[n(11)]
     note: Option<&'a str>,
+    #[n(12)]
+    plugin: Option<&'a str>,
 }
 
 impl<'a> Record<'a> for EventRecord<'a> {
@@ -72,6 +89,7 @@ impl<'a> Record<'a> for EventRecord<'a> {
             to: event.to.as_ref().map(lessor_ledger::State::as_str),
             cause: event.cause.map(put_cause),
             note: event.note.as_deref(),
+            plugin: event.plugin.as_ref().map(PluginName::as_str),
         }
     }
 
@@ -89,6 +107,7 @@ impl<'a> Record<'a> for EventRecord<'a> {
             to: self.to.map(|name| names.state(name)).transpose()?,
             cause: self.cause.map(get_cause).transpose()?,
             note: self.note.map(Into::into),
+            plugin: self.plugin.map(PluginName::new).transpose()?,
         })
     }
 }

@@ -11,8 +11,10 @@
 mod change;
 mod event;
 mod field;
+mod job;
 mod lease;
 mod names;
+mod plugin;
 mod pool;
 mod request;
 mod resource;
@@ -21,8 +23,10 @@ mod tests;
 
 pub(crate) use change::{decode_changes, encode_change, ended_leases};
 pub(crate) use event::{EventRecord, put_kind as kind_code};
+pub(crate) use job::JobRecord;
 pub(crate) use lease::{LeaseRecord, LockRecord};
 pub(crate) use names::Names;
+pub(crate) use plugin::PluginRecord;
 pub(crate) use pool::PoolRecord;
 pub(crate) use request::{KeyRecord, RequestRecord};
 pub(crate) use resource::ResourceRecord;

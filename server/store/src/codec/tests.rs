@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use lessor_ledger::{
-    Addresses, Answer, Cause, Change, Cordon, Details, Dialect, Ended, Event, EventId, EventKind, Key, Lease,
-    LeaseId, Lifecycle, Lock, Move, Origin, Outcome, Owner, Part, Pool, PoolName, PoolOrigin, Request,
-    RequestId, Resource, Span, State, Target, Text, Time,
+    Addresses, Answer, Cause, Change, Cordon, Details, Dialect, EndCause, Ended, Ending, Event, EventId,
+    EventKind, Job, JobRecord, JobTarget, Key, Lease, LeaseId, Lifecycle, Lock, Move, Origin, Outcome, Owner,
+    Part, Phase, PluginName, PluginOrigin, PluginRecord, PluginVersion, Pool, PoolName, PoolOrigin, Request,
+    RequestId, Resource, Span, State, Target, TargetFacts, Text, Time, Verdict,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -269,11 +270,84 @@ fn key() -> impl Strategy<Value = Key> {
     })
 }
 
+fn plugin_name() -> impl Strategy<Value = PluginName> {
+    name(|text| PluginName::new(text).unwrap())
+}
+
+fn phase() -> impl Strategy<Value = Phase> {
+    let verdict = select(vec![Verdict::Completed, Verdict::Failed, Verdict::Cancelled]);
+    prop_oneof![
+        time().prop_map(|until| Phase::Acquiring { until }),
+        time().prop_map(|until| Phase::Leased { until }),
+        (any::<u32>(), time()).prop_map(|(attempt, until)| Phase::Releasing { attempt, until }),
+        (any::<u32>(), time()).prop_map(|(attempts, retry_at)| Phase::Stuck { attempts, retry_at }),
+        (time(), verdict).prop_map(|(at, verdict)| Phase::Over { at, verdict }),
+    ]
+}
+
+fn job_target() -> impl Strategy<Value = JobTarget> {
+    let facts = (of(text()), of(text()), of(text()), of(text()), pairs()).prop_map(
+        |(fqdn, ipv4, ipv6, manager_state, labels)| TargetFacts { fqdn, ipv4, ipv6, manager_state, labels },
+    );
+    (target(), facts).prop_map(|(id, facts)| JobTarget { id, facts })
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    let causes = vec![
+        EndCause::Asked,
+        EndCause::Expired,
+        EndCause::Lost,
+        EndCause::NotAcquired,
+        EndCause::AcquireTimeout,
+        EndCause::Interrupted,
+    ];
+    (select(causes), time(), of(text())).prop_map(|(cause, at, reason)| Ending { cause, at, reason })
+}
+
+fn job() -> impl Strategy<Value = JobRecord> {
+    let who = (number(), owner(), plugin_name(), text(), text());
+    let spans = (span(), span(), span(), time(), of(time()));
+    (who, spans, phase(), vec(job_target(), 0..3), of(ending()), of(text())).prop_map(
+        |(who, spans, phase, targets, ending, failure)| JobRecord {
+            id: Job(who.0),
+            owner: who.1,
+            manager: who.2,
+            acquire_parameters: who.3,
+            release_parameters: who.4,
+            acquire_timeout: spans.0,
+            lock_duration: spans.1,
+            release_timeout: spans.2,
+            started_at: spans.3,
+            renewed_at: spans.4,
+            phase,
+            targets,
+            ending,
+            failure,
+        },
+    )
+}
+
+fn plugin() -> impl Strategy<Value = PluginRecord> {
+    let version = || (text(), text()).prop_map(|(digest, spec)| PluginVersion { digest, spec });
+    let origin = select(vec![PluginOrigin::Config, PluginOrigin::Api]);
+    (plugin_name(), version(), of(version()), any::<bool>(), origin, time(), time()).prop_map(
+        |(name, version, previous, enabled, origin, installed_at, changed_at)| PluginRecord {
+            name,
+            version,
+            previous,
+            enabled,
+            origin,
+            installed_at,
+            changed_at,
+        },
+    )
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let ids = (number(), of(number()), of(number()));
-    let names = (of(target()), of(pool_name()), of(owner()), of(state()), of(state()));
+    let names = (of(target()), of(pool_name()), of(owner()), of(plugin_name()), of(state()), of(state()));
     (ids, time(), select(EventKind::ALL.to_vec()), names, of(cause()), of(text())).prop_map(
-        |((id, lease, request), at, kind, (target, pool, owner, from, to), cause, note)| Event {
+        |((id, lease, request), at, kind, (target, pool, owner, plugin, from, to), cause, note)| Event {
             id: EventId(id),
             at,
             kind,
@@ -282,6 +356,7 @@ fn event() -> impl Strategy<Value = Event> {
             lease: lease.map(LeaseId),
             request: request.map(RequestId),
             owner,
+            plugin,
             from,
             to,
             cause,
@@ -303,6 +378,10 @@ fn record_change() -> impl Strategy<Value = Change> {
         number().prop_map(|id| Change::RequestGone(RequestId(id))),
         key().prop_map(|it| Change::Key(it.into())),
         (owner(), text()).prop_map(|(owner, text)| Change::KeyGone(owner, text)),
+        job().prop_map(|it| Change::Job(it.into())),
+        number().prop_map(|id| Change::JobGone(Job(id))),
+        plugin().prop_map(|it| Change::Plugin(it.into())),
+        plugin_name().prop_map(Change::PluginGone),
     ]
 }
 
@@ -391,8 +470,8 @@ fn fields_of_a_later_version_are_skipped_and_optional_ones_may_be_absent() {
 fn an_unknown_code_is_an_error_and_not_another_meaning() {
     let error = decode_changes(&[200], &mut Names::new(), |_| {}).unwrap_err();
     assert!(error.to_string().contains("value is damaged"), "{error}");
-    let error = decode_changes(&[11], &mut Names::new(), |_| {}).unwrap_err();
-    assert_eq!(error.to_string(), "unknown change code 11");
+    let error = decode_changes(&[15], &mut Names::new(), |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "unknown change code 15");
 }
 
 #[test]

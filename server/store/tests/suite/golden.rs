@@ -68,6 +68,14 @@ fn list(store: &Store, ledger: &Ledger) -> String {
         let key = ledger.key(&dan, text);
         format!("key {text} {:?}", key.map(|it| (it.fingerprint, it.outcome, it.at)))
     }));
+    lines.extend(ledger.jobs_after(None).map(|it| {
+        let times = (it.started_at, it.renewed_at);
+        format!("job {} {} {} {:?} {times:?} {:?}", it.id.0, it.owner, it.manager, it.phase, it.targets)
+    }));
+    lines.extend(ledger.plugins().map(|it| {
+        let before = it.previous.as_ref().map(|version| &version.digest);
+        format!("plugin {} {} {} {before:?}", it.name, it.version.digest, it.enabled)
+    }));
     let reader = store.reader();
     let ended = reader.leases(&LeaseFilter::default()).unwrap();
     lines.extend(ended.iter().map(line));
@@ -171,6 +179,9 @@ fn make() {
     lab.commit([commands::pools()]).unwrap();
     lab.run(40);
     lab.store.checkpoint().unwrap();
+    lab.commit([commands::plugin("v1"), commands::plugin("v2"), commands::job()]).unwrap();
+    let job = lab.ledger.live_jobs().next().expect("there is a job").id;
+    lab.commit([commands::acquired(job, "found-1")]).unwrap();
     lab.commit([furnished("own-8"), acquire(1), acquire(6)]).unwrap();
     lab.store.checkpoint().unwrap();
     // The last batches stay in the journal alone, so that their form there is kept too.
@@ -180,6 +191,7 @@ fn make() {
         lab.commit(commands).unwrap();
     }
     assert!(lab.ledger.request_count() > 1, "somebody waits");
+    assert!(lab.ledger.live_job_count() > 0, "a job holds something");
     assert!(lab.ledger.key(&commands::owner("dan"), "key-1").is_some(), "a key is remembered");
     std::fs::write(golden(SCHEMA_VERSION, "txt"), list(&lab.store, &lab.ledger)).unwrap();
     drop(lab);

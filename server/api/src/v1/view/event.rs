@@ -26,6 +26,21 @@ pub(crate) fn kind(kind: EventKind) -> &'static str {
         EventKind::PoolCreated => "pool-created",
         EventKind::PoolChanged => "pool-changed",
         EventKind::PoolDeleted => "pool-deleted",
+        EventKind::JobStarted => "job-started",
+        EventKind::TargetAcquired => "target-acquired",
+        EventKind::TargetAcquireErr => "target-acquire-err",
+        EventKind::JobReleasing => "job-releasing",
+        EventKind::JobReleaseFailed => "job-release-failed",
+        EventKind::TargetReleased => "target-released",
+        EventKind::JobCompleted => "job-completed",
+        EventKind::JobFailed => "job-failed",
+        EventKind::JobCancelled => "job-cancelled",
+        EventKind::PluginInstalled => "plugin-installed",
+        EventKind::PluginReplaced => "plugin-replaced",
+        EventKind::PluginRolledBack => "plugin-rolled-back",
+        EventKind::PluginEnabled => "plugin-enabled",
+        EventKind::PluginDisabled => "plugin-disabled",
+        EventKind::PluginRemoved => "plugin-removed",
     }
 }
 
@@ -47,8 +62,10 @@ pub(crate) struct EventView {
     lease: Option<u64>,
     /// By or to which request.
     request: Option<u64>,
-    /// Who holds, held, waits or waited.
+    /// Who holds, held, waits or waited; in a job's events the job itself, as `job:<number>`.
     owner: Option<String>,
+    /// Which plugin, or the manager of which job.
+    plugin: Option<String>,
     /// State before.
     from: Option<String>,
     /// State after.
@@ -71,6 +88,7 @@ impl EventView {
             lease: event.lease.map(|lease| lease.0),
             request: event.request.map(|request| request.0),
             owner: owned(event.owner.as_ref()),
+            plugin: owned(event.plugin.as_ref()),
             from: owned(event.from.as_ref()),
             to: owned(event.to.as_ref()),
             cause: event.cause.map(cause),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Job, LeaseId, Ledger, Lifecycle,
-    Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject,
-    Target, Text,
+    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Job, JobCommand, JobStart, LeaseId,
+    Ledger, Lifecycle, Owner, Part, Phase, PluginCommand, PluginName, PluginOrigin, PluginVersion, Pool,
+    PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject, Target, TargetFacts,
+    Text,
 };
 
 use super::dice::Dice;
@@ -45,7 +46,10 @@ pub(crate) fn pools() -> Command {
 
 /// One random command; `ledger` is looked at for IDs that make sense.
 pub(crate) fn random(dice: &mut Dice, ledger: &Ledger) -> Command {
-    match dice.below(20) {
+    match dice.below(24) {
+        20 => plugin(dice.pick::<&str>(&["v1", "v2", "v3"])),
+        21 => job(),
+        22..24 => job_goes_on(dice, ledger),
         0..3 => boskos_acquire(dice),
         3..5 => boskos_release(dice, ledger),
         5 => boskos_other(dice, ledger),
@@ -185,4 +189,50 @@ fn resource(dice: &mut Dice) -> Command {
         addresses: None,
         cordon: dice.once_in(3).then(|| Some(Text::from("fan broken"))),
     }))
+}
+
+/// Installs a plugin with this digest.
+pub(crate) fn plugin(digest: &str) -> Command {
+    Command::Plugin(PluginCommand::Install {
+        name: PluginName::new("csv").unwrap(),
+        version: PluginVersion { digest: digest.into(), spec: r#"{"kind":"target-manager"}"#.into() },
+        origin: PluginOrigin::Api,
+    })
+}
+
+/// Starts a job of that plugin.
+pub(crate) fn job() -> Command {
+    Command::Job(JobCommand::Start(Box::new(JobStart {
+        owner: owner("dan"),
+        manager: PluginName::new("csv").unwrap(),
+        acquire_parameters: r#"{"file":"hosts.csv"}"#.into(),
+        release_parameters: "null".into(),
+        acquire_timeout: Span::from_secs(60),
+        lock_duration: Span::from_secs(300),
+        release_timeout: Span::from_secs(60),
+    })))
+}
+
+/// The job's manager has found one target.
+pub(crate) fn acquired(job: Job, target: &str) -> Command {
+    let facts = TargetFacts { fqdn: Some("found.example.org".into()), ..TargetFacts::default() };
+    Command::Job(JobCommand::Acquired { job, targets: vec![(target.to_owned(), facts)] })
+}
+
+/// Whatever the job that is due next may meet.
+fn job_goes_on(dice: &mut Dice, ledger: &Ledger) -> Command {
+    let Some(record) = ledger.live_jobs().next() else { return job() };
+    let job = record.id;
+    let attempt = match record.phase {
+        Phase::Releasing { attempt, .. } => attempt,
+        _ => 1,
+    };
+    Command::Job(match dice.below(6) {
+        0 => return acquired(job, &format!("found-{}", dice.below(3))),
+        1 => JobCommand::AcquireFailed { job, error: "no file".into() },
+        2 => JobCommand::Renew { job, owner: None, lock_duration: None },
+        3 => JobCommand::End { job, owner: None, reason: Some("done".into()) },
+        4 => JobCommand::Released { job, attempt },
+        _ => JobCommand::ReleaseFailed { job, attempt, error: "no power".into() },
+    })
 }

@@ -1,0 +1,417 @@
+//! Jobs: `reference/contest.md` §1.2 and §4, as far as targets go, and what the server adds to it.
+
+use expect_test::expect;
+
+use crate::script::{Stage, check};
+
+#[test]
+fn from_start_to_end() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        1s 1 j-lock 15m a,b
+        2s - job-acquired J1 b,a,c
+        2s - show a b c
+        3s ann job-renew J1
+        3s - show a
+        4s ann job-end J1 done
+        4s - show a
+        5s - job-released J1 1
+        5s 2 lock 1m a,b,c
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            1s: locked [a,b] | L2 +a job:1; L2 +b job:1
+            2s: J1 leased until 602s [b,a,c] | L3 +c job:1; job:1 TargetAcquired b; job:1 TargetAcquired a; job:1 TargetAcquired c
+            a, job:1 L2 since 1s until 602s; b, job:1 L2 since 1s until 602s; c, job:1 L3 since 2s until 602s
+            3s: J1 leased until 603s [b,a,c]
+            a, job:1 L2 since 1s until 603s
+            4s: J1 releasing #1 until 304s [b,a,c] Asked | job:1 JobReleasing (done)
+            a, job:1 L2 since 1s until for ever
+            5s: J1 completed [b,a,c] Asked | job:1 TargetReleased b; job:1 TargetReleased a; job:1 TargetReleased c; L2 -a Released; L2 -b Released, over; L3 -c Released, over; job:1 JobCompleted (done)
+            5s: locked [a,b,c] | L4 +a job:2; L4 +b job:2; L4 +c job:2
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_manager_must_not_return_fails_the_job_and_frees_everything() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 j-lock 15m a
+        0 - job-acquired J1 -
+        0 ann job-start csv
+        0 3 j-lock 15m a
+        0 - job-acquired J3 a,a
+        0 ann job-start csv
+        0 - job-acquired J5 a,_
+        0 ann job-start csv
+        0 7 lock 1m x
+        0 - job-acquired J6 a,x
+        0 - show a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:1
+            0: J1 failed [] NotAcquired | job:1 TargetAcquireErr (acquire returned no targets); L2 -a Released, over; job:1 JobFailed (acquire returned no targets)
+            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
+            0: locked [a] | L4 +a job:3
+            0: J3 failed [] NotAcquired | job:3 TargetAcquireErr (acquire returned a twice); L4 -a Released, over; job:3 JobFailed (acquire returned a twice)
+            0: J5 acquiring until 300s [] | job:5 JobStarted (for ann)
+            0: J5 failed [] NotAcquired | job:5 TargetAcquireErr (acquire returned a blank ID, in target 2); job:5 JobFailed (acquire returned a blank ID, in target 2)
+            0: J6 acquiring until 300s [] | job:6 JobStarted (for ann)
+            0: locked [x] | L7 +x job:7
+            0: J6 failed [] NotAcquired | job:6 TargetAcquireErr (cannot lock what was acquired: x is locked by job:7); job:6 JobFailed (cannot lock what was acquired: x is locked by job:7)
+            a, not held
+        "#]],
+    );
+}
+
+#[test]
+fn a_manager_that_fails_or_takes_too_long_leaves_nothing_locked() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv acquire=10s
+        0 1 j-try 15m a,b 1
+        1s - job-failed J1 no-such-file
+        1s - show a
+        1s ann job-start csv acquire=10s
+        1s 3 j-lock 15m a
+        11s - tick
+        11s+ - tick
+        11s+ - show a
+        12s 3 j-lock 15m a
+        12s - job-acquired J3 a
+        12s - job-failed J3 late
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 10s [] | job:1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:1
+            1s: J1 failed [] NotAcquired | job:1 TargetAcquireErr (no-such-file); L2 -a Released, over; job:1 JobFailed (no-such-file)
+            a, not held
+            1s: J3 acquiring until 11s [] | job:3 JobStarted (for ann)
+            1s: locked [a] | L4 +a job:3
+            11s: done
+            11s+: done | L4 -a Released, over; job:3 JobFailed (acquiring took longer than 10000 ms)
+            a, not held
+            12s: no: job 3 is failed
+            12s: no: job 3 is failed
+            12s: no: job 3 is failed
+        "#]],
+    );
+}
+
+/// Only the manager of a job that is being acquired may lock for it.
+#[test]
+fn nobody_else_touches_the_locks_of_a_job() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 lock 1m a
+        0 1 try 1m a 1
+        0 1 refresh 1m a
+        0 1 unlock a
+        0 9 j-lock 1m a
+        0 - job-acquired J1 a
+        1s 1 j-lock 1m b
+        1s 1 j-unlock a
+        1s 2 lock 1m a
+        1s bob job-renew J1
+        1s bob job-end J1
+        1s - job-end J1
+        1s - job-released J1 2
+        1s - job-released J1 1
+        1s - job-released J1 1
+        1s 1 lock 1m a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: there is no job 9
+            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
+            1s: no: job 1 is leased
+            1s: no: job 1 is leased
+            1s: no: busy [a is job:1's]
+            1s: no: job 1 is held by ann, not by "bob"
+            1s: no: job 1 is held by ann, not by "bob"
+            1s: J1 releasing #1 until 301s [a] Asked | job:1 JobReleasing
+            1s: no: job 1 is releasing
+            1s: J1 completed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCompleted
+            1s: no: job 1 is completed
+            1s: locked [a] | L3 +a job:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_that_nobody_renews_is_released_while_its_targets_stay_locked() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv hold=10s release=5s
+        0 - job-acquired J1 a
+        9s ann job-renew J1 hold=2s
+        11s 2 lock 1m a
+        11s+ 2 lock 1m a
+        11s+ - show a
+        11s+ ann job-renew J1
+        12s - job-released J1 1
+        12s 2 lock 1m a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: J1 leased until 10s [a] | L2 +a job:1; job:1 TargetAcquired a
+            9s: J1 leased until 11s [a]
+            11s: no: busy [a is job:1's]
+            11s+: no: busy [a is job:1's] | job:1 JobReleasing (nobody renewed it within 2000 ms)
+            a, job:1 L2 since 0s until for ever
+            11s+: no: job 1 is releasing
+            12s: J1 cancelled [a] Expired | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCancelled (nobody renewed it within 2000 ms)
+            12s: locked [a] | L3 +a job:2
+        "#]],
+    );
+}
+
+#[test]
+fn a_release_that_fails_is_tried_again_ever_more_seldom() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv release=5s
+        0 - job-acquired J1 a
+        0 ann job-end J1
+        1s - job-unreleased J1 1 power-is-gone
+        1s 2 lock 1m a
+        2s - tick
+        2s+ - tick
+        7s+ - tick
+        8s+ - tick
+        9s+ - tick
+        10s - job-unreleased J1 3 again
+        11s ann job-end J1
+        11s - job-released J1 3
+        11s ann job-end J1
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
+            0: J1 releasing #1 until 5s [a] Asked | job:1 JobReleasing
+            1s: J1 stuck after 1, again 2s [a] Asked | job:1 JobReleaseFailed (power-is-gone)
+            1s: no: busy [a is job:1's]
+            2s: done
+            2s+: done | job:1 JobReleasing (attempt 2)
+            7s+: done
+            8s+: done | job:1 JobReleaseFailed (releasing took longer than 5000 ms)
+            9s+: done
+            10s: no: job 1 is stuck
+            11s: J1 releasing #3 until 16s [a] Asked | job:1 JobReleasing (attempt 3)
+            11s: J1 completed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCompleted
+            11s: J1 completed [a] Asked
+        "#]],
+    );
+}
+
+#[test]
+fn a_stuck_release_can_be_forced() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 - job-acquired J1 a
+        0 ann job-end J1
+        1s - job-unreleased J1 1 power-is-gone
+        1s op job-force J1 burnt
+        1s op job-force J1 burnt
+        1s 2 lock 1m a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
+            0: J1 releasing #1 until 300s [a] Asked | job:1 JobReleasing
+            1s: J1 stuck after 1, again 2s [a] Asked | job:1 JobReleaseFailed (power-is-gone)
+            1s: J1 failed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobFailed (forced by op: burnt)
+            1s: J1 failed [a] Asked
+            1s: locked [a] | L3 +a job:2
+        "#]],
+    );
+}
+
+#[test]
+fn a_lost_lock_ends_the_job_and_says_why() {
+    check(
+        "
+        pool p names=r
+        0 - sync
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 - job-acquired J1 a,b
+        1s op force @a why=broken
+        1s - show a b
+        1s - job-released J1 1
+        2s ann job-start csv
+        2s - job-acquired J3 r
+        2s op force @r why=broken
+        3s ann job-start csv
+        3s - job-acquired J5 a
+        4s ann job-end J5
+        4s - release L6
+        ",
+        &expect![[r#"
+            0: synced +[r] -[] later[] | pool p made; r made in p >free
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: J1 leased until 600s [a,b] | L2 +a job:1; L2 +b job:1; job:1 TargetAcquired a; job:1 TargetAcquired b
+            1s: L2 job:1 [b] returned [a] | L2 -a Forced; job:1 JobReleasing (a was taken away by op: broken)
+            a, not held; b, job:1 L2 since 0s until for ever
+            1s: J1 cancelled [b] Lost | job:1 TargetReleased b; L2 -b Released, over; job:1 JobCancelled (a was taken away by op: broken)
+            2s: J3 acquiring until 302s [] | job:3 JobStarted (for ann)
+            2s: J3 leased until 602s [r] | L4 +r job:3; job:3 TargetAcquired r
+            2s: L4 job:3 [r] Forced by op | L4 -r Forced free>free, over; job:3 JobCancelled (r was taken away by op: broken)
+            3s: J5 acquiring until 303s [] | job:5 JobStarted (for ann)
+            3s: J5 leased until 603s [a] | L6 +a job:5; job:5 TargetAcquired a
+            4s: J5 releasing #1 until 304s [a] Asked | job:5 JobReleasing
+            4s: L6 job:5 [a] Released | L6 -a Released, over; job:5 JobCompleted
+        "#]],
+    );
+}
+
+/// Somebody may shorten the lease of a job without knowing what it is.
+#[test]
+fn a_lapsed_lock_is_a_lost_one() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 - job-acquired J1 a,b
+        0 - renew L2 ttl=5s
+        5s+ - tick
+        6s 2 lock 1m a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: J1 leased until 600s [a,b] | L2 +a job:1; L2 +b job:1; job:1 TargetAcquired a; job:1 TargetAcquired b
+            0: L2 job:1 [a,b] until 5s
+            5s+: done | L2 a lapsed; L2 b lapsed; L2 -a Released; L2 -b Released, over; job:1 JobCancelled (a was lost to expiry)
+            6s: locked [a] | L3 +a job:2
+        "#]],
+    );
+}
+
+#[test]
+fn ending_a_job_early_cancels_it() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 j-lock 1m a
+        0 ann job-end J1 changed-my-mind
+        0 ann job-end J1
+        0 1 j-lock 1m a
+        0 ann job-renew J1
+        0 ann job-start csv
+        0 3 j-lock 1m a
+        0 op job-force J3 enough
+        0 - job-end J9
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:1
+            0: J1 cancelled [] Asked | L2 -a Released, over; job:1 JobCancelled (changed-my-mind)
+            0: J1 cancelled [] Asked
+            0: no: job 1 is cancelled
+            0: no: job 1 is cancelled
+            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
+            0: locked [a] | L4 +a job:3
+            0: J3 failed [] Asked | L4 -a Released, over; job:3 JobFailed (forced by op: enough)
+            0: no: there is no job 9
+        "#]],
+    );
+}
+
+#[test]
+fn a_restart_keeps_what_is_held_and_fails_what_was_being_acquired() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 j-lock 1m x
+        0 ann job-start csv hold=10s
+        0 - job-acquired J3 a
+        0 ann job-start csv release=5s
+        0 - job-acquired J5 b
+        0 ann job-end J5
+        7s - resume
+        7s - show a b x
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
+            0: locked [x] | L2 +x job:1
+            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
+            0: J3 leased until 10s [a] | L4 +a job:3; job:3 TargetAcquired a
+            0: J5 acquiring until 300s [] | job:5 JobStarted (for ann)
+            0: J5 leased until 600s [b] | L6 +b job:5; job:5 TargetAcquired b
+            0: J5 releasing #1 until 5s [b] Asked | job:5 JobReleasing
+            7s: done | L2 -x Released, over; job:1 JobFailed (the server stopped while it was acquired)
+            a, job:3 L4 since 0s until 10s; b, job:5 L6 since 0s until for ever; x, not held
+        "#]],
+    );
+}
+
+#[test]
+fn numbers_out_of_range_and_managers_that_are_not_there() {
+    check(
+        "
+        0 ann job-start csv
+        0 - plugin-install csv v1
+        0 ann job-start csv acquire=0
+        0 ann job-start csv release=25h
+        0 ann job-start csv hold=31d
+        0 1 lock 1m a
+        0 ann job-start csv
+        ",
+        &expect![[r#"
+            0: no: there is no plugin "csv"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: no: acquire_timeout must be more than 0 and at most 86400000 ms
+            0: no: release_timeout must be more than 0 and at most 86400000 ms
+            0: no: lock_duration must be more than 0 and at most 2592000000 ms
+            0: locked [a] | L1 +a job:1
+            0: J2 acquiring until 300s [] | job:2 JobStarted (for ann)
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_is_forgotten_after_a_day() {
+    let mut stage = Stage::new();
+    stage.play(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 - job-failed J1 no
+        1d - tick
+        ",
+    );
+    assert_eq!(stage.ledger.jobs_after(None).count(), 1);
+    stage.play("1d+ - tick");
+    assert_eq!(stage.ledger.jobs_after(None).count(), 0);
+    stage.replay_twice();
+}
