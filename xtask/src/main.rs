@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask demo`, `test`, `conformance`, `setup`, `bench-compare`.
+//! The developer's commands: `cargo xtask demo`, `test`, `conformance`, `plugins`, `setup`, `bench-compare`.
 //!
 //! Everything that the project needs beyond Rust is found or fetched here, each thing by the step that needs it, and
 //! each time it is said what is fetched and why. What is fetched stays under `target/tools`, apart from packages of the
@@ -12,6 +12,8 @@ mod debian;
 mod demo;
 mod go;
 mod place;
+mod plugins;
+mod plugins_compiler;
 mod process;
 mod python;
 mod say;
@@ -38,6 +40,7 @@ enum Command {
     Demo(demo::Demo),
     Test(test::Test),
     Conformance(conformance::Conformance),
+    Plugins(plugins::Plugins),
     Setup(setup::Setup),
     BenchCompare(bench_compare::BenchCompare),
 }
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Plugins(plugins) => plugins.run(),
         Command::Setup(setup) => setup.run(),
         Command::BenchCompare(bench) => bench.run(),
     };

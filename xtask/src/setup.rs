@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::go::Go;
+use crate::plugins_compiler::Compiler;
 use crate::{Failure, Result, bench_compare, debian, place, python, say, steps, tools};
 
 /// Fetch now what the other commands would fetch when they need it.
@@ -29,6 +30,7 @@ impl Setup {
         have("git", git());
         have("C compiler and linker", steps::compilers());
         have("Go", Go::find_for(&place::root().join("tests/boskos")).map(|_| ()));
+        have("Rust for WebAssembly", Compiler::find().map(|_| ()));
         have("cargo-deny", tools::cargo_deny().map(|_| ()));
         have("schemathesis", schemathesis());
         if self.bench {

@@ -10,10 +10,11 @@ use crate::conformance::{self, Evidence};
 use crate::counts::{self, Counts};
 use crate::go::Go;
 use crate::place::{self, Build};
+use crate::plugins_compiler::Compiler;
 use crate::process::Finished;
 use crate::server::Server;
 use crate::tools::{self, BUILD_BOUND, cargo};
-use crate::{Failure, Result, debian, failed, missing, process, python, say};
+use crate::{Failure, Result, debian, failed, missing, plugins, process, python, say};
 
 /// How long a whole test suite may take, with its builds.
 pub(crate) const TESTS_BOUND: Duration = Duration::from_mins(40);
@@ -42,6 +43,8 @@ pub(crate) enum Step {
     Advisories,
     /// Do the docs build without a warning?
     Docs,
+    /// The SDK and the example plugins: format, clippy, their tests, and the same components twice.
+    Plugins,
     /// All Rust tests.
     Rust,
     /// Is all Go formatted, and does `go vet` find anything?
@@ -74,12 +77,13 @@ impl Step {
                 let mut command = cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
                 check(process::show(&mut command, BUILD_BOUND))
             }
-            Self::Deny => check(deny(&["bans", "licenses", "sources"])),
+            Self::Deny => check(deny_all()),
             Self::Advisories => check(advisories()),
             Self::Docs => {
                 let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
                 check(process::show(command.env("RUSTDOCFLAGS", "-D warnings"), BUILD_BOUND))
             }
+            Self::Plugins => guests(),
             Self::Rust => rust(evidence),
             Self::GoVet => check(go_vet()),
             Self::Boskos => boskos(evidence),
@@ -144,9 +148,16 @@ fn suite(finished: &Finished, counts: Counts) -> Outcome {
     Outcome::passed(counts)
 }
 
-fn deny(what: &[&str]) -> Result<Finished> {
+/// The rules without the network, for the server and for the plugins.
+fn deny_all() -> Result<Finished> {
+    let what = ["bans", "licenses", "sources"];
+    deny("Cargo.toml", &what)?.expect_ok("cargo deny of the server")?;
+    deny("examples/plugins/Cargo.toml", &what)
+}
+
+fn deny(manifest: &str, what: &[&str]) -> Result<Finished> {
     let bin = tools::cargo_deny()?;
-    let mut command = cargo(&["deny", "check", "--hide-inclusion-graph"]);
+    let mut command = cargo(&["deny", "--manifest-path", manifest, "check", "--hide-inclusion-graph"]);
     command.args(what);
     if let Some(bin) = bin {
         command.env("PATH", place::path_with(&bin));
@@ -156,14 +167,27 @@ fn deny(what: &[&str]) -> Result<Finished> {
 
 /// The database of weaknesses comes over the network, which not every machine has.
 fn advisories() -> Result<Finished> {
-    let finished = deny(&["advisories"])?;
+    let finished = deny("Cargo.toml", &["advisories"])?;
     if !finished.ok && finished.text.contains("failed to fetch advisory database") {
         return missing("the RustSec advisory database cannot be fetched from here");
     }
     Ok(finished)
 }
 
+/// The plugins' own tests. Those of them that speak for a statement do so without WebAssembly, so the table does not take
+/// their word: the end-to-end tests have to.
+fn guests() -> Outcome {
+    match Compiler::find().and_then(|compiler| plugins::check(&compiler)) {
+        Ok(finished) => suite(&finished, counts::of_cargo(&finished.text)),
+        Err(failure) => Outcome::broken(failure),
+    }
+}
+
 fn rust(evidence: &mut Evidence) -> Outcome {
+    // The tests of the host run real components. Without them they would fail, each for itself and with less to say.
+    if let Err(failure) = plugins::build() {
+        return Outcome::failed(Counts::default(), failure.to_string());
+    }
     // The end-to-end tests start the binary, which `cargo test` does not build by itself.
     if let Err(failure) = tools::build_lessor(Build::Dev) {
         return Outcome::broken(failure);
