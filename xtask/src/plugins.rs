@@ -16,8 +16,8 @@ use crate::process::Finished;
 use crate::tools::BUILD_BOUND;
 use crate::{Result, failed, place, process, say};
 
-/// Where the guests are that are no example: tests need them.
-const MUSEUM: &str = "server/plugins/tests/museum";
+/// The guests that are no example: the tests of the host need them.
+const OF_TESTS: [&str; 2] = ["museum", "slow-start"];
 
 /// Build the example plugins as components, into target/plugins.
 ///
@@ -144,24 +144,20 @@ fn wrap(module: &[u8]) -> std::result::Result<Vec<u8>, impl std::fmt::Display> {
     ComponentEncoder::default().validate(true).module(module).and_then(ComponentEncoder::encode)
 }
 
-/// The names of all guests: the folders of examples that make a library, and the museum.
+/// The names of all guests: the folders of examples that make a module, and those of the tests.
 fn guests() -> Result<Vec<String>> {
-    let mut names = vec![name(Path::new(MUSEUM))];
+    let mut names = OF_TESTS.map(str::to_owned).to_vec();
     let entries = fs::read_dir(workspace());
     let entries =
         entries.or_else(|error| failed(format!("cannot read {}: {error}", workspace().display())))?;
     for folder in entries.flatten().map(|entry| entry.path()) {
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
         if manifest.contains("cdylib") {
-            names.push(name(&folder));
+            names.push(folder.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
     names.sort();
     Ok(names)
-}
-
-fn name(folder: &Path) -> String {
-    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -186,9 +182,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_example_and_the_museum_are_built() {
+    fn every_example_and_the_guests_of_tests_are_built() {
         let guests = guests().unwrap();
-        for expected in ["csv-file", "museum", "pool-picker", "target-list"] {
+        for expected in ["csv-file", "museum", "pool-picker", "slow-start", "target-list"] {
             assert!(guests.iter().any(|guest| guest == expected), "{expected} is not among {guests:?}");
         }
     }

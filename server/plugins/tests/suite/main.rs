@@ -1,0 +1,10 @@
+//! The host with real components: the examples, and a museum of bad plugins.
+//!
+//! `cargo xtask plugins` builds them.
+
+mod examples;
+mod kept;
+mod life;
+mod museum;
+mod refused;
+mod rig;
