@@ -135,7 +135,8 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     };
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
-    let app = App::new(Inputs { keeper, pools, shutdown: stop.clone(), hosts });
+    let reload = reloader.as_ref().map(Reloader::nudger);
+    let app = App::new(Inputs { keeper, pools, reload, shutdown: stop.clone(), hosts });
     let router = lessor_api::router(app);
     let serving = listener::serve(listener, router, places, stop.clone(), connections.clone());
     let serving = tokio::spawn(serving);

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use lessor_control::PoolsStatus;
+use lessor_control::{Nudge, PoolsStatus};
 use lessor_keeper::Keeper;
 use lessor_ledger::{Command, Ledger, Reply, Time};
 use lessor_store::Reader;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::guard::Hosts;
 use crate::limits::{HELD_REQUESTS_MAX, READS_MAX, STREAMS_MAX};
 use crate::metrics::Metrics;
+use crate::pages::pulse::Pulse;
+use crate::pages::seat::Seats;
 use crate::problem::{Kind, Problem};
 
 /// What the API is built from.
@@ -22,6 +24,8 @@ pub struct Inputs {
     pub keeper: Keeper,
     /// What became of the pools file.
     pub pools: watch::Receiver<PoolsStatus>,
+    /// Has the pools file read again; `None` without one.
+    pub reload: Option<Nudge>,
     /// Cancelled when the server goes down: streams end, held requests are answered.
     pub shutdown: CancellationToken,
     /// Which `Host` headers are answered.
@@ -37,9 +41,12 @@ pub struct App(Arc<Shared>);
 pub struct Shared {
     pub(crate) keeper: Keeper,
     pub(crate) pools: watch::Receiver<PoolsStatus>,
+    pub(crate) reload: Option<Nudge>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pulse: Pulse,
+    pub(crate) seats: Seats,
     held: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -54,17 +61,23 @@ impl Deref for App {
 }
 
 impl App {
-    /// Puts the inputs together with fresh metrics and full allowances.
+    /// Puts the inputs together with fresh metrics and full allowances, and starts what the dashboard needs beside
+    /// requests. Must be called within a tokio runtime.
     #[must_use]
     pub fn new(inputs: Inputs) -> Self {
-        let Inputs { keeper, pools, shutdown, hosts } = inputs;
+        let Inputs { keeper, pools, reload, shutdown, hosts } = inputs;
+        let pulse = Pulse::start(&keeper, shutdown.clone());
+        let seats = Seats::start(&keeper, shutdown.clone());
         let metrics = Arc::new(Metrics::new(keeper.clone()));
         Self(Arc::new(Shared {
             keeper,
             pools,
+            reload,
             shutdown,
             hosts,
             metrics,
+            pulse,
+            seats,
             held: Arc::new(Semaphore::new(HELD_REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
@@ -90,6 +103,11 @@ impl App {
                 format!("{HELD_REQUESTS_MAX} requests are held open, which is the limit"),
             )
         })
+    }
+
+    /// How many event streams are open.
+    pub(crate) fn streams_open(&self) -> usize {
+        STREAMS_MAX - self.streams.available_permits()
     }
 
     /// Allows one more event stream, until the permit is dropped.
@@ -128,6 +146,21 @@ impl App {
     {
         let (ledger, now) = (self.keeper.snapshot(), self.keeper.now());
         self.aside(move || look(&ledger, now)).await
+    }
+
+    /// Looks through the last committed state and the history together, in a thread where that may take a while.
+    ///
+    /// # Errors
+    /// An internal problem if the store fails, or `look` panics.
+    pub(crate) async fn browse<T, F>(&self, look: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Ledger, Time, &Reader) -> Result<T, lessor_store::ReadError> + Send + 'static,
+    {
+        let (ledger, now, reader) =
+            (self.keeper.snapshot(), self.keeper.now(), self.keeper.history().clone());
+        let outcome = self.aside(move || look(&ledger, now, &reader)).await?;
+        outcome.map_err(|error| Problem::internal(&error))
     }
 
     async fn aside<T, F>(&self, work: F) -> Result<T, Problem>

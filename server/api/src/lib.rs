@@ -13,7 +13,7 @@ mod health;
 mod limits;
 mod metrics;
 mod openapi;
-mod page;
+mod pages;
 mod problem;
 mod router;
 mod sse;

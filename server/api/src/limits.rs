@@ -56,8 +56,75 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 /// `other`.
 pub(crate) const ACQUIRE_SERIES_MAX: usize = 1_000;
 
-/// Most rows of each table on the dashboard.
+/// Most rows of each table on the first page.
 pub(crate) const DASHBOARD_ROWS_MAX: usize = 100;
 
-/// Most targets named in one row of the dashboard.
-pub(crate) const DASHBOARD_TARGETS_MAX: usize = 5;
+/// Most targets named in one row of a page.
+pub(crate) const ROW_TARGETS_MAX: usize = 5;
+
+/// Rows on one page of a list: two or three screens, 5 kB on the wire.
+pub(crate) const LISTING_ROWS_SHOWN: usize = 100;
+
+/// Most rows looked at for one page of a list: those of a large site, in less than 10 ms.
+pub(crate) const LISTING_ROWS_LOOKED_AT_MAX: usize = 10_000;
+
+/// Events read from the history at once while a page of them is filled.
+pub(crate) const LISTING_EVENTS_AT_ONCE: usize = 500;
+
+/// Most rows in a file of a list: as many as are looked at.
+pub(crate) const EXPORT_ROWS_MAX: usize = LISTING_ROWS_LOOKED_AT_MAX;
+
+/// Events on the page of one thing.
+pub(crate) const EVENTS_SHOWN: usize = 20;
+
+/// Targets with their records on the page of one lease.
+pub(crate) const LEASE_TARGETS_SHOWN: usize = 50;
+
+/// Resources, and requests, on the page of one pool.
+pub(crate) const POOL_ROWS_SHOWN: usize = 10;
+
+/// Owners on the page of one pool.
+pub(crate) const POOL_OWNERS_SHOWN: usize = 8;
+
+/// Lanes of the chart of a pool: a screen.
+pub(crate) const GANTT_LANES_MAX: usize = 50;
+
+/// Most leases in the chart of one resource, and rows in the table beside any chart; a quarter of it for each lane of
+/// a pool. In 720 points more could not be told apart.
+pub(crate) const GANTT_SPANS_PER_LANE_MAX: usize = 200;
+
+/// Holders named on a form that was refused.
+pub(crate) const FORM_HOLDERS_MAX: usize = 10;
+
+/// Most resources that one form changes: each is a command of its own, so this is about a second of work.
+pub(crate) const BULK_RESOURCES_MAX: usize = 1_000;
+
+/// Names in the preview of such a form.
+pub(crate) const BULK_NAMES_SHOWN: usize = 10;
+
+/// Most requests that the server keeps alive in their owners' place.
+pub(crate) const SEATS_MAX: usize = 1_000;
+
+/// Longest time that the server keeps one alive: a working week.
+pub(crate) const SEAT_WAIT_MAX: Duration = Duration::from_hours(5 * 24);
+
+/// Shortest time between two signals to pages: four a second are as many as anybody can see.
+pub(crate) const SIGNAL_GAP: Duration = Duration::from_millis(250);
+
+/// How often the use of every pool is written down even if nothing changes.
+pub(crate) const ROLLUP_SAMPLE_EVERY: Duration = Duration::from_mins(1);
+
+/// Most pools whose use is written down: 4 MB.
+pub(crate) const ROLLUP_POOLS_MAX: usize = 1_000;
+
+/// Most requests whose beginning is looked for in history at once.
+pub(crate) const ROLLUP_REQUESTS_MAX: usize = 10_000;
+
+/// Most events read at the start for the pictures of the last day: about half a second of work aside.
+pub(crate) const ROLLUP_EVENTS_MAX: usize = 200_000;
+
+/// Events of them that are in memory at once.
+pub(crate) const ROLLUP_EVENTS_AT_ONCE: usize = 5_000;
+
+/// How long the answer to "read the pools file again" waits for what comes of it.
+pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);

@@ -186,21 +186,21 @@ pub(crate) struct ProblemView<'a> {
 pub(crate) struct ConflictView {
     /// The target; absent if too few resources of a pool are free.
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<String>,
+    pub(crate) target: Option<String>,
     /// The pool, if it is about a resource or a pool.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pool: Option<String>,
+    pub(crate) pool: Option<String>,
     /// Who holds it; null if nobody does.
-    holder: Option<String>,
+    pub(crate) holder: Option<String>,
     /// By which lease.
     #[serde(skip_serializing_if = "Option::is_none")]
-    lease: Option<u64>,
+    pub(crate) lease: Option<u64>,
     /// Until when, if there is a deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Stamp>,
+    pub(crate) until: Option<Stamp>,
     /// Everything else in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// A rule by which a request can never be met as things are.
@@ -239,13 +239,16 @@ impl Problem {
     }
 
     /// What kind it is.
-    #[cfg(test)]
     pub(crate) fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// What happened, for people.
-    #[cfg(test)]
+    /// Its extension members.
+    pub(crate) fn more(&self) -> &More {
+        &self.0.more
+    }
+
+    /// What happened, for people; empty if only the log knows.
     pub(crate) fn detail(&self) -> &str {
         self.0.detail.as_deref().unwrap_or_default()
     }

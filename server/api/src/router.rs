@@ -7,18 +7,17 @@ use axum::routing::{get, post};
 use crate::app::App;
 use crate::guard::GuardLayer;
 use crate::problem::{Kind, Problem};
-use crate::{boskos, contest, health, metrics, openapi, page, v1};
+use crate::{boskos, contest, health, metrics, openapi, pages, v1};
 
 /// Everything that Lessor answers to.
 pub fn router(app: App) -> Router {
     Router::new()
-        .route("/", get(page::dashboard).post(page::dashboard))
-        .route("/style.css", get(page::style))
         .route("/healthz", get(health::alive))
         .route("/healthz/ready", get(health::ready))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::show))
+        .merge(pages::routes())
         .merge(boskos::routes())
         .merge(contest::routes())
         .merge(v1_routes())

@@ -33,8 +33,19 @@ pub struct PoolsStatus {
 #[derive(Debug)]
 pub struct Reloader {
     status: watch::Receiver<PoolsStatus>,
-    nudge: Arc<Notify>,
+    nudge: Nudge,
     task: JoinHandle<()>,
+}
+
+/// Has the pools file read again. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Nudge(Arc<Notify>);
+
+impl Nudge {
+    /// Reads and applies the file now, even if it looks as before.
+    pub fn nudge(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// The loop's own state.
@@ -68,8 +79,8 @@ impl Reloader {
         let (status, receiver) = watch::channel(status);
         let mut work = Loop { keeper, source: Some(Source::new(path)), pending: None, status };
         work.round(true).await;
-        let nudge = Arc::new(Notify::new());
-        let task = tokio::spawn(work.run(Arc::clone(&nudge)));
+        let nudge = Nudge(Arc::new(Notify::new()));
+        let task = tokio::spawn(work.run(Arc::clone(&nudge.0)));
         Self { status: receiver, nudge, task }
     }
 
@@ -81,7 +92,13 @@ impl Reloader {
 
     /// Reads and applies the file now, even if it looks as before.
     pub fn nudge(&self) {
-        self.nudge.notify_one();
+        self.nudge.nudge();
+    }
+
+    /// What does the same as [`Reloader::nudge`] from elsewhere.
+    #[must_use]
+    pub fn nudger(&self) -> Nudge {
+        self.nudge.clone()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::change::Key;
 use crate::command::Wanted;
+use crate::index::Turn;
 use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
 use crate::name::{Job, Owner, PoolName, State, Target, Text};
@@ -46,6 +47,18 @@ impl Ledger {
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
         self.pools.get(name)
+    }
+
+    /// How many pools there are.
+    #[must_use]
+    pub fn pool_count(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// How many resources of a pool are held, and how many there are: what [`Ledger::usage`] says too, at less cost.
+    #[must_use]
+    pub fn held_of(&self, pool: &PoolName) -> (u64, u64) {
+        self.index.members.get(pool).map_or((0, 0), |members| (members.held, members.all.len() as u64))
     }
 
     /// Resources by name, from the one after `cursor` on.
@@ -208,6 +221,19 @@ impl Ledger {
             let since = first.map(|request| request.since).min();
             (count + line.turns.len() as u64, [oldest, since].into_iter().flatten().min())
         })
+    }
+
+    /// The first `limit` live waiters of a pool over all its states, in the order in which they are served.
+    #[must_use]
+    pub fn next_in_line(&self, pool: &PoolName, limit: usize) -> Vec<&Arc<Request>> {
+        let first = Wanted::Pool(pool.clone(), State::lowest());
+        let lines = self.index.lines.range(first..);
+        let mine = lines.take_while(|(wanted, _)| matches!(wanted, Wanted::Pool(name, _) if name == pool));
+        let mut turns: Vec<Turn> =
+            mine.flat_map(|(_, line)| line.turns.iter().take(limit).copied()).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        turns.into_iter().take(limit).filter_map(|turn| self.requests.get(&turn.1)).collect()
     }
 
     /// The active lease with what is needed to use it.

@@ -109,6 +109,7 @@ impl Lab {
         let inputs = Inputs {
             keeper: keeper.clone(),
             pools: status,
+            reload: None,
             shutdown: shutdown.clone(),
             hosts: Hosts::Local(Arc::from([])),
         };

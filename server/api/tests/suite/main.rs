@@ -7,6 +7,7 @@ mod leases;
 mod lists;
 mod openapi;
 mod operations;
+mod pages;
 mod problems;
 mod resources;
 mod waiting;

@@ -1,0 +1,68 @@
+//! The dashboard: from the last committed state, and from history, to the view-models of the `web` crate; from plain
+//! forms to commands.
+//!
+//! A page never walks everything: a list looks at a bounded number of rows and leaves a cursor, pictures come from
+//! rollups. What is done answers 303, so that going back or reloading does nothing twice; what is refused comes back
+//! with what was typed.
+
+mod act;
+mod asset;
+mod bulk;
+mod edit;
+mod event;
+mod export;
+mod form;
+mod gantt;
+mod lease;
+mod listing;
+mod mine;
+mod pool;
+mod queue;
+mod resource;
+mod row;
+mod signal;
+mod status;
+mod visitor;
+
+pub(crate) mod pulse;
+pub(crate) mod rollup;
+pub(crate) mod seat;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
+
+use crate::app::App;
+
+/// Every page and form, and what pages load.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(mine::show).post(mine::show))
+        .route("/me", get(mine::me).post(mine::name))
+        .route("/theme", post(mine::theme))
+        .route("/help", get(mine::help))
+        .route("/pools", get(pool::list))
+        .route("/pools/{name}", get(pool::show))
+        .route("/resources", get(resource::list))
+        .route("/resources/{name}", get(resource::show))
+        .route("/resources/{name}/edit", get(edit::show).post(edit::save))
+        .route("/resources/{name}/drain", post(edit::drain))
+        .route("/resources/{name}/undrain", post(edit::undrain))
+        .route("/bulk", get(bulk::show).post(bulk::act))
+        .route("/lease", get(act::show).post(act::lease))
+        .route("/leases", get(lease::list))
+        .route("/leases/{id}", get(lease::show))
+        .route("/leases/{id}/extend", post(lease::extend))
+        .route("/leases/{id}/release", post(lease::release))
+        .route("/leases/{id}/force", get(lease::ask).post(lease::force))
+        .route("/queue", get(queue::list))
+        .route("/queue/{id}", get(queue::show))
+        .route("/queue/{id}/cancel", post(queue::cancel))
+        .route("/events", get(event::list))
+        .route("/events/{id}", get(event::show))
+        .route("/status", get(status::show))
+        .route("/status/reload", post(status::reload))
+        .route("/ui/signals", get(signal::follow))
+        .route("/assets/{name}", get(asset::show))
+        .layer(CompressionLayer::new())
+}

@@ -1,0 +1,110 @@
+//! Doing the same to every resource that a filter finds: asks first, with their number.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_filter::Filter;
+use lessor_ledger::{Command, ResourceEdit, Target};
+use lessor_web::{link, page};
+use serde::Deserialize;
+
+use crate::extract::Query;
+use crate::limits::{BULK_NAMES_SHOWN, BULK_RESOURCES_MAX, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::pages::edit::nothing;
+use crate::pages::form::{self, Form};
+use crate::pages::resource::{Candidate, KEYS, candidates};
+use crate::pages::visitor::{Visitor, done};
+use crate::problem::Problem;
+use crate::v1::body;
+
+/// Which resources.
+#[derive(Deserialize)]
+pub(crate) struct ShowQuery {
+    #[serde(default)]
+    q: String,
+}
+
+/// The first resources that a filter finds, and whether there are more.
+struct Found {
+    names: Vec<Target>,
+    more: bool,
+}
+
+async fn find(visitor: &Visitor, text: &str) -> Result<Found, Problem> {
+    let filter = Filter::parse(text, KEYS).map_err(|error| Problem::invalid("filter", error))?;
+    let looker = visitor.clone();
+    visitor
+        .app
+        .look(move |ledger, now| {
+            let all = candidates(ledger, &filter, None);
+            let mut found = Found { names: Vec::new(), more: false };
+            for (looked_at, resource) in all.enumerate() {
+                if found.names.len() == BULK_RESOURCES_MAX || looked_at == LISTING_ROWS_LOOKED_AT_MAX {
+                    found.more = true;
+                    break;
+                }
+                if filter.matches(&Candidate { resource, ledger, now, visitor: &looker }) {
+                    found.names.push(resource.name.clone());
+                }
+            }
+            found
+        })
+        .await
+}
+
+/// `GET /bulk`: how many there are, and what can be done.
+pub(crate) async fn show(visitor: Visitor, Query(query): Query<ShowQuery>) -> Response {
+    let page = preview(&visitor, &query.q, "", None).await;
+    visitor.answer(page)
+}
+
+async fn preview(
+    visitor: &Visitor,
+    text: &str,
+    message: &str,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let Found { names, more } = find(visitor, text).await?;
+    let page = page::BulkPage {
+        frame: visitor.frame("All that match", "/resources", ""),
+        filter: text.into(),
+        count: names.len(),
+        more,
+        names: names.iter().take(BULK_NAMES_SHOWN).map(|name| name.as_str().into()).collect(),
+        message: message.into(),
+        error: problem.map(form::error),
+    };
+    Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
+}
+
+/// `POST /bulk`: does it, resource by resource; those that vanish meanwhile are left out.
+pub(crate) async fn act(visitor: Visitor, form: Form) -> Response {
+    let text = form.typed("q");
+    match change(&visitor, &form).await {
+        Ok(()) => done(&link::with("/resources", &[("q", text)]), "bulk"),
+        Err(problem) => {
+            let page = preview(&visitor, text, form.typed("message"), Some(&problem)).await;
+            visitor.answer(page)
+        }
+    }
+}
+
+async fn change(visitor: &Visitor, form: &Form) -> Result<(), Problem> {
+    let cordon = match form.typed("action") {
+        "drain" => Some(body::text("message", form.typed("message").to_owned())?),
+        "undrain" => None,
+        other => return Err(Problem::invalid("action", format!("there is no {other:?}"))),
+    };
+    let found = find(visitor, form.typed("q")).await?;
+    if form.typed("count").parse() != Ok(found.names.len()) {
+        let why = format!("there are {} of them now: look again before you go on", found.names.len());
+        return Err(Problem::new(crate::problem::Kind::StaleRevision, why));
+    }
+    for name in found.names {
+        let edit = ResourceEdit { cordon: Some(cordon.clone()), ..nothing(name) };
+        match visitor.app.keeper.submit(Command::PatchResource(Box::new(edit))).await {
+            Ok(_) | Err(lessor_keeper::Error::Refused(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Editing one resource, draining it, and letting leases on it again.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_ledger::{Command, Refusal, ResourceEdit, Target};
+use lessor_web::chart::Window;
+use lessor_web::{Text, link, page};
+
+use crate::extract::Path;
+use crate::pages::form::{self, Form};
+use crate::pages::resource::{Typed, detail};
+use crate::pages::row;
+use crate::pages::visitor::{Visitor, done};
+use crate::problem::Problem;
+use crate::v1::body;
+
+/// An edit that changes nothing yet.
+pub(crate) fn nothing(name: Target) -> ResourceEdit {
+    ResourceEdit {
+        name,
+        revision: None,
+        pool: None,
+        state: None,
+        labels: None,
+        user_data: None,
+        addresses: None,
+        cordon: None,
+    }
+}
+
+/// `POST /resources/{name}/drain`.
+pub(crate) async fn drain(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
+    let cordon = body::text("message", form.typed("message").to_owned()).map(Some);
+    cordoned(&visitor, name, cordon, (form.typed("message"), "drained")).await
+}
+
+/// `POST /resources/{name}/undrain`.
+pub(crate) async fn undrain(visitor: Visitor, Path(name): Path<String>) -> Response {
+    cordoned(&visitor, name, Ok(None), ("", "undrained")).await
+}
+
+async fn cordoned(
+    visitor: &Visitor,
+    name: String,
+    cordon: Result<Option<lessor_ledger::Text>, Problem>,
+    (message, what): (&str, &'static str),
+) -> Response {
+    let submitted = match (body::target("name", name.clone()), cordon) {
+        (Ok(target), Ok(cordon)) => {
+            let edit = ResourceEdit { cordon: Some(cordon), ..nothing(target) };
+            visitor.app.submit(Command::PatchResource(Box::new(edit))).await
+        }
+        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    };
+    match submitted {
+        Ok(_) => done(&link::resource(&name), what),
+        Err(problem) => {
+            let typed = Typed { message: message.to_owned(), problem: Some(problem) };
+            let page = detail(visitor, name, Window::default(), typed).await;
+            visitor.answer(page)
+        }
+    }
+}
+
+/// `GET /resources/{name}/edit`: the form.
+pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Response {
+    let page = sheet(&visitor, name, None);
+    visitor.answer(page)
+}
+
+/// What was typed, and why it was not accepted.
+struct Refused<'f> {
+    form: &'f Form,
+    problem: Problem,
+}
+
+fn sheet(visitor: &Visitor, name: String, refused: Option<Refused<'_>>) -> Result<Response, Problem> {
+    let name = body::target("name", name)?;
+    let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
+    let resource = ledger.resource(name.as_str()).ok_or_else(|| Refusal::NoSuchResource(name.clone()))?;
+    let labels: Vec<String> =
+        resource.details().labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let typed = |field: &str| refused.as_ref().map(|refused| Text::from(refused.form.typed(field)));
+    let page = page::EditPage {
+        frame: visitor.frame(format!("Edit {name}"), "/resources", ""),
+        resource: row::resource(resource, &ledger, now, visitor),
+        // Whoever tries again has seen what it is now.
+        revision: resource.revision,
+        state: typed("state").unwrap_or_else(|| resource.state.as_str().into()),
+        labels: typed("labels").unwrap_or_else(|| labels.join("\n").into()),
+        error: refused.as_ref().map(|refused| form::error(&refused.problem)),
+    };
+    let status = refused.map_or(StatusCode::OK, |refused| refused.problem.kind().status());
+    Ok(visitor.page_with(status, &page))
+}
+
+/// `POST /resources/{name}/edit`.
+pub(crate) async fn save(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
+    let submitted = match edit(&visitor, &name, &form) {
+        Ok(edit) => visitor.app.submit(Command::PatchResource(Box::new(edit))).await,
+        Err(problem) => Err(problem),
+    };
+    match submitted {
+        Ok(_) => done(&link::resource(&name), "saved"),
+        Err(problem) => {
+            let page = sheet(&visitor, name, Some(Refused { form: &form, problem }));
+            visitor.answer(page)
+        }
+    }
+}
+
+fn edit(visitor: &Visitor, name: &str, form: &Form) -> Result<ResourceEdit, Problem> {
+    let target = body::target("name", name.to_owned())?;
+    let labels: BTreeMap<String, String> = form::labels(form.typed("labels"), &['\n'])?;
+    let state = body::state("state", form.typed("state").trim().to_owned())?;
+    let revision =
+        form.typed("revision").parse().map_err(|_| Problem::invalid("revision", "is not a number"))?;
+    // A state that stays need not be allowed to change.
+    let same = visitor.app.keeper.snapshot().resource(name).is_some_and(|resource| resource.state == state);
+    Ok(ResourceEdit {
+        revision: Some(revision),
+        state: (!same).then_some(state),
+        labels: Some(body::labels("labels", labels)?),
+        ..nothing(target)
+    })
+}

@@ -1,0 +1,114 @@
+//! Forms: what a browser sends, and what goes back when it is not accepted.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use lessor_web::Text;
+use lessor_web::page::FormError;
+
+use crate::extract::bytes;
+use crate::problem::{ConflictView, Kind, Problem};
+
+/// The fields of a form that was sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Form(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.is_empty() && !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Problem::new(Kind::MediaType, "a form is application/x-www-form-urlencoded"));
+        }
+        let bytes = bytes(request.into_body()).await?;
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes)
+            .map_err(|error| Problem::new(Kind::Malformed, format!("body: {error}")))?;
+        Ok(Self(pairs.into_iter().collect()))
+    }
+}
+
+impl Form {
+    /// A field as it was typed; empty if it was not sent.
+    pub(crate) fn typed(&self, field: &str) -> &str {
+        self.0.get(field).map_or("", String::as_str)
+    }
+
+    /// A field without spaces around it; `None` if nothing is left.
+    pub(crate) fn filled(&self, field: &str) -> Option<String> {
+        let text = self.typed(field).trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+/// What is said on a form about a problem.
+pub(crate) fn error(problem: &Problem) -> FormError {
+    let detail = problem.detail();
+    let known = [
+        "owner", "pool", "count", "labels", "targets", "ttl", "wait", "purpose", "state", "reason",
+        "to_state",
+    ];
+    let (field, words) = match detail.split_once(": ") {
+        Some((field, words)) if known.contains(&field.split(['[', '.']).next().unwrap_or_default()) => {
+            (Some(field.split(['[', '.']).next().unwrap_or_default().to_owned()), words)
+        }
+        _ => (None, detail),
+    };
+    let words = if words.is_empty() { problem.kind().title() } else { words };
+    let mut holders: Vec<Text> = problem.more().conflicts.iter().map(conflict).collect();
+    holders.truncate(crate::limits::FORM_HOLDERS_MAX);
+    FormError { field, words: Text::from(words), holders }
+}
+
+fn conflict(conflict: &ConflictView) -> Text {
+    let what = conflict.target.as_deref().or(conflict.pool.as_deref()).unwrap_or_default();
+    let who = conflict.holder.as_ref().map(|holder| format!("held by {holder}"));
+    let until = conflict.until.map(|until| format!("until {until}"));
+    let words: Vec<String> = [who, until, conflict.why.clone()].into_iter().flatten().collect();
+    format!("{what}: {}", words.join(", ")).into()
+}
+
+/// Labels as they are typed: `key=value`, with lines, commas or spaces between.
+///
+/// # Errors
+/// A problem that names the first word without `=`.
+pub(crate) fn labels(text: &str, separators: &[char]) -> Result<BTreeMap<String, String>, Problem> {
+    let words = text.split(|c| separators.contains(&c)).map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| match word.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+            None => Err(Problem::invalid("labels", format!("{word:?} is not key=value"))),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_as_people_type_them() {
+        let read =
+            |text| labels(text, &[',', ' ', '\n']).map(|labels| labels.into_iter().collect::<Vec<_>>());
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            read("a=b, c=d\r\ne=f=g").expect("labels"),
+            [pair("a", "b"), pair("c", "d"), pair("e", "f=g")]
+        );
+        assert_eq!(read("").expect("labels"), []);
+        assert!(read("a").is_err());
+    }
+
+    #[test]
+    fn an_error_goes_to_its_field() {
+        let problem = Problem::invalid("labels", "is wrong: really");
+        let error = error(&problem);
+        assert_eq!((error.field.as_deref(), error.words.raw()), (Some("labels"), "is wrong: really"));
+        let other = super::error(&Problem::new(Kind::Busy, "not everything: is free"));
+        assert_eq!((other.field, other.words.raw()), (None, "not everything: is free"));
+        let indexed = super::error(&Problem::invalid("targets[1]", "is empty"));
+        assert_eq!(indexed.field.as_deref(), Some("targets"));
+    }
+}

@@ -1,0 +1,368 @@
+//! Leases: looking at them, and doing something with one.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_filter::{Row, Value, contains};
+use lessor_ledger::{
+    Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Time,
+};
+use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
+use lessor_web::{Frame, LeaseRow, Sort, Text, link, page};
+
+use crate::extract::{Path, Query};
+use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::pages::form::{self, Form};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::visitor::{Visitor, done, see};
+use crate::pages::{resource, row};
+use crate::problem::Problem;
+use crate::time::Length;
+use crate::v1::body;
+
+const LIST: Kind = Kind {
+    path: "/leases",
+    what: "leases",
+    keys: &["owner", "target", "name", "pool", "purpose", "lease", "is"],
+    sorts: &[
+        Sort { key: "id", words: "oldest first" },
+        Sort { key: "-id", words: "newest first" },
+        Sort { key: "until", words: "ending soonest" },
+        Sort { key: "owner", words: "holder" },
+    ],
+    example: "owner:ann nightly",
+};
+
+/// A lease as a filter sees it.
+struct Candidate<'l> {
+    lease: &'l Lease,
+    ledger: Option<&'l Ledger>,
+    visitor: &'l Visitor,
+}
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        let Self { lease, ledger, visitor } = self;
+        match key {
+            "owner" => value.is(lease.owner.as_str()),
+            "target" | "name" => {
+                lease.targets.iter().chain(&lease.returned).any(|target| value.is(target.as_str()))
+            }
+            "pool" => lease.targets.iter().any(|target| {
+                let resource = ledger.and_then(|ledger| ledger.resource(target.as_str()));
+                resource.is_some_and(|resource| value.is(resource.pool.as_str()))
+            }),
+            "purpose" => lease.purpose.as_ref().is_some_and(|purpose| value.is(purpose)),
+            "lease" => value.is(&lease.id.to_string()),
+            _ => {
+                value.is("held") && lease.ended.is_none()
+                    || value.is("ended") && lease.ended.is_some()
+                    || value.is("mine") && visitor.is(&lease.owner)
+            }
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let lease = self.lease;
+        contains(lease.owner.as_str(), needle)
+            || lease.purpose.as_ref().is_some_and(|purpose| contains(purpose, needle))
+            || lease.targets.iter().any(|target| contains(target.as_str(), needle))
+    }
+}
+
+/// `GET /leases`.
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Leases", "/leases", "leases");
+    let page = match listing.filter.only("is") {
+        Some("ended") => ended(&visitor, listing, frame).await,
+        _ => active(&visitor, listing, frame).await,
+    };
+    visitor.answer(page)
+}
+
+async fn active(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let looker = visitor.clone();
+    let (listing, rows) = visitor
+        .app
+        .look(move |ledger, now| {
+            let paged = paged(&listing, ledger, &looker);
+            let leases = listing.finish(paged, Some(ledger.lease_count()));
+            let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
+            let rows: Vec<_> = grants.map(|grant| row::held(&grant, now, &looker)).collect();
+            (listing, rows)
+        })
+        .await?;
+    show_list(visitor, listing, rows, frame, false)
+}
+
+fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
+    let name = |lease: &&Arc<Lease>| padded(lease.id.0);
+    let wanted =
+        |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger: Some(ledger), visitor });
+    let sorted = listing.list.sort != "id";
+    let after =
+        listing.after.as_deref().filter(|_| !sorted).and_then(|after| after.parse().ok()).map(LeaseId);
+    let owner = listing.filter.only("owner").and_then(|owner| Owner::new(owner).ok());
+    let leases: Box<dyn Iterator<Item = &Arc<Lease>>> = match &owner {
+        Some(owner) => {
+            // One more than is looked at, so that it is known whether that was all.
+            let few: Vec<_> = ledger.leases_of(owner, after).take(LISTING_ROWS_LOOKED_AT_MAX + 1).collect();
+            Box::new(few.into_iter())
+        }
+        None => Box::new(ledger.leases_after(after)),
+    };
+    let until = |lease: &&Arc<Lease>| {
+        let until = ledger.grant(lease.id).and_then(|grant| grant.expires_at);
+        padded(until.map_or(u64::MAX, |until| u64::try_from(until.millis()).unwrap_or(0)))
+    };
+    match listing.list.sort {
+        "until" => listing.sorted(leases, name, until, wanted),
+        "owner" => listing.sorted(leases, name, |lease| lease.owner.to_string(), wanted),
+        "-id" => listing.sorted(leases, name, |_| String::new(), wanted),
+        _ => listing.plain(leases, name, wanted),
+    }
+}
+
+async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let looker = visitor.clone();
+    let now = visitor.app.keeper.now();
+    let (listing, rows) = visitor
+        .app
+        .read(move |reader| {
+            let filter = LeaseFilter {
+                before: listing.after.as_deref().and_then(|after| after.parse().ok()).map(LeaseId),
+                owner: listing.filter.only("owner").and_then(|owner| Owner::new(owner).ok()),
+                target: listing.filter.only("target").and_then(|name| lessor_ledger::Target::new(name).ok()),
+                newest_first: true,
+                ..LeaseFilter::default()
+            };
+            let leases = reader.leases(&filter)?;
+            let full = leases.len() == filter.limit;
+            let wanted =
+                |lease: &Lease| listing.filter.matches(&Candidate { lease, ledger: None, visitor: &looker });
+            let mut paged = listing.plain(leases.iter(), |lease| padded(lease.id.0), |lease| wanted(lease));
+            if full && paged.next.is_none() {
+                paged.next = leases.last().map(|lease| padded(lease.id.0));
+                paged.looked_at = Some(leases.len());
+            }
+            let rows = listing.finish(paged, None);
+            let rows: Vec<_> = rows.into_iter().map(|lease| row::lease(lease, now, &looker)).collect();
+            Ok((listing, rows))
+        })
+        .await?;
+    show_list(visitor, listing, rows, frame, true)
+}
+
+fn show_list(
+    visitor: &Visitor,
+    listing: Listing,
+    rows: Vec<LeaseRow>,
+    frame: Frame,
+    ended: bool,
+) -> Result<Response, Problem> {
+    if let Some(file) = listing.export(&rows) {
+        return file;
+    }
+    Ok(visitor.page(&page::Leases { frame, list: listing.list, rows, ended }))
+}
+
+/// `GET /leases/{id}`.
+pub(crate) async fn show(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    let page = detail(&visitor, LeaseId(id), None).await;
+    visitor.answer(page)
+}
+
+async fn detail(visitor: &Visitor, id: LeaseId, problem: Option<Problem>) -> Result<Response, Problem> {
+    let frame = visitor.frame(format!("Lease {id}"), "/leases", "leases resources");
+    let looker = visitor.clone();
+    let mut page = visitor
+        .app
+        .browse(move |ledger, now, reader| {
+            let known = match ledger.lease(id) {
+                Some(lease) => Some(Arc::clone(lease)),
+                None => reader.lease(id)?.map(Arc::new),
+            };
+            match known {
+                Some(lease) => look(ledger, now, reader, &lease, (frame, &looker)).map(Ok),
+                None => Ok(Err(Refusal::NoSuchLease(id))),
+            }
+        })
+        .await??;
+    let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
+    page.error = problem.map(|problem| problem.detail().into());
+    Ok(visitor.page_with(status, &page))
+}
+
+fn look(
+    ledger: &Ledger,
+    now: Time,
+    reader: &Reader,
+    lease: &Lease,
+    (frame, visitor): (Frame, &Visitor),
+) -> Result<page::LeaseDetail, ReadError> {
+    let filter = EventFilter {
+        lease: Some(lease.id),
+        newest_first: true,
+        limit: EVENTS_SHOWN,
+        ..EventFilter::default()
+    };
+    let ended = lease.ended.as_ref();
+    let by = ended.and_then(|ended| ended.by.as_ref()).map(|by| ("By", Text::from(by.as_str())));
+    let reason =
+        ended.and_then(|ended| ended.reason.as_ref()).map(|reason| ("Reason", Text::from(&**reason)));
+    let held = ledger.grant(lease.id).filter(|_| ended.is_none());
+    let targets = lease.targets.iter().take(LEASE_TARGETS_SHOWN).map(|target| {
+        let record = ledger.resource(target.as_str()).filter(|_| ended.is_none());
+        leased(target.as_str(), record.map(AsRef::as_ref))
+    });
+    Ok(page::LeaseDetail {
+        frame,
+        lease: match held {
+            Some(grant) => row::held(&grant, now, visitor),
+            None => row::lease(lease, now, visitor),
+        },
+        targets: targets.collect(),
+        more: lease.targets.len().saturating_sub(LEASE_TARGETS_SHOWN),
+        returned: lease
+            .returned
+            .iter()
+            .take(LEASE_TARGETS_SHOWN)
+            .map(|target| target.as_str().into())
+            .collect(),
+        renewed: row::ago(lease.renewed_at, now),
+        ttl: lease.ttl.map(|ttl| lessor_web::length(ttl.millis() / 1000)),
+        dialect: match lease.dialect {
+            Dialect::Boskos => "the Boskos dialect",
+            Dialect::Contest => "the ConTest dialect",
+            Dialect::V1 => "/v1",
+        },
+        request: lease.request.map(|request| request.0),
+        said: by.into_iter().chain(reason).collect(),
+        events: reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect(),
+        error: None,
+    })
+}
+
+fn leased(name: &str, record: Option<&Resource>) -> page::Leased {
+    let data = record.map(|resource| &resource.details().user_data);
+    page::Leased {
+        name: name.into(),
+        place: record.map(|resource| (resource.pool.as_str().into(), row::state(&resource.state, true))),
+        addresses: record.map(resource::addresses).unwrap_or_default(),
+        data: data
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (Text::from(&**key), Text::from(&**value)))
+            .collect(),
+    }
+}
+
+/// Whoever does something must have said who they are, so that nobody ends what is another's by mistake.
+fn me(visitor: &Visitor, id: LeaseId) -> Result<Owner, Box<Response>> {
+    let ask = || Box::new(see(&link::with("/me", &[("back", link::lease(id.0).as_str())])));
+    visitor.owner.clone().ok_or_else(ask)
+}
+
+async fn outcome(
+    visitor: &Visitor,
+    id: LeaseId,
+    command: Result<Command, Problem>,
+    what: &'static str,
+) -> Response {
+    let submitted = match command {
+        Ok(command) => visitor.app.submit(command).await,
+        Err(problem) => Err(problem),
+    };
+    match submitted {
+        Ok(_) => {
+            visitor.app.pulse.touch();
+            done(&link::lease(id.0), what)
+        }
+        Err(problem) => {
+            let page = detail(visitor, id, Some(problem)).await;
+            visitor.answer(page)
+        }
+    }
+}
+
+/// `POST /leases/{id}/extend`.
+pub(crate) async fn extend(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let id = LeaseId(id);
+    let owner = match me(&visitor, id) {
+        Ok(owner) => owner,
+        Err(elsewhere) => return *elsewhere,
+    };
+    let ttl =
+        form.filled("ttl").map(|text| text.parse::<Length>().map_err(|error| Problem::invalid("ttl", error)));
+    let command = ttl.transpose().map(|ttl| Command::Renew {
+        lease: id,
+        owner: Some(owner),
+        ttl: ttl.map(|ttl| ttl.0),
+    });
+    outcome(&visitor, id, command, "extended").await
+}
+
+/// `POST /leases/{id}/release`.
+pub(crate) async fn release(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let id = LeaseId(id);
+    let owner = match me(&visitor, id) {
+        Ok(owner) => owner,
+        Err(elsewhere) => return *elsewhere,
+    };
+    let to_state = body::optional("to_state", form.filled("to_state"), body::state);
+    let command =
+        to_state.map(|to_state| Command::Release { lease: id, owner: Some(owner), targets: None, to_state });
+    outcome(&visitor, id, command, "released").await
+}
+
+/// `GET /leases/{id}/force`: asks first.
+pub(crate) async fn ask(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    let page = confirm(&visitor, LeaseId(id), "", None);
+    visitor.answer(page)
+}
+
+fn confirm(
+    visitor: &Visitor,
+    id: LeaseId,
+    reason: &str,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
+    let grant = ledger.grant(id).ok_or(Refusal::LeaseEnded(id))?;
+    let page = page::ForcePage {
+        frame: visitor.frame(format!("Take back lease {id}"), "/leases", ""),
+        lease: row::held(&grant, now, visitor),
+        reason: reason.into(),
+        error: problem.map(form::error),
+    };
+    Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
+}
+
+/// `POST /leases/{id}/force`.
+pub(crate) async fn force(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let id = LeaseId(id);
+    let submitted = match force_command(&visitor, id, &form) {
+        Ok(command) => visitor.app.submit(command).await,
+        Err(problem) => Err(problem),
+    };
+    match submitted {
+        Ok(_) => done(&link::lease(id.0), "forced"),
+        Err(problem) => {
+            let page = confirm(&visitor, id, form.typed("reason"), Some(&problem));
+            visitor.answer(page)
+        }
+    }
+}
+
+fn force_command(visitor: &Visitor, id: LeaseId, form: &Form) -> Result<Command, Problem> {
+    let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
+    Ok(Command::Force(Force {
+        subject: Subject::Lease(id),
+        expected: body::optional("expected_owner", form.filled("expected_owner"), body::owner)?,
+        reason: body::text("reason", reason)?,
+        by: visitor.owner.clone(),
+        to_state: body::optional("to_state", form.filled("to_state"), body::state)?,
+    }))
+}

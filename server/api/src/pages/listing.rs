@@ -1,0 +1,237 @@
+//! Lists: a page of rows that match a filter, in an order, with a cursor. Bounded work per page: what is not reached
+//! is left to the next page, and the page says so.
+
+use axum::response::Response;
+use lessor_filter::Filter;
+use lessor_web::{List, Sort, Text};
+use serde::Deserialize;
+
+use crate::limits::{EXPORT_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN};
+use crate::pages::export::{self, Cells};
+use crate::problem::Problem;
+
+/// Between the parts of a cursor of a sorted list.
+const SEPARATOR: char = '\u{1f}';
+
+/// What the address of a list says.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct ListQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    sort: String,
+    after: Option<String>,
+    #[serde(default)]
+    format: String,
+}
+
+/// A list to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    pub(crate) filter: Filter,
+    pub(crate) after: Option<String>,
+    pub(crate) list: List,
+    format: Option<export::Format>,
+}
+
+/// A kind of list: what is always the same about it.
+pub(crate) struct Kind {
+    pub(crate) path: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) keys: &'static [&'static str],
+    pub(crate) sorts: &'static [Sort],
+    pub(crate) example: &'static str,
+}
+
+/// A page of rows.
+#[derive(Debug)]
+pub(crate) struct Paged<R> {
+    pub(crate) rows: Vec<R>,
+    pub(crate) next: Option<String>,
+    pub(crate) looked_at: Option<usize>,
+}
+
+impl Listing {
+    /// What `query` asks of a list of this kind. A filter that cannot be read matches everything, and is said.
+    pub(crate) fn new(kind: &Kind, query: ListQuery) -> Self {
+        let ListQuery { q, sort, after, format } = query;
+        let (filter, error) = match Filter::parse(&q, kind.keys) {
+            Ok(filter) => (filter, None),
+            Err(error) => (Filter::default(), Some(Text::from(error.to_string()))),
+        };
+        let usual = kind.sorts.first().map_or("", |sort| sort.key);
+        let list = List {
+            path: kind.path.to_owned(),
+            what: kind.what,
+            filter: q.into(),
+            error,
+            example: kind.example,
+            keys: kind.keys,
+            sorts: kind.sorts,
+            sort: kind.sorts.iter().map(|sort| sort.key).find(|key| *key == sort).unwrap_or(usual),
+            further: after.is_some(),
+            ..List::default()
+        };
+        Self { filter, after, list, format: export::Format::named(&format) }
+    }
+
+    /// How many rows are wanted.
+    pub(crate) fn limit(&self) -> usize {
+        if self.format.is_some() { EXPORT_ROWS_MAX } else { LISTING_ROWS_SHOWN }
+    }
+
+    /// Takes rows that are in the order of their names.
+    pub(crate) fn plain<R>(
+        &self,
+        rows: impl Iterator<Item = R>,
+        name: impl Fn(&R) -> String,
+        wanted: impl Fn(&R) -> bool,
+    ) -> Paged<R> {
+        let limit = self.limit();
+        let (mut taken, mut last): (Vec<R>, Option<String>) = (Vec::new(), None);
+        let mut rows = rows.enumerate().peekable();
+        while let Some((looked_at, row)) = rows.next() {
+            let end = looked_at + 1 == LISTING_ROWS_LOOKED_AT_MAX && rows.peek().is_some();
+            if end {
+                last = Some(name(&row));
+            }
+            if wanted(&row) {
+                taken.push(row);
+            }
+            if end {
+                return Paged { rows: taken, next: last, looked_at: Some(looked_at + 1) };
+            }
+            if taken.len() == limit {
+                let next = rows.peek().is_some().then(|| taken.last().map(&name)).flatten();
+                return Paged { rows: taken, next, looked_at: None };
+            }
+        }
+        Paged { rows: taken, next: None, looked_at: None }
+    }
+
+    /// Takes rows in the order of `key`, then of their names; descending if the order's name begins with a minus.
+    ///
+    /// Only among the first rows that may be looked at.
+    pub(crate) fn sorted<R>(
+        &self,
+        rows: impl Iterator<Item = R>,
+        name: impl Fn(&R) -> String,
+        key: impl Fn(&R) -> String,
+        wanted: impl Fn(&R) -> bool,
+    ) -> Paged<R> {
+        let mut rows = rows;
+        let descending = self.list.sort.starts_with('-');
+        let looked_at: Vec<R> = rows.by_ref().take(LISTING_ROWS_LOOKED_AT_MAX).collect();
+        let looked_at_count = rows.next().is_some().then_some(looked_at.len());
+        let mut keyed: Vec<((String, String), R)> = looked_at
+            .into_iter()
+            .filter(|row| wanted(row))
+            .map(|row| ((key(&row), name(&row)), row))
+            .collect();
+        keyed.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
+        if let Some(after) = self.after.as_deref().and_then(|after| after.split_once(SEPARATOR)) {
+            let after = (after.0.to_owned(), after.1.to_owned());
+            keyed.retain(|(place, _)| if descending { *place < after } else { *place > after });
+        }
+        let more = keyed.len() > self.limit();
+        keyed.truncate(self.limit());
+        let next = keyed.last().filter(|_| more).map(|((key, name), _)| format!("{key}{SEPARATOR}{name}"));
+        Paged { rows: keyed.into_iter().map(|(_, row)| row).collect(), next, looked_at: looked_at_count }
+    }
+
+    /// The finished list around a page of rows, of which there are `total` without a filter.
+    pub(crate) fn finish<R>(&mut self, paged: Paged<R>, total: Option<usize>) -> Vec<R> {
+        let Paged { rows, next, looked_at } = paged;
+        self.list.next = next;
+        self.list.looked_at = looked_at;
+        self.list.shown = rows.len();
+        self.list.total = total;
+        rows
+    }
+
+    /// The list as a file, if that is what is wanted.
+    pub(crate) fn export<R: Cells>(&self, rows: &[R]) -> Option<Result<Response, Problem>> {
+        self.format.map(|format| format.file(self.list.what, rows))
+    }
+}
+
+/// A number so that texts of numbers are in the order of the numbers.
+pub(crate) fn padded(number: u64) -> String {
+    format!("{number:020}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: Kind = Kind {
+        path: "/things",
+        what: "things",
+        keys: &["is"],
+        sorts: &[
+            Sort { key: "name", words: "name" },
+            Sort { key: "-last", words: "last digit" },
+            Sort { key: "last", words: "last digit" },
+        ],
+        example: "",
+    };
+
+    fn listing(sort: &str, after: Option<String>) -> Listing {
+        Listing::new(&KIND, ListQuery { sort: sort.into(), after, ..ListQuery::default() })
+    }
+
+    #[test]
+    fn a_page_is_full_and_leads_to_the_next() {
+        let page = listing("", None).plain(0..250_u64, |n| padded(*n), |n| n % 2 == 0);
+        assert_eq!((page.rows.len(), page.rows.last()), (LISTING_ROWS_SHOWN, Some(&198)));
+        assert_eq!(page.next, Some(padded(198)));
+        let page = listing("", None).plain(200..250_u64, |n| padded(*n), |n| n % 2 == 0);
+        assert_eq!((page.rows.len(), page.next, page.looked_at), (25, None, None));
+        let exactly = listing("", None).plain(0..100_u64, |n| padded(*n), |_| true);
+        assert_eq!(exactly.next, None);
+    }
+
+    #[test]
+    fn a_filter_that_finds_little_ends_early_and_says_so() {
+        let many = LISTING_ROWS_LOOKED_AT_MAX as u64 + 5;
+        let page = listing("", None).plain(0..many, |n| padded(*n), |n| *n == many - 1);
+        assert_eq!(page.rows, [0; 0]);
+        assert_eq!(page.looked_at, Some(LISTING_ROWS_LOOKED_AT_MAX));
+        let from: u64 = page.next.expect("there is more").parse().expect("a number");
+        let page = listing("", None).plain(from + 1..many, |n| padded(*n), |n| *n == many - 1);
+        assert_eq!((page.rows, page.next), (vec![many - 1], None));
+        let fits = listing("", None).plain(0..LISTING_ROWS_LOOKED_AT_MAX as u64, |n| padded(*n), |_| false);
+        assert_eq!((fits.next, fits.looked_at), (None, None));
+    }
+
+    #[test]
+    fn a_sorted_list_goes_on_where_it_was() {
+        for (sort, first, hundredth) in [("last", 0, 249), ("-last", 249, 0)] {
+            let mut seen = Vec::new();
+            let mut after = None;
+            loop {
+                let page =
+                    listing(sort, after).sorted(0..250_u64, |n| padded(*n), |n| padded(n % 10), |_| true);
+                seen.extend(page.rows);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((seen.len(), seen[0], seen[249]), (250, first, hundredth), "{sort}");
+            let mut unique = seen.clone();
+            unique.sort_unstable();
+            unique.dedup();
+            assert_eq!(unique.len(), 250);
+        }
+    }
+
+    #[test]
+    fn an_unknown_order_is_the_usual_one_and_a_bad_filter_is_said() {
+        assert_eq!(listing("nonsense", None).list.sort, "name");
+        let query = ListQuery { q: "no:such".into(), ..ListQuery::default() };
+        let listing = Listing::new(&KIND, query);
+        assert!(listing.filter.is_empty());
+        assert!(listing.list.error.is_some_and(|error| error.raw().contains("there is no \"no\" here")));
+    }
+}

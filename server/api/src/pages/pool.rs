@@ -1,0 +1,187 @@
+//! Pools.
+
+use axum::response::Response;
+use lessor_filter::{Row, Value, contains};
+use lessor_ledger::{Ledger, Pool, Refusal, Time};
+use lessor_web::chart::Histogram;
+use lessor_web::{Frame, PoolRow, Sort, Text, page};
+use serde::Deserialize;
+
+use crate::extract::{Path, Query};
+use crate::limits::{POOL_OWNERS_SHOWN, POOL_ROWS_SHOWN};
+use crate::pages::gantt;
+use crate::pages::listing::{Kind, ListQuery, Listing, padded};
+use crate::pages::row;
+use crate::pages::visitor::Visitor;
+use crate::problem::Problem;
+use crate::v1::body;
+
+const LIST: Kind = Kind {
+    path: "/pools",
+    what: "pools",
+    keys: &["name", "pool", "is"],
+    sorts: &[
+        Sort { key: "name", words: "name" },
+        Sort { key: "-waiting", words: "most waiting" },
+        Sort { key: "-free", words: "most free" },
+        Sort { key: "-used", words: "most used" },
+    ],
+    example: "gpu is:free",
+};
+
+/// A pool as a filter sees it.
+struct Candidate<'r>(&'r PoolRow);
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        match key {
+            "is" => {
+                value.is("free") && self.0.stock.free > 0
+                    || value.is("full") && self.0.stock.free == 0
+                    || value.is("waited-for") && self.0.waiting > 0
+                    || value.is("dynamic") && self.0.dynamic
+            }
+            _ => value.is(self.0.name.raw()),
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        contains(self.0.name.raw(), needle)
+    }
+}
+
+/// `GET /pools`.
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Pools", "/pools", "pools resources leases queue");
+    let page = make(&visitor, listing, frame).await;
+    visitor.answer(page)
+}
+
+async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let app = visitor.app.clone();
+    let (listing, rows) = visitor
+        .app
+        .look(move |ledger, now| {
+            let after = listing.after.clone();
+            let by_name = listing.list.sort == "name";
+            let pools = ledger
+                .pools()
+                .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after));
+            let rows =
+                pools.map(|pool| row::pool(pool, ledger, now, app.pulse.summary(&pool.name, now).as_ref()));
+            let name = |row: &PoolRow| row.name.raw().to_owned();
+            let wanted = |row: &PoolRow| listing.filter.matches(&Candidate(row));
+            let paged = if by_name {
+                listing.plain(rows, name, wanted)
+            } else {
+                listing.sorted(rows, name, sort_key(listing.list.sort), wanted)
+            };
+            let total = ledger.pool_count();
+            let rows = listing.finish(paged, Some(total));
+            (listing, rows)
+        })
+        .await?;
+    if let Some(file) = listing.export(&rows) {
+        return file;
+    }
+    Ok(visitor.page(&page::Pools { frame, list: listing.list, rows }))
+}
+
+fn sort_key(sort: &str) -> impl Fn(&PoolRow) -> String + use<> {
+    let of: fn(&PoolRow) -> u64 = match sort {
+        "-waiting" => |row| row.waiting,
+        "-free" => |row| row.stock.free,
+        _ => |row| row.stock.leased * 1_000_000 / row.stock.total().max(1),
+    };
+    move |row| padded(of(row))
+}
+
+/// What the address of a pool may ask for.
+#[derive(Deserialize)]
+pub(crate) struct ShowQuery {
+    #[serde(default)]
+    window: String,
+}
+
+/// `GET /pools/{name}`.
+pub(crate) async fn show(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Response {
+    let page = detail(&visitor, name, query).await;
+    visitor.answer(page)
+}
+
+async fn detail(visitor: &Visitor, name: String, query: ShowQuery) -> Result<Response, Problem> {
+    let name = body::pool("name", name)?;
+    let frame = visitor.frame(format!("Pool {name}"), "/pools", "pools resources leases queue");
+    let window = lessor_web::chart::Window::named(&query.window);
+    let looker = visitor.clone();
+    let page = visitor
+        .app
+        .browse(move |ledger, now, reader| {
+            let Some(pool) = ledger.pool(name.as_str()) else { return Ok(Err(Refusal::NoSuchPool(name))) };
+            let timeline =
+                window.map(|window| gantt::pool(ledger, now, reader, &name, window)).transpose()?;
+            Ok(Ok(look(ledger, now, pool, frame, &looker, timeline)))
+        })
+        .await??;
+    Ok(visitor.page(&page))
+}
+
+fn look(
+    ledger: &Ledger,
+    now: Time,
+    pool: &Pool,
+    frame: Frame,
+    visitor: &Visitor,
+    timeline: Option<page::Chosen>,
+) -> page::PoolDetail {
+    let summary = visitor.app.pulse.summary(&pool.name, now);
+    let usage = ledger.usage(&pool.name);
+    let mut owners: Vec<(Text, u64)> =
+        usage.by_owner.iter().map(|(owner, &count)| (owner.as_str().into(), count)).collect();
+    owners.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    owners.truncate(POOL_OWNERS_SHOWN);
+    let waits: Vec<_> = ledger.next_in_line(&pool.name, POOL_ROWS_SHOWN).into_iter().cloned().collect();
+    let members = ledger.members_after(pool.name.as_str(), None).take(POOL_ROWS_SHOWN);
+    page::PoolDetail {
+        pool: row::pool(pool, ledger, now, summary.as_ref()),
+        settings: settings(pool),
+        states: usage.by_state.iter().map(|(state, &count)| (state.as_str().into(), count)).collect(),
+        owners,
+        histogram: summary
+            .filter(|summary| summary.waited() > 0)
+            .map(|summary| Histogram::of(&summary.waits())),
+        waits: row::waits(&waits, ledger, now, visitor),
+        resources: members.map(|resource| row::resource(resource, ledger, now, visitor)).collect(),
+        timeline,
+        frame,
+    }
+}
+
+fn settings(pool: &Pool) -> Vec<(&'static str, Text)> {
+    let length = |span: lessor_ledger::Span| lessor_web::length(span.millis() / 1000);
+    let mut settings: Vec<(&'static str, Text)> = vec![
+        ("New resources are", pool.initial_state.as_str().into()),
+        (
+            "A lease lasts, unless it says otherwise",
+            pool.default_ttl.map_or("the server's 10 min".to_owned(), length).into(),
+        ),
+    ];
+    settings.extend(pool.max_ttl.map(|max| ("A lease lasts at most", Text::from(length(max)))));
+    settings.push(("After an expired lease", pool.state_after_expiry().as_str().into()));
+    settings.push(("After a release", pool.state_after_release().as_str().into()));
+    settings.extend(
+        pool.reap_after.map(|after| ("Boskos leases are taken back after", Text::from(length(after)))),
+    );
+    if let Some(lifecycle) = &pool.lifecycle {
+        settings.push(("Resources", format!("{} to {}", lifecycle.min_count, lifecycle.max_count).into()));
+        settings.extend(
+            lifecycle.lifespan.map(|lifespan| ("An idle one is kept for", Text::from(length(lifespan)))),
+        );
+    }
+    settings
+}

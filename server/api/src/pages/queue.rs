@@ -1,0 +1,152 @@
+//! Those who wait.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_filter::{Row, Value, contains};
+use lessor_ledger::{Command, Ledger, Outcome, Part, Refusal, Request, RequestId};
+use lessor_web::{Frame, Sort, link, page};
+
+use crate::extract::{Path, Query};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::visitor::{Visitor, done};
+use crate::pages::{row, seat};
+use crate::problem::Problem;
+use crate::v1::hold;
+
+const LIST: Kind = Kind {
+    path: "/queue",
+    what: "requests",
+    keys: &["owner", "pool", "target", "is"],
+    sorts: &[
+        Sort { key: "id", words: "oldest first" },
+        Sort { key: "turn", words: "as they are served" },
+        Sort { key: "owner", words: "who" },
+    ],
+    example: "pool:gpu owner:ann",
+};
+
+/// A request as a filter sees it.
+struct Candidate<'l> {
+    request: &'l Request,
+    ledger: &'l Ledger,
+    visitor: &'l Visitor,
+}
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        let Self { request, ledger, visitor } = self;
+        let pool_of = |target: &lessor_ledger::Target| {
+            ledger.resource(target.as_str()).is_some_and(|resource| value.is(resource.pool.as_str()))
+        };
+        match key {
+            "owner" => value.is(request.owner.as_str()),
+            "pool" => request.parts.iter().any(|part| match part {
+                Part::Pool { pool, .. } => value.is(pool.as_str()),
+                Part::Named { targets, .. } => targets.iter().any(pool_of),
+            }),
+            "target" => request.parts.iter().any(|part| match part {
+                Part::Pool { .. } => false,
+                Part::Named { targets, .. } => targets.iter().any(|target| value.is(target.as_str())),
+            }),
+            _ => value.is("mine") && visitor.is(&request.owner) || value.is("silent") && request.dormant,
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let request = self.request;
+        contains(request.owner.as_str(), needle)
+            || request.purpose.as_ref().is_some_and(|purpose| contains(purpose, needle))
+            || request.parts.iter().any(|part| match part {
+                Part::Pool { pool, .. } => contains(pool.as_str(), needle),
+                Part::Named { targets, .. } => targets.iter().any(|target| contains(target.as_str(), needle)),
+            })
+    }
+}
+
+/// `GET /queue`.
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Queue", "/queue", "queue leases");
+    let page = make(&visitor, listing, frame).await;
+    visitor.answer(page)
+}
+
+async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let looker = visitor.clone();
+    let (listing, rows) = visitor
+        .app
+        .look(move |ledger, now| {
+            let paged = paged(&listing, ledger, &looker);
+            let requests: Vec<_> = listing.finish(paged, None).into_iter().cloned().collect();
+            let rows = row::waits(&requests, ledger, now, &looker);
+            (listing, rows)
+        })
+        .await?;
+    if let Some(file) = listing.export(&rows) {
+        return file;
+    }
+    Ok(visitor.page(&page::Queue { frame, list: listing.list, rows }))
+}
+
+fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Request>> {
+    let name = |request: &&Arc<Request>| padded(request.id.0);
+    let wanted = |request: &&Arc<Request>| {
+        request.waits() && listing.filter.matches(&Candidate { request, ledger, visitor })
+    };
+    // Higher priorities first: turned around, they are in the order of unsigned numbers.
+    let turn =
+        |request: &&Arc<Request>| padded(u64::from((-1 - request.priority).cast_unsigned() ^ 0x8000_0000));
+    match listing.list.sort {
+        "turn" => listing.sorted(ledger.requests_after(None), name, turn, wanted),
+        "owner" => {
+            listing.sorted(ledger.requests_after(None), name, |request| request.owner.to_string(), wanted)
+        }
+        _ => {
+            let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(RequestId);
+            listing.plain(ledger.requests_after(after), name, wanted)
+        }
+    }
+}
+
+/// `GET /queue/{id}`.
+pub(crate) async fn show(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    let page = detail(&visitor, RequestId(id), None);
+    visitor.answer(page)
+}
+
+fn detail(visitor: &Visitor, id: RequestId, problem: Option<&Problem>) -> Result<Response, Problem> {
+    let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
+    let request = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
+    let page = page::WaitDetail {
+        frame: visitor.frame(format!("Request {id}"), "/queue", "queue leases"),
+        wait: row::wait(request, ledger.place(id).as_ref(), now, visitor),
+        live_until: row::ahead(request.live_until, now),
+        patience: seat::until(request).map(|until| row::ahead(until, now)),
+        lease: match request.outcome {
+            Some(Outcome::Granted { lease, .. }) => Some(lease.0),
+            Some(Outcome::Withdrawn { .. } | Outcome::Lapsed { .. }) | None => None,
+        },
+        error: problem.map(|problem| problem.detail().into()),
+    };
+    Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
+}
+
+/// `POST /queue/{id}/cancel`.
+pub(crate) async fn cancel(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    let id = RequestId(id);
+    let withdrawn = visitor.app.submit(Command::Withdraw(id)).await.and_then(|_| {
+        match visitor.app.keeper.snapshot().request(id).and_then(|request| request.outcome) {
+            Some(Outcome::Granted { lease, .. }) => Err(hold::granted(id, lease)),
+            _ => Ok(()),
+        }
+    });
+    match withdrawn {
+        Ok(()) => done(&link::wait(id.0), "cancelled"),
+        Err(problem) => {
+            let page = detail(&visitor, id, Some(&problem));
+            visitor.answer(page)
+        }
+    }
+}

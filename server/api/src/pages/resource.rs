@@ -1,0 +1,256 @@
+//! Resources.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_filter::{Filter, Row, Value, contains};
+use lessor_ledger::{Ledger, Origin, Refusal, Resource, State, Target, Time};
+use lessor_store::{EventFilter, ReadError, Reader};
+use lessor_web::chart::Window;
+use lessor_web::{Frame, Sort, Text, page};
+use serde::Deserialize;
+
+use crate::extract::{Path, Query};
+use crate::limits::{EVENTS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::visitor::Visitor;
+use crate::pages::{gantt, row};
+use crate::problem::Problem;
+use crate::v1::body;
+
+/// What a filter of resources may say.
+pub(crate) const KEYS: &[&str] = &["name", "pool", "state", "owner", "label", "lease", "is"];
+
+const LIST: Kind = Kind {
+    path: "/resources",
+    what: "resources",
+    keys: KEYS,
+    sorts: &[
+        Sort { key: "name", words: "name" },
+        Sort { key: "until", words: "free soonest" },
+        Sort { key: "state", words: "state" },
+        Sort { key: "-updated", words: "last changed" },
+    ],
+    example: "state:free pool:gpu label:site=ber",
+};
+
+/// A resource as a filter sees it.
+pub(crate) struct Candidate<'l> {
+    pub(crate) resource: &'l Resource,
+    pub(crate) ledger: &'l Ledger,
+    pub(crate) now: Time,
+    pub(crate) visitor: &'l Visitor,
+}
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        let Self { resource, ledger, now, visitor } = self;
+        let lock = || ledger.holder(resource.name.as_str(), *now);
+        match key {
+            "name" => value.is(resource.name.as_str()),
+            "pool" => value.is(resource.pool.as_str()),
+            "state" => value.is(resource.state.as_str()),
+            "label" => resource.details().labels.iter().any(|(key, label)| value.is_pair(key, label)),
+            "owner" => lock().is_some_and(|lock| value.is(lock.owner.as_str())),
+            "lease" => lock().is_some_and(|lock| value.is(&lock.lease.to_string())),
+            _ => {
+                let drained = resource.cordon().is_some();
+                value.is("drained") && drained
+                    || value.is("held") && lock().is_some()
+                    || value.is("mine") && lock().is_some_and(|lock| visitor.is(&lock.owner))
+                    || value.is("free") && !drained && resource.state == State::free() && lock().is_none()
+            }
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let Self { resource, ledger, now, .. } = self;
+        let labels = || resource.details().labels.iter();
+        contains(resource.name.as_str(), needle)
+            || contains(resource.pool.as_str(), needle)
+            || contains(resource.state.as_str(), needle)
+            || labels().any(|(key, value)| contains(key, needle) || contains(value, needle))
+            || ledger.holder(resource.name.as_str(), *now).is_some_and(|lock| {
+                let purpose = || ledger.lease(lock.lease).and_then(|lease| lease.purpose.as_deref());
+                contains(lock.owner.as_str(), needle)
+                    || purpose().is_some_and(|purpose| contains(purpose, needle))
+            })
+    }
+}
+
+/// The resources among which a filter can find something, from the one after `after` on, by name.
+pub(crate) fn candidates<'l>(
+    ledger: &'l Ledger,
+    filter: &Filter,
+    after: Option<&Target>,
+) -> Box<dyn Iterator<Item = &'l Arc<Resource>> + 'l> {
+    let after = after.cloned();
+    if let Some(name) = filter.only("name") {
+        let only = ledger.resource(name);
+        return Box::new(
+            only.into_iter().filter(move |only| after.as_ref().is_none_or(|after| only.name > *after)),
+        );
+    }
+    // One more than is looked at, so that it is known whether that was all.
+    let most = LISTING_ROWS_LOOKED_AT_MAX + 1;
+    let few: Vec<_> = match filter.only("pool") {
+        Some(pool) => ledger.members_after(pool, after.as_ref()).take(most).collect(),
+        None => ledger.resources_after(after.as_ref()).take(most).collect(),
+    };
+    Box::new(few.into_iter())
+}
+
+/// `GET /resources`.
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Resources", "/resources", "resources leases");
+    let page = make(&visitor, listing, frame).await;
+    visitor.answer(page)
+}
+
+async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let looker = visitor.clone();
+    let (listing, rows) = visitor
+        .app
+        .look(move |ledger, now| {
+            let paged = paged(&listing, ledger, now, &looker);
+            let resources = listing.finish(paged, Some(ledger.resource_count()));
+            let rows: Vec<_> =
+                resources.iter().map(|resource| row::resource(resource, ledger, now, &looker)).collect();
+            (listing, rows)
+        })
+        .await?;
+    if let Some(file) = listing.export(&rows) {
+        return file;
+    }
+    Ok(visitor.page(&page::Resources { frame, list: listing.list, rows }))
+}
+
+fn paged<'l>(
+    listing: &Listing,
+    ledger: &'l Ledger,
+    now: Time,
+    visitor: &Visitor,
+) -> Paged<&'l Arc<Resource>> {
+    let name = |resource: &&Arc<Resource>| resource.name.to_string();
+    let wanted = |resource: &&Arc<Resource>| {
+        listing.filter.is_empty() || listing.filter.matches(&Candidate { resource, ledger, now, visitor })
+    };
+    let until = |resource: &&Arc<Resource>| match ledger.holder(resource.name.as_str(), now) {
+        None => padded(0),
+        Some(lock) => padded(lock.deadline.map_or(u64::MAX, |at| u64::try_from(at.millis()).unwrap_or(0))),
+    };
+    let updated =
+        |resource: &&Arc<Resource>| padded(u64::try_from(resource.updated_at.millis()).unwrap_or(0));
+    let state = |resource: &&Arc<Resource>| resource.state.to_string();
+    let all = || candidates(ledger, &listing.filter, None);
+    match listing.list.sort {
+        "until" => listing.sorted(all(), name, until, wanted),
+        "state" => listing.sorted(all(), name, state, wanted),
+        "-updated" => listing.sorted(all(), name, updated, wanted),
+        _ => {
+            let after = listing.after.clone().and_then(|after| Target::new(after).ok());
+            listing.plain(candidates(ledger, &listing.filter, after.as_ref()), name, wanted)
+        }
+    }
+}
+
+/// What the address of a resource may ask for.
+#[derive(Deserialize)]
+pub(crate) struct ShowQuery {
+    #[serde(default)]
+    window: String,
+}
+
+/// `GET /resources/{name}`.
+pub(crate) async fn show(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Response {
+    let window = Window::named(&query.window).unwrap_or_default();
+    let page = detail(&visitor, name, window, Typed::default()).await;
+    visitor.answer(page)
+}
+
+/// What was typed on the page and not accepted.
+#[derive(Default)]
+pub(crate) struct Typed {
+    pub(crate) message: String,
+    pub(crate) problem: Option<Problem>,
+}
+
+/// The page of a resource.
+pub(crate) async fn detail(
+    visitor: &Visitor,
+    name: String,
+    window: Window,
+    typed: Typed,
+) -> Result<Response, Problem> {
+    let name = body::target("name", name)?;
+    let Typed { message, problem } = typed;
+    let frame = visitor.frame(format!("Resource {name}"), "/resources", "resources leases queue");
+    let looker = visitor.clone();
+    let mut page = visitor
+        .app
+        .browse(move |ledger, now, reader| match ledger.resource(name.as_str()) {
+            Some(resource) => look(ledger, now, reader, resource, window, (frame, &looker)).map(Ok),
+            None => Ok(Err(Refusal::NoSuchResource(name))),
+        })
+        .await??;
+    page.message = message.into();
+    let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
+    page.error = problem.map(|problem| problem.detail().into());
+    Ok(visitor.page_with(status, &page))
+}
+
+fn look(
+    ledger: &Ledger,
+    now: Time,
+    reader: &Reader,
+    resource: &Resource,
+    window: Window,
+    (frame, visitor): (Frame, &Visitor),
+) -> Result<page::ResourceDetail, ReadError> {
+    let filter = EventFilter {
+        target: Some(resource.name.clone()),
+        newest_first: true,
+        limit: EVENTS_SHOWN,
+        ..EventFilter::default()
+    };
+    let details = resource.details();
+    Ok(page::ResourceDetail {
+        frame,
+        resource: row::resource(resource, ledger, now, visitor),
+        addresses: addresses(resource),
+        data: details
+            .user_data
+            .iter()
+            .map(|(key, value)| (Text::from(&**key), Text::from(&**value)))
+            .collect(),
+        origin: match resource.origin {
+            Origin::Listed => "the pools file",
+            Origin::Dynamic => "its pool, which makes and removes them",
+            Origin::Api => "the API",
+            Origin::Leaving => "a pools file that no longer names it: it goes when it is given back",
+        },
+        created: row::ago(resource.created_at, now),
+        expires: resource.expires_at.map(|at| row::ahead(at, now)),
+        revision: resource.revision,
+        waiting: ledger.waiting(&resource.pool).0,
+        message: Text::default(),
+        timeline: gantt::resource(ledger, now, reader, &resource.name, window)?,
+        events: reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect(),
+        error: None,
+    })
+}
+
+/// How to reach a resource.
+pub(crate) fn addresses(resource: &Resource) -> Vec<Text> {
+    let addresses = &resource.details().addresses;
+    let fqdn = addresses.fqdn.as_ref().map(|fqdn| Text::from(&**fqdn));
+    let ipv4 = addresses.ipv4.map(|address| Text::from(address.to_string()));
+    let ipv6 = addresses.ipv6.map(|address| Text::from(address.to_string()));
+    [fqdn, ipv4, ipv6].into_iter().flatten().collect()
+}

@@ -1,0 +1,238 @@
+//! From records to rows.
+
+use std::sync::Arc;
+
+use lessor_ledger::{
+    Blocker, Cause, Conflict, Event, Grant, Lease, Ledger, Lock, Outcome, Part, Place, Pool, PoolName,
+    Request, Resource, State, Target, Time, Wanted,
+};
+use lessor_web::chart::{Bar, Sparkline, Stock};
+use lessor_web::{EventRow, Holder, LeaseRow, Moment, PoolRow, ResourceRow, StateBadge, Text, WaitRow};
+
+use crate::limits::ROW_TARGETS_MAX;
+use crate::pages::rollup::Summary;
+use crate::pages::visitor::{Visitor, seconds_between};
+use crate::time::Stamp;
+use crate::v1::view;
+
+/// A time to the second, as pages write it.
+pub(crate) fn utc(time: Time) -> String {
+    Stamp(Time::from_millis(time.millis().div_euclid(1000) * 1000)).to_string()
+}
+
+/// A moment that has been.
+pub(crate) fn ago(at: Time, now: Time) -> Moment {
+    Moment::ago(utc(at), seconds_between(at, now))
+}
+
+/// A moment to come.
+pub(crate) fn ahead(at: Time, now: Time) -> Moment {
+    Moment::ahead(utc(at), seconds_between(now, at))
+}
+
+fn words(text: Option<&lessor_ledger::Text>) -> Option<Text> {
+    text.filter(|text| !text.is_empty()).map(|text| Text::from(&**text))
+}
+
+fn name(target: &Target) -> Text {
+    target.as_str().into()
+}
+
+/// A pool with its counts and its line.
+pub(crate) fn pool(pool: &Pool, ledger: &Ledger, now: Time, summary: Option<&Summary>) -> PoolRow {
+    let stock = stock(ledger, &pool.name);
+    let (waiting, oldest) = ledger.waiting(&pool.name);
+    PoolRow {
+        name: pool.name.as_str().into(),
+        dynamic: pool.lifecycle.is_some(),
+        bar: Bar::of(&stock),
+        stock,
+        use_of_day: summary.map(|summary| Sparkline::of(&summary.percents)),
+        waiting,
+        oldest: oldest.map(|since| ago(since, now)),
+        waits: summary.and_then(Summary::percentiles),
+    }
+}
+
+fn stock(ledger: &Ledger, pool: &PoolName) -> Stock {
+    let usage = ledger.usage(pool);
+    let rest = usage.total.saturating_sub(usage.free).saturating_sub(usage.held);
+    let dirty = usage.by_state.get(&State::dirty()).copied().unwrap_or(0).min(rest);
+    Stock { free: usage.free, leased: usage.held, dirty, away: rest - dirty }
+}
+
+/// A state, as of a resource that is held or not.
+pub(crate) fn state(state: &State, held: bool) -> StateBadge {
+    let class = match state {
+        _ if held => "leased",
+        state if *state == State::free() => "free",
+        state if *state == State::dirty() => "dirty",
+        _ => "away",
+    };
+    StateBadge { name: state.as_str().into(), class }
+}
+
+/// A resource and who holds it.
+pub(crate) fn resource(resource: &Resource, ledger: &Ledger, now: Time, visitor: &Visitor) -> ResourceRow {
+    let lock = ledger.holder(resource.name.as_str(), now);
+    ResourceRow {
+        name: name(&resource.name),
+        pool: resource.pool.as_str().into(),
+        state: state(&resource.state, lock.is_some()),
+        holder: lock.map(|lock| holder(lock, ledger, now, visitor)),
+        drained: resource.cordon().map(|cordon| (Text::from(&*cordon.message), ago(cordon.since, now))),
+        labels: resource
+            .details()
+            .labels
+            .iter()
+            .map(|(key, value)| (Text::from(&**key), Text::from(&**value)))
+            .collect(),
+        updated: ago(resource.updated_at, now),
+    }
+}
+
+fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor) -> Holder {
+    Holder {
+        owner: lock.owner.as_str().into(),
+        lease: lock.lease.0,
+        purpose: ledger.lease(lock.lease).and_then(|lease| words(lease.purpose.as_ref())),
+        since: ago(lock.taken_at, now),
+        until: lock.deadline.map(|deadline| ahead(deadline, now)),
+        mine: visitor.is(&lock.owner),
+    }
+}
+
+/// A lease that is held.
+pub(crate) fn held(grant: &Grant, now: Time, visitor: &Visitor) -> LeaseRow {
+    LeaseRow {
+        holder: Holder { until: grant.expires_at.map(|at| ahead(at, now)), ..of(&grant.lease, now, visitor) },
+        ..lease(&grant.lease, now, visitor)
+    }
+}
+
+fn of(lease: &Lease, now: Time, visitor: &Visitor) -> Holder {
+    Holder {
+        owner: lease.owner.as_str().into(),
+        lease: lease.id.0,
+        purpose: words(lease.purpose.as_ref()),
+        since: ago(lease.granted_at, now),
+        until: None,
+        mine: visitor.is(&lease.owner),
+    }
+}
+
+/// A lease as the records have it.
+pub(crate) fn lease(lease: &Lease, now: Time, visitor: &Visitor) -> LeaseRow {
+    LeaseRow {
+        holder: of(lease, now, visitor),
+        targets: lease.targets.iter().take(ROW_TARGETS_MAX).map(name).collect(),
+        more: lease.targets.len().saturating_sub(ROW_TARGETS_MAX),
+        ended: lease.ended.as_ref().map(|ended| (Text::from(cause(ended.cause)), ago(ended.at, now))),
+    }
+}
+
+/// Why something ended, for people.
+pub(crate) fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Released => "released",
+        Cause::Expired => "expired",
+        Cause::Reaped => "reaped",
+        Cause::Reset => "reset",
+        Cause::Forced => "taken back",
+        Cause::TakenOver => "taken over",
+        Cause::Collected => "collected",
+        Cause::Deleted => "deleted",
+        Cause::Cleaned => "cleaned",
+    }
+}
+
+/// Requests and, while they wait, their places: found together, with one walk along each line.
+pub(crate) fn waits(
+    requests: &[Arc<Request>],
+    ledger: &Ledger,
+    now: Time,
+    visitor: &Visitor,
+) -> Vec<WaitRow> {
+    let places = ledger.places(requests);
+    requests.iter().map(|request| wait(request, places.get(&request.id), now, visitor)).collect()
+}
+
+/// A request and, while it waits, its place.
+pub(crate) fn wait(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor) -> WaitRow {
+    let (position, blockers) = match place {
+        Some(place) => (Some(place.position), place.blockers.iter().map(|each| blocker(each, now)).collect()),
+        None => (None, Vec::new()),
+    };
+    WaitRow {
+        id: request.id.0,
+        owner: request.owner.as_str().into(),
+        wants: request.parts.iter().map(part).collect(),
+        purpose: words(request.purpose.as_ref()),
+        position,
+        priority: request.priority,
+        since: ago(request.since, now),
+        blockers,
+        outcome: request.outcome.map(|outcome| match outcome {
+            Outcome::Granted { .. } => "Granted",
+            Outcome::Withdrawn { .. } => "Cancelled",
+            Outcome::Lapsed { .. } => "Lapsed",
+        }),
+        dormant: request.dormant,
+        mine: visitor.is(&request.owner),
+    }
+}
+
+fn part(part: &Part) -> Text {
+    match part {
+        Part::Pool { pool, state, labels, count } => {
+            let labels: Vec<String> = labels.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+            let state = if *state == State::free() { String::new() } else { format!(" ({state})") };
+            format!("{count} × {pool}{state}{}", labels.concat())
+        }
+        Part::Named { targets, .. } => match targets.as_slice() {
+            [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
+            targets => targets.iter().map(ToString::to_string).collect(),
+        },
+    }
+    .into()
+}
+
+fn blocker(blocker: &Blocker, now: Time) -> lessor_web::Blocker {
+    let words = match &blocker.wanted {
+        Wanted::Pool(pool, state) => format!("{} of {} {state} in {pool}", blocker.there, blocker.count),
+        Wanted::Target(target) => format!("{target}"),
+    };
+    let who = |conflict: &Conflict| match (&conflict.holder, &conflict.why) {
+        (Some(holder), _) => (
+            holder.as_str().into(),
+            conflict.lease.map(|lease| lease.0),
+            conflict.until.map(|until| ahead(until, now)),
+        ),
+        (None, why) => (Text::from(why.clone().unwrap_or_default()), None, None),
+    };
+    lessor_web::Blocker { words: words.into(), holders: blocker.holders.iter().map(who).collect() }
+}
+
+/// An event.
+pub(crate) fn event(event: &Event, now: Time) -> EventRow {
+    let states = match (&event.from, &event.to) {
+        (Some(from), Some(to)) if from != to => Some(format!("{from} → {to}")),
+        (None, Some(to)) => Some(format!("→ {to}")),
+        _ => None,
+    };
+    let because = event.cause.map(|why| cause(why).to_owned());
+    let note = event.note.as_ref().filter(|note| !note.is_empty()).map(|note| format!("“{note}”"));
+    let plugin = event.plugin.as_ref().map(|plugin| format!("plugin {plugin}"));
+    let words: Vec<String> = [plugin, because, states, note].into_iter().flatten().collect();
+    EventRow {
+        id: event.id.0,
+        at: ago(event.at, now),
+        kind: view::kind(event.kind),
+        target: event.target.as_ref().map(name),
+        pool: event.pool.as_ref().map(|pool| pool.as_str().into()),
+        lease: event.lease.map(|lease| lease.0),
+        request: event.request.map(|request| request.0),
+        owner: event.owner.as_ref().map(|owner| owner.as_str().into()),
+        words: words.join(", ").into(),
+    }
+}

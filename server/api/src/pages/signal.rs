@@ -1,0 +1,52 @@
+//! `/ui/signals`: what pages listen to.
+//!
+//! A signal says up to which event each kind of thing has changed, and nothing else; a page that shows an older one
+//! fetches itself anew. So a page sees what its reader may see, by one way only; a signal that is missed is made up
+//! for by the next; and a reconnect needs no memory, because the first signal comes at once.
+
+use std::convert::Infallible;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::limits::STREAM_KEEP_ALIVE;
+use crate::pages::pulse::Signal;
+use crate::problem::Problem;
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// `GET /ui/signals`: server-sent events. Ends when the server goes down.
+pub(crate) async fn follow(
+    axum::extract::State(app): axum::extract::State<App>,
+) -> Result<Response, Problem> {
+    let permit = app.stream()?;
+    let mut signals = app.pulse.signals();
+    signals.mark_changed();
+    let shutdown = app.shutdown.clone();
+    let state = (signals, shutdown, permit);
+    let frames = stream::unfold(state, async |(mut signals, shutdown, permit)| {
+        let went_on = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return None,
+            went_on = signals.changed() => went_on,
+        };
+        went_on.ok()?;
+        let frame = frame(&mut signals);
+        Some((Ok::<_, Infallible>(frame), (signals, shutdown, permit)))
+    });
+    let keep_alive = KeepAlive::new().interval(STREAM_KEEP_ALIVE);
+    let mut response = Sse::new(frames).keep_alive(keep_alive).into_response();
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn frame(signals: &mut watch::Receiver<Signal>) -> Frame {
+    let Signal { pools, resources, leases, queue, jobs, plugins, touched } = *signals.borrow_and_update();
+    Frame::default().data(format!(
+        r#"{{"pools":{pools},"resources":{resources},"leases":{leases},"queue":{queue},"jobs":{jobs},"plugins":{plugins},"touched":{touched}}}"#
+    ))
+}

@@ -1,0 +1,240 @@
+//! Who looks, and what is around every page that they get.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lessor_keeper::Health;
+use lessor_ledger::{Owner, Time};
+use lessor_web::{CONTENT_SECURITY_POLICY, Frame, Template, Text, Theme, asset, page};
+
+use crate::app::App;
+use crate::health::pools_trouble;
+use crate::pages::row;
+use crate::problem::Problem;
+
+/// Cookie with the name of whoever looks, percent-encoded.
+const OWNER: &str = "lessor_owner";
+/// Cookie with the colours that they want.
+const THEME: &str = "lessor_theme";
+/// How long cookies are kept: a year, in seconds.
+const COOKIE_SECONDS: u32 = 31_536_000;
+
+/// What may have been done just before, as it is written in the query, and how a page says so.
+const NOTICES: [(&str, &str); 12] = [
+    ("leased", "It is yours."),
+    ("waiting", "You are in line."),
+    ("extended", "Extended."),
+    ("released", "Released."),
+    ("forced", "Taken back."),
+    ("drained", "It takes no new leases."),
+    ("undrained", "It takes leases again."),
+    ("saved", "Saved."),
+    ("cancelled", "You are no longer in line."),
+    ("reloaded", "The pools file was read again."),
+    ("bulk", "Done for all of them."),
+    ("named", "Nice to meet you."),
+];
+
+/// Whoever sent a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) app: App,
+    pub(crate) owner: Option<Owner>,
+    theme: Theme,
+    /// Path and query, without what was just done.
+    pub(crate) here: String,
+    notice: Option<&'static str>,
+    known: Option<HeaderValue>,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let theme = cookie(&parts.headers, THEME).and_then(|name| Theme::named(&name)).unwrap_or_default();
+        let query = parts.uri.query().unwrap_or_default();
+        let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
+        let kept: Vec<&str> =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
+        let mut here = parts.uri.path().to_owned();
+        if !kept.is_empty() {
+            here = format!("{here}?{}", kept.join("&"));
+        }
+        Ok(Self {
+            app: app.clone(),
+            owner: cookie(&parts.headers, OWNER).and_then(|name| Owner::new(name).ok()),
+            theme,
+            here,
+            notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
+            known: parts.headers.get(header::IF_NONE_MATCH).cloned(),
+        })
+    }
+}
+
+/// The value of a cookie, decoded; `None` if it is not there or not text.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    percent_encoding::percent_decode_str(value).decode_utf8().ok().map(Into::into)
+}
+
+impl Visitor {
+    /// Whether this owner is whoever looks.
+    pub(crate) fn is(&self, owner: &Owner) -> bool {
+        self.owner.as_ref() == Some(owner)
+    }
+
+    /// What is around a page.
+    pub(crate) fn frame(
+        &self,
+        title: impl Into<String>,
+        section: &'static str,
+        topics: &'static str,
+    ) -> Frame {
+        let (ledger, now) = (self.app.keeper.snapshot(), self.app.keeper.now());
+        let mut alerts = Vec::new();
+        match self.app.keeper.health() {
+            Health::Writable => {}
+            Health::ReadOnly(reason) => alerts.push(("No writes", Text::from(&*reason))),
+            Health::Stopped => alerts.push(("No writes", "the server is going down".into())),
+        }
+        alerts.extend(pools_trouble(&self.app).map(|trouble| ("Pools file", Text::from(trouble))));
+        Frame {
+            title: title.into(),
+            section,
+            more_sections: Vec::new(),
+            here: self.here.clone(),
+            owner: self.owner.as_ref().map(|owner| owner.as_str().into()),
+            theme: self.theme,
+            seq: ledger.counters().event,
+            touched: self.app.pulse.touched(),
+            topics,
+            now: row::utc(now),
+            alerts,
+            notice: self.notice,
+        }
+    }
+
+    /// A page, or 304 if the browser has it already.
+    pub(crate) fn page(&self, page: &impl Template) -> Response {
+        self.page_with(StatusCode::OK, page)
+    }
+
+    /// A page with a status of its own.
+    pub(crate) fn page_with(&self, status: StatusCode, page: &impl Template) -> Response {
+        let html = match page.render() {
+            Ok(html) => html,
+            Err(error) => return Problem::internal(&error).into_response(),
+        };
+        let tag = format!("W/\"{:016x}\"", asset::hash(html.as_bytes()));
+        let known = self.known.as_ref().is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            // Not less: without a referrer a browser sends forms with the origin "null".
+            (header::REFERRER_POLICY, "same-origin"),
+            (header::CACHE_CONTROL, "private, no-cache"),
+            (header::VARY, "cookie"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ];
+        let mut response = if status == StatusCode::OK && known {
+            (StatusCode::NOT_MODIFIED, headers).into_response()
+        } else {
+            (status, headers, html).into_response()
+        };
+        if let Ok(tag) = HeaderValue::from_str(&tag)
+            && status == StatusCode::OK
+        {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+
+    /// A page, or a page about what went wrong.
+    pub(crate) fn answer(&self, page: Result<Response, Problem>) -> Response {
+        page.unwrap_or_else(|problem| self.oops(&problem))
+    }
+
+    /// A page about what went wrong.
+    pub(crate) fn oops(&self, problem: &Problem) -> Response {
+        let frame = self.frame(problem.kind().title(), "", "");
+        let words =
+            if problem.detail().is_empty() { "The log of the server knows more." } else { problem.detail() };
+        let page = page::Oops { frame, heading: problem.kind().title().into(), words: words.into() };
+        self.page_with(problem.kind().status(), &page)
+    }
+}
+
+/// The answer to a form: go there.
+pub(crate) fn see(path: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, path.to_owned())]).into_response()
+}
+
+/// The answer to a form: go there, and say what was done.
+pub(crate) fn done(path: &str, what: &'static str) -> Response {
+    debug_assert!(NOTICES.iter().any(|(key, _)| *key == what), "{what} has no words");
+    let mark = if path.contains('?') { '&' } else { '?' };
+    see(&format!("{path}{mark}done={what}"))
+}
+
+/// A path on this server from what a form says, or the first page.
+pub(crate) fn back(path: &str) -> &str {
+    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '#']);
+    if own && path.is_ascii() { path } else { "/" }
+}
+
+/// A cookie for a year.
+fn keep(name: &str, value: &str) -> String {
+    let value = lessor_web::link::encoded(value);
+    format!("{name}={value}; Path=/; Max-Age={COOKIE_SECONDS}; SameSite=Lax; HttpOnly")
+}
+
+/// An answer that also sets who looks.
+pub(crate) fn with_owner(mut response: Response, owner: &str) -> Response {
+    set(&mut response, &keep(OWNER, owner));
+    response
+}
+
+/// An answer that also sets the colours.
+pub(crate) fn with_theme(mut response: Response, theme: Theme) -> Response {
+    set(&mut response, &keep(THEME, theme.name()));
+    response
+}
+
+fn set(response: &mut Response, cookie: &str) {
+    let value = HeaderValue::from_str(cookie).expect("a cookie of encoded text is ASCII");
+    response.headers_mut().append(header::SET_COOKIE, value);
+}
+
+/// The time that the words of a page are relative to.
+pub(crate) fn seconds_between(from: Time, to: Time) -> i64 {
+    to.since(from).millis().div_euclid(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_back_to_this_server_only() {
+        assert_eq!(back("/leases?q=a%20b"), "/leases?q=a%20b");
+        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "", "/a\r\nb", "/ü"] {
+            assert_eq!(back(foreign), "/", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_among_others_and_decoded() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=b; lessor_owner=ann%20b; c"));
+        assert_eq!(cookie(&headers, OWNER).as_deref(), Some("ann b"));
+        assert_eq!(cookie(&headers, "c"), None);
+        headers.insert(header::COOKIE, HeaderValue::from_static("lessor_owner=%ff"));
+        assert_eq!(cookie(&headers, OWNER), None);
+        assert!(keep(OWNER, "a;b\r\n").starts_with("lessor_owner=a%3Bb%0D%0A; Path=/; "));
+    }
+}

@@ -1,0 +1,271 @@
+//! The dashboard without a browser: every page, every form, what is refused, and who is told. What a browser makes of
+//! it is tested in `tests/browser`.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use lessor_control::PoolsStatus;
+use serde_json::json;
+
+use crate::lab::{Answer, Lab, request, with_header};
+
+/// What somebody might write to break a page.
+const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\" onload='x' &amp;\u{1b}[31m";
+
+impl Lab {
+    /// Sends a form as ann's browser does.
+    async fn form_of_ann(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(with_header(form(path, fields), "cookie", "lessor_owner=ann")).await
+    }
+
+    /// Sends a form as a browser does.
+    async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(form(path, fields)).await
+    }
+}
+
+fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
+    let body = serde_urlencoded::to_string(fields).expect("fields are text");
+    Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("host", "localhost:8080")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(body))
+        .expect("a request")
+}
+
+/// A page without the values of its fields: those go back to the server as they are.
+fn without_values(page: &str) -> String {
+    let (first, rest) = page.split_once(" value=\"").unwrap_or((page, ""));
+    let rest = rest.split(" value=\"").map(|part| part.split_once('"').map_or("", |(_, after)| after));
+    first.chars().chain(rest.flat_map(str::chars)).collect()
+}
+
+#[track_caller]
+fn leads_to(answer: &Answer, path: &str) {
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, path), "{answer:#?}");
+}
+
+#[track_caller]
+fn shows(answer: &Answer, status: u16, parts: &[&str]) {
+    assert_eq!(answer.status.as_u16(), status, "{answer:#?}");
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    for part in parts {
+        assert!(answer.text.contains(part), "{part} is not in\n{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_there_and_shows_what_users_wrote_as_text() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": HOSTILE, "pool": "gpu", "ttl": "90s", "purpose": HOSTILE})).await;
+    lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
+    lab.post("/v1/leases", json!({"owner": HOSTILE, "pool": "cpu", "wait": 1, "purpose": HOSTILE}))
+        .await
+        .expect(202);
+    lab.pools.send_replace(PoolsStatus { error: Some(HOSTILE.into()), ..PoolsStatus::default() });
+    let paths = [
+        "/",
+        "/me",
+        "/help",
+        "/pools",
+        "/pools/gpu?window=24h",
+        "/resources",
+        "/resources/gpu-1?window=1h",
+        "/resources/gpu-1/edit",
+        "/bulk?q=pool:gpu",
+        "/lease?pool=gpu",
+        "/lease?target=cpu-1",
+        "/leases",
+        "/leases?q=is:ended",
+        "/leases/1",
+        "/leases/1/force",
+        "/queue",
+        "/queue/1",
+        "/events",
+        "/events/1",
+        "/status",
+    ];
+    for path in paths {
+        let answer = lab.get(path).await;
+        shows(&answer, 200, &["<!DOCTYPE html>", "</html>"]);
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+        let text = without_values(&answer.text);
+        for part in ["<script>alert", "\u{202e}", "\u{1b}", "onload='x'", "style=", " onclick", "<style"] {
+            assert!(!text.contains(part), "{part} is in {path}:\n{text}");
+        }
+    }
+    shows(
+        &lab.get("/").await,
+        200,
+        &["gpu", "&#60;script&#62;alert(1)", "1 min 30 s", "1 × cpu", "Pools file"],
+    );
+    for method in [Method::POST, Method::HEAD] {
+        let answer = lab.send(request(method.clone(), "/", None)).await;
+        assert_eq!(answer.status, 200, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_too() {
+    let lab = Lab::start().await;
+    for path in ["/pools/no", "/resources/no", "/leases/99", "/queue/99", "/events/99999"] {
+        shows(&lab.get(path).await, 404, &["<!DOCTYPE html>"]);
+    }
+    lab.get("/assets/no.css").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn assets_are_kept_for_ever() {
+    let lab = Lab::start().await;
+    let page = lab.get("/").await.text;
+    let at = page.find("/assets/style-").expect("a stylesheet");
+    let path = page[at..].split('"').next().expect("an attribute ends").to_owned();
+    let style = lab.get(&path).await;
+    assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
+    assert!(style.header("cache-control").contains("immutable"));
+    let known =
+        Request::get(&path).header("host", "localhost:8080").header("if-none-match", style.header("etag"));
+    let again = lab.send(known.body(Body::empty()).expect("a request")).await;
+    assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+}
+
+#[tokio::test]
+async fn leasing_remembers_who_it_was_and_a_second_click_takes_nothing() {
+    let lab = Lab::start().await;
+    let fields = [("pool", "gpu"), ("owner", "ann b"), ("purpose", "bisect"), ("ttl", "5m"), ("key", "k1")];
+    let taken = lab.form("/lease", &fields).await;
+    leads_to(&taken, "/leases/1?done=leased");
+    assert!(taken.header("set-cookie").starts_with("lessor_owner=ann%20b; "));
+    leads_to(&lab.form("/lease", &fields).await, "/leases/1?done=leased");
+    let lease = lab.get("/v1/leases/1").await.expect(200);
+    assert_eq!((lease["owner"].as_str(), lease["purpose"].as_str()), (Some("ann b"), Some("bisect")));
+    shows(&lab.get("/leases/1?done=leased").await, 200, &["It is yours.", "bisect"]);
+}
+
+#[tokio::test]
+async fn what_is_refused_comes_back_with_what_was_typed() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "bob", "pool": "cpu"})).await;
+    let typed = [("pool", "cpu"), ("owner", "ann"), ("purpose", "my <purpose>"), ("ttl", "5m"), ("key", "k")];
+    let busy = lab.form("/lease", &typed).await;
+    shows(&busy, 409, &["my &#60;purpose&#62;", "held by bob", "role=\"alert\""]);
+    for (field, value) in
+        [("ttl", "soon"), ("wait", "-1s"), ("count", "many"), ("labels", "novalue"), ("owner", "")]
+    {
+        let mut fields = vec![("pool", "gpu"), ("key", "k2")];
+        fields.extend([("owner", "ann"), (field, value)]);
+        shows(
+            &lab.form("/lease", &fields).await,
+            400,
+            &["aria-invalid=\"true\"", &format!("<strong>{field}</strong>")],
+        );
+    }
+}
+
+#[tokio::test]
+async fn waiting_is_done_by_the_server_and_can_be_ended() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "bob", "pool": "cpu"})).await;
+    let fields = [("pool", "cpu"), ("owner", "ann"), ("wait", "1h"), ("key", "k")];
+    leads_to(&lab.form("/lease", &fields).await, "/queue/1?done=waiting");
+    shows(&lab.get("/queue/1").await, 200, &["Number 1 in line", "bob"]);
+    leads_to(&lab.form("/queue/1/cancel", &[]).await, "/queue/1?done=cancelled");
+    shows(&lab.get("/queue/1").await, 200, &["Cancelled"]);
+    leads_to(
+        &lab.form("/lease", &[("pool", "cpu"), ("owner", "ann"), ("wait", "1h"), ("key", "l")]).await,
+        "/queue/2?done=waiting",
+    );
+    lab.delete("/v1/leases/1?owner=bob").await;
+    shows(&lab.get("/queue/2").await, 200, &["Granted", "/leases/2"]);
+}
+
+#[tokio::test]
+async fn a_lease_is_extended_and_released() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "ttl": "1m"})).await;
+    // Whoever has not said who they are is asked first.
+    leads_to(&lab.form("/leases/1/extend", &[]).await, "/me?back=%2Fleases%2F1");
+    leads_to(&lab.form_of_ann("/leases/1/extend", &[("ttl", "2h")]).await, "/leases/1?done=extended");
+    assert_eq!(lab.get("/v1/leases/1").await.expect(200)["ttl_ms"], 7_200_000);
+    leads_to(
+        &lab.form_of_ann("/leases/1/release", &[("to_state", "dirty")]).await,
+        "/leases/1?done=released",
+    );
+    assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["state"], "dirty");
+    shows(&lab.form_of_ann("/leases/1/extend", &[]).await, 410, &["role=\"alert\""]);
+}
+
+#[tokio::test]
+async fn taking_back_asks_for_a_reason_and_for_the_same_holder() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "bob", "pool": "gpu"})).await;
+    shows(
+        &lab.form("/leases/1/force", &[("expected_owner", "bob")]).await,
+        400,
+        &["<strong>reason</strong>"],
+    );
+    let other = lab.form("/leases/1/force", &[("expected_owner", "carl"), ("reason", "stuck")]).await;
+    shows(&other, 409, &["role=\"alert\"", "stuck"]);
+    let done = lab.form("/leases/1/force", &[("expected_owner", "bob"), ("reason", "stuck")]).await;
+    leads_to(&done, "/leases/1?done=forced");
+    shows(&lab.get("/leases/1").await, 200, &["taken back", "stuck"]);
+}
+
+#[tokio::test]
+async fn a_resource_is_drained_edited_and_changed_with_its_like() {
+    let lab = Lab::start().await;
+    leads_to(
+        &lab.form("/resources/gpu-1/drain", &[("message", "fan")]).await,
+        "/resources/gpu-1?done=drained",
+    );
+    shows(&lab.get("/resources/gpu-1").await, 200, &["Takes no new leases", "fan"]);
+    leads_to(&lab.form("/resources/gpu-1/undrain", &[]).await, "/resources/gpu-1?done=undrained");
+    let revision = lab.get("/v1/resources/gpu-1").await.expect(200)["revision"].to_string();
+    let edit = [("state", "dirty"), ("labels", "a=b\r\nc=d"), ("revision", revision.as_str())];
+    leads_to(&lab.form("/resources/gpu-1/edit", &edit).await, "/resources/gpu-1?done=saved");
+    let resource = lab.get("/v1/resources/gpu-1").await.expect(200);
+    assert_eq!((&resource["state"], &resource["labels"]), (&json!("dirty"), &json!({"a": "b", "c": "d"})));
+    shows(&lab.form("/resources/gpu-1/edit", &edit).await, 412, &["a=b"]);
+    let stale = [("q", "pool:gpu"), ("count", "7"), ("action", "drain"), ("message", "all")];
+    shows(&lab.form("/bulk", &stale).await, 412, &["there are 3 of them now"]);
+    let all = [("q", "pool:gpu"), ("count", "3"), ("action", "drain"), ("message", "all")];
+    leads_to(&lab.form("/bulk", &all).await, "/resources?q=pool%3Agpu&done=bulk");
+    shows(&lab.get("/resources?q=is:drained").await, 200, &["3 of 4 resources that match"]);
+}
+
+#[tokio::test]
+async fn lists_filter_sort_and_leave_as_files() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "=cmd()", "pool": "gpu", "purpose": "a,b"})).await;
+    shows(&lab.get("/resources?q=pool:gpu%20is:free").await, 200, &["2 of 4 resources that match"]);
+    shows(&lab.get("/resources?q=nonsense:1").await, 200, &["The filter cannot be read", "aria-invalid"]);
+    shows(&lab.get("/resources?q=zzz").await, 200, &["No resources match"]);
+    let csv = lab.get("/leases?format=csv").await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
+    assert!(csv.text.contains("'=cmd()") && csv.text.contains("\"a,b\""), "{}", csv.text);
+    let rows = lab.get("/resources?format=json&q=pool:gpu").await.expect(200);
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
+}
+
+#[tokio::test]
+async fn who_one_is_and_the_colours_are_kept_in_cookies() {
+    let lab = Lab::start().await;
+    let named = lab.form("/me", &[("owner", "ann"), ("back", "/queue?q=a")]).await;
+    leads_to(&named, "/queue?q=a&done=named");
+    let elsewhere = lab.form("/me", &[("owner", "ann"), ("back", "//evil.example/")]).await;
+    leads_to(&elsewhere, "/?done=named");
+    lab.acquire(json!({"owner": "ann", "pool": "gpu"})).await;
+    let mine = with_header(request(Method::GET, "/", None), "cookie", "lessor_owner=ann; lessor_theme=dark");
+    shows(&lab.send(mine).await, 200, &["My leases", "class=\"mine\"", "data-theme=\"dark\""]);
+    leads_to(&lab.form("/theme", &[("theme", "light"), ("back", "/pools")]).await, "/pools");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_does_nothing() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu"})).await;
+    let foreign = with_header(form("/leases/1/release", &[]), "sec-fetch-site", "cross-site");
+    lab.send(foreign).await.problem(403, "foreign-origin");
+    assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["owner"], "ann");
+}

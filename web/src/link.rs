@@ -1,0 +1,93 @@
+//! Where things are: paths of pages, and queries.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes a text so that it is one segment of a path, or one value of a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The page of a pool.
+#[must_use]
+pub fn pool(name: &str) -> String {
+    format!("/pools/{}", encoded(name))
+}
+
+/// The page of a resource.
+#[must_use]
+pub fn resource(name: &str) -> String {
+    format!("/resources/{}", encoded(name))
+}
+
+/// The page of a lease.
+#[must_use]
+pub fn lease(id: u64) -> String {
+    format!("/leases/{id}")
+}
+
+/// The page of a request that waits.
+#[must_use]
+pub fn wait(id: u64) -> String {
+    format!("/queue/{id}")
+}
+
+/// What tells the row of this name from others in one document: letters and digits whatever is in the name.
+#[must_use]
+pub fn anchor(name: &str) -> String {
+    format!("{:016x}", crate::asset::hash(name.as_bytes()))
+}
+
+/// A path with a query; what is empty is left out.
+#[must_use]
+pub fn with(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut link = path.to_owned();
+    let mut mark = '?';
+    for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        link.push(mark);
+        link.push_str(key);
+        link.push('=');
+        link.push_str(&encoded(value));
+        mark = '&';
+    }
+    link
+}
+
+/// A word of a filter that stands for exactly this text: in quotes if it must be.
+#[must_use]
+pub fn term(key: &str, value: &str) -> String {
+    let plain = !value.is_empty()
+        && !value.ends_with('*')
+        && !value.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
+    if plain {
+        return format!("{key}:{value}");
+    }
+    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_in_links() {
+        assert_eq!(resource("a/b?c#d é\"<"), "/resources/a%2Fb%3Fc%23d%20%C3%A9%22%3C");
+        assert_eq!(pool("gpu-1.x_y~z"), "/pools/gpu-1.x_y~z");
+        assert_eq!(
+            with("/leases", &[("q", "owner:a b"), ("sort", ""), ("n", "1&2")]),
+            "/leases?q=owner%3Aa%20b&n=1%262"
+        );
+        assert_eq!(with("/leases", &[("q", "")]), "/leases");
+    }
+
+    #[test]
+    fn terms_are_quoted_where_they_must_be() {
+        assert_eq!(term("pool", "gpu"), "pool:gpu");
+        assert_eq!(term("pool", "a b"), "pool:\"a b\"");
+        assert_eq!(term("pool", "a\"\\"), "pool:\"a\\\"\\\\\"");
+        assert_eq!(term("pool", "a*"), "pool:\"a*\"");
+    }
+}

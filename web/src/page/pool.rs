@@ -1,0 +1,56 @@
+//! Pools.
+
+use askama::Template;
+
+use crate::chart::{Gantt, Histogram, Window};
+use crate::frame::Frame;
+use crate::list::List;
+use crate::row::{PoolRow, ResourceRow, WaitRow};
+use crate::text::Text;
+
+/// The list of pools.
+#[derive(Clone, Debug, Template)]
+#[template(path = "pools.html")]
+pub struct Pools {
+    /// What is around it.
+    pub frame: Frame,
+    /// The list.
+    pub list: List,
+    /// Its rows.
+    pub rows: Vec<PoolRow>,
+}
+
+/// A chart, and how much time it shows.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// How much time.
+    pub window: Window,
+    /// The chart.
+    pub gantt: Gantt,
+    /// The same as a table: target, owner, lease, when.
+    pub table: Vec<(Text, Text, u64, String)>,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Template)]
+#[template(path = "pool.html")]
+pub struct PoolDetail {
+    /// What is around it.
+    pub frame: Frame,
+    /// The pool.
+    pub pool: PoolRow,
+    /// Its settings in words.
+    pub settings: Vec<(&'static str, Text)>,
+    /// How many are in which state, whoever holds them.
+    pub states: Vec<(Text, u64)>,
+    /// Who holds most of it.
+    pub owners: Vec<(Text, u64)>,
+    /// How long others waited.
+    pub histogram: Option<Histogram>,
+    /// The next in line.
+    pub waits: Vec<WaitRow>,
+    /// The first of its resources.
+    pub resources: Vec<ResourceRow>,
+    /// Who held what, if it is asked for.
+    pub timeline: Option<Chosen>,
+}

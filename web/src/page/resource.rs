@@ -1,0 +1,53 @@
+//! Resources.
+
+use askama::Template;
+
+use crate::frame::{Frame, Moment};
+use crate::list::List;
+use crate::page::Chosen;
+use crate::row::{EventRow, ResourceRow};
+use crate::text::Text;
+
+/// The list of resources.
+#[derive(Clone, Debug, Template)]
+#[template(path = "resources.html")]
+pub struct Resources {
+    /// What is around it.
+    pub frame: Frame,
+    /// The list.
+    pub list: List,
+    /// Its rows.
+    pub rows: Vec<ResourceRow>,
+}
+
+/// One resource.
+#[derive(Clone, Debug, Template)]
+#[template(path = "resource.html")]
+pub struct ResourceDetail {
+    /// What is around it.
+    pub frame: Frame,
+    /// The resource.
+    pub resource: ResourceRow,
+    /// How to reach it.
+    pub addresses: Vec<Text>,
+    /// What its holders keep with it.
+    pub data: Vec<(Text, Text)>,
+    /// Where it comes from.
+    pub origin: &'static str,
+    /// When it was made.
+    pub created: Moment,
+    /// When it is given up while idle.
+    pub expires: Option<Moment>,
+    /// Its revision.
+    pub revision: u64,
+    /// How many wait for its pool.
+    pub waiting: u64,
+    /// The message that was typed for draining it.
+    pub message: Text,
+    /// Who held it.
+    pub timeline: Chosen,
+    /// What happened to it.
+    pub events: Vec<EventRow>,
+    /// What is wrong with what was typed.
+    pub error: Option<Text>,
+}

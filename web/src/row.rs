@@ -1,0 +1,181 @@
+//! Rows: what a list, and the page of one thing, know of it.
+
+use crate::chart::{Bar, Sparkline, Stock};
+use crate::frame::Moment;
+use crate::link;
+use crate::text::Text;
+
+/// Who holds something, what for, since when and until when.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Who.
+    pub owner: Text,
+    /// By which lease.
+    pub lease: u64,
+    /// What for.
+    pub purpose: Option<Text>,
+    /// Since when.
+    pub since: Moment,
+    /// Until when; `None` for no deadline.
+    pub until: Option<Moment>,
+    /// Whether it is whoever looks.
+    pub mine: bool,
+}
+
+/// A state: its name, and what kind of state it is.
+#[derive(Clone, Debug)]
+pub struct StateBadge {
+    /// Its name.
+    pub name: Text,
+    /// `free`, `leased`, `dirty`, `drained` or `away`.
+    pub class: &'static str,
+}
+
+impl StateBadge {
+    /// The sign that stands for its kind, beside colour and words.
+    #[must_use]
+    pub fn sign(&self) -> &'static str {
+        match self.class {
+            "free" => "○",
+            "leased" => "●",
+            "dirty" => "◐",
+            "drained" => "⊘",
+            _ => "◌",
+        }
+    }
+}
+
+/// One pool.
+#[derive(Clone, Debug)]
+pub struct PoolRow {
+    /// Its name.
+    pub name: Text,
+    /// Whether its resources come and go with its counts.
+    pub dynamic: bool,
+    /// Its resources by what they are.
+    pub stock: Stock,
+    /// The same as a picture.
+    pub bar: Bar,
+    /// How much of it was leased.
+    pub use_of_day: Option<Sparkline>,
+    /// Live waiters.
+    pub waiting: u64,
+    /// Since when the longest of them waits.
+    pub oldest: Option<Moment>,
+    /// How long half of those who waited had to, and 95 of 100, in words.
+    pub waits: Option<(String, String)>,
+}
+
+impl PoolRow {
+    /// The form that leases one of it.
+    #[must_use]
+    pub fn lease_form(&self) -> String {
+        link::with("/lease", &[("pool", self.name.raw())])
+    }
+
+    /// Its resources, filtered.
+    #[must_use]
+    pub fn resources(&self, more: &str) -> String {
+        let filter = format!("{} {more}", link::term("pool", self.name.raw()));
+        link::with("/resources", &[("q", filter.trim())])
+    }
+}
+
+/// One resource.
+#[derive(Clone, Debug)]
+pub struct ResourceRow {
+    /// Its name.
+    pub name: Text,
+    /// The pool that it belongs to.
+    pub pool: Text,
+    /// Its state.
+    pub state: StateBadge,
+    /// Who holds it.
+    pub holder: Option<Holder>,
+    /// Why it takes no new leases, and since when.
+    pub drained: Option<(Text, Moment)>,
+    /// Its labels.
+    pub labels: Vec<(Text, Text)>,
+    /// When it was last written.
+    pub updated: Moment,
+}
+
+impl ResourceRow {
+    /// The form that leases it, or waits for it.
+    #[must_use]
+    pub fn lease_form(&self) -> String {
+        link::with("/lease", &[("target", self.name.raw())])
+    }
+}
+
+/// One lease.
+#[derive(Clone, Debug)]
+pub struct LeaseRow {
+    /// Who holds it, or held it.
+    pub holder: Holder,
+    /// What it holds: the first few.
+    pub targets: Vec<Text>,
+    /// How many more it holds.
+    pub more: usize,
+    /// How and when it ended.
+    pub ended: Option<(Text, Moment)>,
+}
+
+/// One request that waits, or waited.
+#[derive(Clone, Debug)]
+pub struct WaitRow {
+    /// Its ID.
+    pub id: u64,
+    /// Who waits.
+    pub owner: Text,
+    /// What for, in words: `2 × gpu`.
+    pub wants: Vec<Text>,
+    /// What they are to be used for.
+    pub purpose: Option<Text>,
+    /// Its place in line; 1 is next.
+    pub position: Option<u64>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Since when it waits.
+    pub since: Moment,
+    /// What is missing, and who has it: a line for each thing that it waits for.
+    pub blockers: Vec<Blocker>,
+    /// What became of it, unless it waits.
+    pub outcome: Option<&'static str>,
+    /// Whether it fell silent and holds nobody up.
+    pub dormant: bool,
+    /// Whether it is of whoever looks.
+    pub mine: bool,
+}
+
+/// One thing that a request waits for.
+#[derive(Clone, Debug)]
+pub struct Blocker {
+    /// What is wanted and how much of it is there, in words.
+    pub words: Text,
+    /// Who has what it could use: owner, lease, and until when.
+    pub holders: Vec<(Text, Option<u64>, Option<Moment>)>,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    /// Its number.
+    pub id: u64,
+    /// When it happened.
+    pub at: Moment,
+    /// What happened, e.g. `lease-granted`.
+    pub kind: &'static str,
+    /// To which target.
+    pub target: Option<Text>,
+    /// In which pool.
+    pub pool: Option<Text>,
+    /// By or to which lease.
+    pub lease: Option<u64>,
+    /// By or to which request.
+    pub request: Option<u64>,
+    /// Who holds, held, waits or waited.
+    pub owner: Option<Text>,
+    /// Everything else in words: states, cause, note.
+    pub words: Text,
+}

@@ -1,0 +1,287 @@
+// Keeps a page up to date while somebody looks at it. Every page is whole without it.
+const body = document.body
+const live = document.getElementById('live')
+const words = document.getElementById('live-state')
+const pause = document.getElementById('pause')
+const say = document.getElementById('say')
+const topics = (body.dataset.topics || '').split(' ').filter(Boolean)
+const sections = () => document.querySelectorAll('[data-live]')
+
+// What was just done is said once: neither a reload nor a bookmark says it again.
+const here = new URL(location.href)
+if (here.searchParams.has('done')) {
+  here.search = here.search.replace(/[?&]done=[^&]*/, '').replace(/^&/, '?')
+  history.replaceState(null, '', here)
+}
+if (say.textContent) setTimeout(() => (say.textContent = ''), 6000)
+
+/* Times: relative to the server's clock, in the reader's words for the absolute one. */
+let skew = Date.parse(body.dataset.now) - Date.now()
+const units = [[86400, 'd', 3600, 'h'], [3600, 'h', 60, 'min'], [60, 'min', 1, 's']]
+const length = (seconds) => {
+  for (const [large, name, small, other] of units) {
+    if (seconds < large) continue
+    const rest = Math.floor((seconds % large) / small)
+    return `${Math.floor(seconds / large)} ${name}` + (rest ? ` ${rest} ${other}` : '')
+  }
+  return `${seconds} s`
+}
+const warned = new Set()
+let overdue = false
+const tick = () => {
+  const now = Date.now() + skew
+  overdue = false
+  for (const time of document.querySelectorAll('time[data-rel]')) {
+    const at = Date.parse(time.dateTime)
+    const seconds = Math.floor(Math.abs(now - at) / 1000)
+    const ahead = time.dataset.rel === 'in'
+    const text = !ahead ? `${length(seconds)} ago` : at > now ? `in ${length(seconds)}` : 'now'
+    if (time.textContent !== text) time.textContent = text
+    if (time.title === time.dateTime) time.title = `${new Date(at).toLocaleString()} (${time.dateTime})`
+    if (ahead && at <= now) overdue = true
+    const row = ahead && seconds < 300 && at > now && time.closest('tr.mine')
+    if (row && row.id.startsWith('lease-') && !warned.has(row.id)) {
+      warned.add(row.id)
+      say.textContent = `Your lease ${row.id.slice(6)} ends in ${length(seconds)}.`
+    }
+  }
+}
+
+/* Patching: what is the same stays, so that focus, selection and scrolling do. */
+const key = (node) => (node.nodeType === 1 && node.id) || ''
+const morph = (old, young) => {
+  if (old.isEqualNode(young)) return
+  if (old.nodeType !== young.nodeType || old.nodeName !== young.nodeName) return old.replaceWith(document.importNode(young, true))
+  if (old.nodeType !== 1) return void (old.nodeValue = young.nodeValue)
+  for (const { name } of [...old.attributes]) {
+    if (!young.hasAttribute(name) && !(name === 'open' && old.nodeName === 'DETAILS')) old.removeAttribute(name)
+  }
+  for (const { name, value } of young.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
+  const known = new Map([...old.childNodes].filter(key).map((node) => [key(node), node]))
+  let at = old.firstChild
+  for (const child of young.childNodes) {
+    const mate = key(child) ? known.get(key(child)) : at && !key(at) ? at : null
+    if (!mate) {
+      const fresh = document.importNode(child, true)
+      if (fresh.nodeName === 'TR') fresh.classList.add('fresh')
+      old.insertBefore(fresh, at)
+      continue
+    }
+    known.delete(key(child))
+    if (mate === at) at = at.nextSibling
+    else old.insertBefore(mate, at)
+    morph(mate, child)
+  }
+  while (at) {
+    const next = at.nextSibling
+    at.remove()
+    at = next
+  }
+}
+
+// Under the pointer nothing moves: rows change where they are, what came and went waits until the pointer leaves.
+let waiting = null
+const patch = (page) => {
+  for (const old of sections()) {
+    const young = page.getElementById(old.id)
+    if (!young) continue
+    const body = old.matches(':hover') && old.querySelector('tbody')
+    const rows = body && [...old.querySelectorAll('tbody > tr[id]')]
+    const order = (root) => [...root.querySelectorAll('tbody > tr[id]')].map((row) => row.id).join()
+    if (!rows || order(old) === order(young)) {
+      morph(old, young)
+      continue
+    }
+    waiting = page
+    for (const row of rows) {
+      const other = page.getElementById(row.id)
+      if (other) morph(row, other)
+      else row.classList.add('gone')
+    }
+  }
+  tick()
+}
+document.addEventListener('mouseout', () => {
+  if (!waiting) return
+  requestAnimationFrame(() => {
+    if (!waiting || [...sections()].some((section) => section.matches(':hover'))) return
+    const page = waiting
+    waiting = null
+    patch(page)
+  })
+})
+
+let busy = false
+let again = false
+let seen = Date.now()
+const refresh = () => {
+  if (busy) return void (again = true)
+  busy = true
+  // This kind of request gives a document: nothing here makes markup of text.
+  const request = new XMLHttpRequest()
+  request.responseType = 'document'
+  request.timeout = 10000
+  request.onloadend = () => {
+    busy = false
+    seen = Date.now()
+    const page = request.response
+    if (page && page.body.dataset.now) {
+      // Another server, other assets; or what was shown is gone.
+      const script = (root) => root.querySelector('script').getAttribute('src')
+      if (script(page) !== script(document)) return location.reload()
+      if (request.status < 400) {
+        skew = Date.parse(page.body.dataset.now) - Date.now()
+        body.dataset.seq = page.body.dataset.seq
+        body.dataset.touched = page.body.dataset.touched
+        patch(page)
+      } else if (request.status < 500) return location.reload()
+    }
+    if (again) {
+      again = false
+      refresh()
+    }
+  }
+  request.open('GET', location.href)
+  request.send()
+}
+
+/* Signals: one stream for all tabs, held by one that is looked at; the others are told by it. */
+let state = 'live'
+const show = (next) => {
+  state = next
+  live.dataset.state = next
+  words.textContent = next
+}
+const paused = () => pause.getAttribute('aria-pressed') === 'true'
+let last = null
+const heard = (signal) => {
+  last = signal
+  if (document.hidden || paused()) return
+  show('live')
+  const stale = topics.some((topic) => signal[topic] > Number(body.dataset.seq))
+  if (stale || signal.touched !== Number(body.dataset.touched)) refresh()
+}
+const channel = new BroadcastChannel('lessor')
+channel.onmessage = ({ data }) => {
+  if (data === 'ask') stream && last && channel.postMessage(last)
+  else heard(data)
+}
+let stream = null
+let hold = null
+const listen = () => {
+  stream = new EventSource('/ui/signals')
+  stream.onmessage = ({ data }) => {
+    const signal = JSON.parse(data)
+    channel.postMessage(signal)
+    heard(signal)
+  }
+  stream.onerror = () => {
+    if (!stream) return
+    show('offline')
+    if (stream.readyState === EventSource.CLOSED) {
+      stop()
+      setTimeout(start, 5000)
+    }
+  }
+}
+const stop = () => {
+  if (stream) stream.close()
+  stream = null
+  if (hold) hold.abort()
+  hold = null
+}
+const start = () => {
+  if (hold || document.hidden || paused() || !topics.length) return
+  const mine = (hold = new AbortController())
+  if (!navigator.locks) return listen()
+  channel.postMessage('ask')
+  const over = new Promise((resolve) => mine.signal.addEventListener('abort', resolve))
+  navigator.locks
+    .request('lessor-signals', { signal: mine.signal }, () => {
+      if (hold !== mine) return
+      listen()
+      return over
+    })
+    .catch(() => {})
+}
+if (topics.length) {
+  live.hidden = false
+  show('live')
+  pause.addEventListener('click', () => {
+    const on = !paused()
+    pause.setAttribute('aria-pressed', on)
+    pause.textContent = on ? 'Go on' : 'Pause'
+    if (on) {
+      stop()
+      show('paused')
+    } else {
+      show('live')
+      refresh()
+      start()
+    }
+  })
+  // A hidden tab costs nothing; one that is shown again catches up.
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) stop()
+    else if (!paused()) {
+      refresh()
+      start()
+    }
+  })
+  addEventListener('pagehide', stop)
+  addEventListener('pageshow', start)
+  start()
+}
+tick()
+setInterval(() => {
+  if (document.hidden) return
+  tick()
+  if (!topics.length || paused()) return
+  // Renewals are no events; and without a stream there is only asking.
+  const age = Date.now() - seen
+  if (age > 60000 || (age > 15000 && state === 'offline') || (age > 3000 && overdue)) refresh()
+}, 1000)
+
+/* Keys. */
+const keys = document.getElementById('keys')
+const enabled = () => localStorage.getItem('keys') !== 'off'
+if (keys) {
+  const button = document.getElementById('keys-switch')
+  const draw = () => {
+    button.setAttribute('aria-pressed', enabled())
+    button.textContent = enabled() ? 'Single keys are on' : 'Single keys are off'
+  }
+  keys.hidden = false
+  draw()
+  button.addEventListener('click', () => {
+    localStorage.setItem('keys', enabled() ? 'off' : 'on')
+    draw()
+  })
+}
+const step = (by) => {
+  const links = [...document.querySelectorAll('main .open')]
+  const at = links.findIndex((link) => link.closest('tr').contains(document.activeElement))
+  const next = links[Math.min(Math.max(at + by, 0), links.length - 1)]
+  if (next) next.focus()
+}
+const press = (name) => {
+  const row = document.activeElement.closest('tr')
+  const button = (row && row.querySelector(`[data-key=${name}]`)) || document.querySelector(`main [data-key=${name}]`)
+  if (button) button.click()
+}
+document.addEventListener('keydown', (event) => {
+  const typing = event.target.closest('input, select, textarea')
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return
+  const filter = document.getElementById('q')
+  const does = {
+    '/': () => filter && filter.focus(),
+    j: () => step(1),
+    k: () => step(-1),
+    l: () => press('l'),
+    e: () => press('e'),
+    '?': () => (location.href = '/help'),
+  }[event.key]
+  if (!does) return
+  event.preventDefault()
+  does()
+})
