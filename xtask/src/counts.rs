@@ -75,6 +75,16 @@ pub(crate) fn of_cargo(text: &str) -> Counts {
     counts
 }
 
+/// Reads the sum at the end of what Node's test runner prints as TAP: `# pass 28`.
+pub(crate) fn of_node(text: &str) -> Counts {
+    let number = |word: &str| -> u64 {
+        let line = text.lines().rev().find_map(|line| line.strip_prefix("# ")?.strip_prefix(word));
+        line.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+    };
+    let failed = number("fail ") + number("cancelled ");
+    Counts { passed: number("pass "), failed, skipped: number("skipped ") + number("todo ") }
+}
+
 /// Reads the `test NAME ... ok` lines of `cargo test`. The name is what follows the last `::`.
 pub(crate) fn cargo_verdicts(text: &str) -> Verdicts {
     let mut verdicts = Verdicts::default();
@@ -161,5 +171,12 @@ test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; fin
         verdicts.add("a", Verdict::Failed);
         verdicts.add("a", Verdict::Passed);
         assert_eq!(verdicts.0["a"], Verdict::Failed);
+    }
+
+    #[test]
+    fn the_sum_of_node_is_read() {
+        let text = "ok 1 - a\n# tests 9\n# pass 5\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 1\n";
+        assert_eq!(of_node(text), Counts { passed: 5, failed: 2, skipped: 2 });
+        assert_eq!(of_node("node: bad option"), Counts::default());
     }
 }

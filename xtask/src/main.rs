@@ -1,4 +1,5 @@
-//! The developer's commands: `cargo xtask demo`, `test`, `conformance`, `plugins`, `setup`, `bench-compare`.
+//! The developer's commands: `cargo xtask demo`, `test`, `conformance`, `plugins`, `setup`, `bench-compare`,
+//! `screenshots`.
 //!
 //! Everything that the project needs beyond Rust is found or fetched here, each thing by the step that needs it, and
 //! each time it is said what is fetched and why. What is fetched stays under `target/tools`, apart from packages of the
@@ -6,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
 mod bench_compare;
+mod browser;
 mod conformance;
 mod counts;
 mod debian;
@@ -43,6 +45,7 @@ enum Command {
     Plugins(plugins::Plugins),
     Setup(setup::Setup),
     BenchCompare(bench_compare::BenchCompare),
+    Screenshots(browser::Screenshots),
 }
 
 /// Why a command did not do what it should.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Plugins(plugins) => plugins.run(),
         Command::Setup(setup) => setup.run(),
         Command::BenchCompare(bench) => bench.run(),
+        Command::Screenshots(screenshots) => screenshots.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

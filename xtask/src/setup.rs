@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::go::Go;
 use crate::plugins_compiler::Compiler;
-use crate::{Failure, Result, bench_compare, debian, place, python, say, steps, tools};
+use crate::{Failure, Result, bench_compare, browser, debian, place, python, say, steps, tools};
 
 /// Fetch now what the other commands would fetch when they need it.
 ///
@@ -32,6 +32,7 @@ impl Setup {
         have("Go", Go::find_for(&place::root().join("tests/boskos")).map(|_| ()));
         have("Rust for WebAssembly", Compiler::find().map(|_| ()));
         have("cargo-deny", tools::cargo_deny().map(|_| ()));
+        have("browser, Node and their packages", browser::set_up());
         have("schemathesis", schemathesis());
         if self.bench {
             have("Redis", bench_compare::install_redis());

@@ -14,7 +14,7 @@ use crate::plugins_compiler::Compiler;
 use crate::process::Finished;
 use crate::server::Server;
 use crate::tools::{self, BUILD_BOUND, cargo};
-use crate::{Failure, Result, debian, failed, missing, plugins, process, python, say};
+use crate::{Failure, Result, browser, debian, failed, missing, plugins, process, python, say};
 
 /// How long a whole test suite may take, with its builds.
 pub(crate) const TESTS_BOUND: Duration = Duration::from_mins(40);
@@ -53,6 +53,8 @@ pub(crate) enum Step {
     Boskos,
     /// Does every numbered statement of the specifications have a test that passes?
     Conformance,
+    /// The dashboard in a real browser: what can be done, what it shows by itself, axe, valid HTML.
+    Browser,
     /// Schemathesis: does the server keep to its own `OpenAPI` document, whatever it is sent?
     Openapi,
 }
@@ -90,6 +92,10 @@ impl Step {
             Self::Conformance => match conformance::report(evidence) {
                 Ok(_) => Outcome::passed(Counts::ONE_PASSED),
                 Err(failure) => Outcome::failed(Counts::ONE_FAILED, failure.to_string()),
+            },
+            Self::Browser => match browser::suite() {
+                Ok((finished, counts)) => suite(&finished, counts),
+                Err(failure) => Outcome::broken(failure),
             },
             Self::Openapi => openapi(),
         }

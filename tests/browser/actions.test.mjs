@@ -1,0 +1,166 @@
+// Everything that can be done on a page, done there and looked for through the API: with a script and without.
+import assert from 'node:assert/strict'
+import { appendFileSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import { launch, visit } from './browser.mjs'
+import { Server, until } from './server.mjs'
+
+const POOLS = `resources:
+- {type: gpu, state: free, names: [gpu-1, gpu-2, gpu-3], labels: {site: ber}}
+- {type: one, state: free, names: [one-1]}
+- {type: two, state: free, names: [two-1, two-2]}
+`
+
+for (const javaScriptEnabled of [true, false]) {
+  describe(javaScriptEnabled ? 'with a script' : 'without a script', () => {
+    let browser, server, page, troubles
+    before(async () => {
+      server = await Server.start({ pools: POOLS })
+      browser = await launch()
+      ;({ page, troubles } = await visit(browser, server, { javaScriptEnabled, owner: 'ann' }))
+    })
+    after(async () => {
+      await browser?.close()
+      await server?.close()
+    })
+
+    const lease = (body) => server.api('POST', '/v1/leases', { owner: 'ann', ttl: '10m', ...body })
+    const resource = (name) => server.api('GET', `/v1/resources/${name}`)
+    const press = async (name) => {
+      await page.getByRole('button', { name, exact: true }).first().click()
+      await page.waitForLoadState()
+    }
+    const id = () => Number(new URL(page.url()).pathname.split('/').pop())
+
+    test('somebody says who they are', async () => {
+      await page.goto('/me?back=/queue')
+      await page.getByLabel('Name').fill('ann')
+      await press('That is me')
+      assert.equal(new URL(page.url()).pathname, '/queue')
+      assert.match(await page.locator('.who').innerText(), /ann/)
+    })
+
+    test('a resource is leased, extended and released to a state', async () => {
+      await page.goto('/lease?pool=gpu')
+      await page.getByLabel('What for').fill('bisect')
+      await page.getByLabel('For how long').fill('5m')
+      await press('Lease')
+      const given = await server.api('GET', `/v1/leases/${id()}`)
+      assert.deepEqual([given.owner, given.purpose, given.ttl_ms], ['ann', 'bisect', 300_000])
+      await page.getByLabel('Extend: from now on').fill('2h')
+      await press('Extend')
+      assert.equal((await server.api('GET', `/v1/leases/${id()}`)).ttl_ms, 7_200_000)
+      await page.getByLabel('Release to the state').fill('dirty')
+      await press('Release')
+      assert.equal((await resource(given.targets[0].name ?? given.targets[0])).state, 'dirty')
+    })
+
+    test('one is leased by name from its row', async () => {
+      await page.goto('/resources?q=name:two-1')
+      await page.getByRole('link', { name: 'Lease two-1' }).click()
+      await press('Lease')
+      assert.equal((await resource('two-1')).owner, 'ann')
+    })
+
+    test('a lease is released from the first page', async () => {
+      const { id } = await lease({ targets: ['two-2'] })
+      await page.goto('/')
+      await press(`Release lease ${id}`)
+      assert.equal((await resource('two-2')).owner ?? null, null)
+    })
+
+    test('somebody waits in line, and leaves it', async () => {
+      const held = await lease({ owner: 'bob', pool: 'one' })
+      await page.goto('/lease?pool=one')
+      await page.getByLabel('If it is not free, wait in line for').fill('1h')
+      await press('Lease')
+      assert.match(await page.locator('.big').innerText(), /Number 1 in line/)
+      const first = await server.api('GET', `/v1/requests/${id()}`)
+      assert.equal(first.owner, 'ann')
+      await press(`Cancel request ${id()}`)
+      assert.equal((await server.api('GET', '/v1/requests')).items.length, 0)
+      await page.goto('/lease?pool=one')
+      await press('Lease')
+      await server.api('DELETE', `/v1/leases/${held.id}?owner=bob`)
+      assert.equal((await resource('one-1')).owner, 'ann', 'who waited on a page is served')
+    })
+
+    test('a lease is taken back, with a reason', async () => {
+      const { id } = await lease({ owner: 'bob', pool: 'gpu' })
+      await page.goto(`/leases/${id}`)
+      await page.getByRole('link', { name: /Take it back from bob/ }).click()
+      await page.getByLabel('Why').fill('it hangs')
+      await press('Take it back')
+      const ended = await server.api('GET', `/v1/leases/${id}`)
+      assert.match(JSON.stringify(ended), /"forced".*|it hangs/)
+      assert.match(await page.locator('main').innerText(), /taken back/)
+    })
+
+    test('a resource is drained and takes leases again', async () => {
+      await page.goto('/resources/gpu-2')
+      await page.getByLabel('Keep new leases off, and say why').fill('fan broken')
+      await press('Drain')
+      assert.equal((await resource('gpu-2')).cordon.message, 'fan broken')
+      await press('Let leases on again')
+      assert.equal((await resource('gpu-2')).cordon ?? null, null)
+    })
+
+    test('labels and state are edited, and a stale form comes back', async () => {
+      await page.goto('/resources/gpu-3/edit')
+      await page.getByLabel('State').fill('dirty')
+      await page.getByLabel('Labels, one a line').fill('site=muc\nrack=7')
+      await press('Save')
+      const edited = await resource('gpu-3')
+      assert.deepEqual([edited.state, edited.labels], ['dirty', { site: 'muc', rack: '7' }])
+      await page.goto('/resources/gpu-3/edit')
+      await server.api('PATCH', '/v1/resources/gpu-3', { labels: { site: 'ham' } })
+      await page.getByLabel('Labels, one a line').fill('mine=1')
+      await press('Save')
+      assert.equal(await page.getByLabel('Labels, one a line').inputValue(), 'mine=1')
+      assert.deepEqual((await resource('gpu-3')).labels, { site: 'ham' })
+    })
+
+    test('all that a filter finds are drained at once', async () => {
+      await page.goto('/resources?q=pool:two')
+      await page.getByRole('link', { name: 'Do something with all of these…' }).click()
+      await page.getByLabel('Why').fill('moving house')
+      await press('Drain 2')
+      for (const name of ['two-1', 'two-2']) assert.equal((await resource(name)).cordon.message, 'moving house')
+    })
+
+    test('what is refused comes back with what was typed', async () => {
+      await page.goto('/lease?pool=gpu')
+      await page.getByLabel('What for').fill('my <purpose>')
+      await page.getByLabel('For how long').fill('soon')
+      await press('Lease')
+      assert.match(await page.getByRole('alert').first().innerText(), /ttl/)
+      assert.equal(await page.getByLabel('What for').inputValue(), 'my <purpose>')
+      assert.equal(await page.getByLabel('For how long').getAttribute('aria-invalid'), 'true')
+    })
+
+    test('the pools file is read again', async () => {
+      appendFileSync(server.pools, '- {type: late, state: free, names: [late-1]}\n')
+      await page.goto('/status')
+      await press('Read the pools file again')
+      await until('the new pool is there', async () => (await server.ask('GET', '/v1/pools/late')).status === 200)
+    })
+
+    test('a list is filtered, ordered, and leaves as a file', async () => {
+      await page.goto('/resources')
+      await page.getByLabel('Filter').fill('pool:gpu')
+      await press('Show')
+      assert.equal(await page.locator('tbody tr').count(), 3)
+      const csv = await (await fetch(`${server.url}/resources?q=pool:gpu&format=csv`)).text()
+      assert.equal(csv.trim().split('\n').length, 4)
+    })
+
+    test('the colours are chosen', async () => {
+      await page.goto('/pools')
+      await press('dark')
+      assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark')
+      assert.equal(new URL(page.url()).pathname, '/pools')
+    })
+
+    test('no script failed and the policy refused nothing', () => assert.deepEqual(troubles, []))
+  })
+}

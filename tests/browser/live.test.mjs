@@ -1,0 +1,146 @@
+// What a page that is open does by itself.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, visit } from './browser.mjs'
+import { Server, until } from './server.mjs'
+
+const POOLS = `resources:
+- {type: gpu, state: free, names: [gpu-1, gpu-2, gpu-3]}
+`
+
+describe('a page that is open', () => {
+  let browser, server
+  before(async () => {
+    server = await Server.start({ pools: POOLS })
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.close()
+  })
+
+  const lease = (owner, more) => server.api('POST', '/v1/leases', { owner, ttl: '10m', pool: 'gpu', ...more })
+  const release = ({ id, owner }) => server.api('DELETE', `/v1/leases/${id}?owner=${owner}`)
+  const live = (page) => page.waitForFunction(() => document.getElementById('live').dataset.state === 'live')
+  const rows = (page) => page.locator('tbody tr').count()
+
+  test('shows within a second what another browser did', async () => {
+    const [ann, bob] = [await visit(browser, server, { owner: 'ann' }), await visit(browser, server, { owner: 'bob' })]
+    await ann.page.goto('/leases')
+    await live(ann.page)
+    await bob.page.goto('/lease?pool=gpu')
+    await bob.page.getByLabel('What for').fill('seen at once')
+    await Promise.all([bob.page.waitForURL(/\/leases\/\d+/), bob.page.getByRole('button', { name: 'Lease', exact: true }).click()])
+    const started = Date.now()
+    await ann.page.getByText('seen at once').waitFor({ timeout: 5000 })
+    const took = Date.now() - started
+    await bob.page.getByRole('button', { name: 'Release', exact: true }).click()
+    await ann.page.getByText('seen at once').waitFor({ state: 'detached', timeout: 5000 })
+    assert.ok(took <= 1000, `it took ${took} ms`)
+    assert.deepEqual([...ann.troubles, ...bob.troubles], [])
+    await ann.context.close()
+    await bob.context.close()
+  })
+
+  test('shares one stream over its tabs, and a hidden tab takes none', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    const streams = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text()
+      return Number(/^lessor_streams(?:_open)? (\d+)/m.exec(text)?.[1] ?? NaN)
+    }
+    await page.goto('/leases')
+    await live(page)
+    const other = await context.newPage()
+    await other.goto('/pools')
+    await live(other)
+    const taken = await lease('carl', { purpose: 'both see it' })
+    await Promise.all([page, other].map((tab) => tab.waitForFunction((seq) => Number(document.body.dataset.seq) >= seq, 1)))
+    await page.getByText('both see it').waitFor({ timeout: 5000 })
+    const open = await streams()
+    if (!Number.isNaN(open)) assert.equal(open, 1)
+    await release(taken)
+    await context.close()
+  })
+
+  test('moves no row under the pointer, and catches up when it leaves', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    const first = await lease('ann', { purpose: 'the first' })
+    await page.goto('/leases')
+    await live(page)
+    await page.getByText('the first').hover()
+    const second = await lease('bob', { purpose: 'the second' })
+    await page.waitForFunction((id) => Number(document.body.dataset.seq) >= id, second.id)
+    await release(first)
+    await page.locator('tr.gone').waitFor({ timeout: 5000 })
+    assert.equal(await rows(page), 1, 'the row stays, marked as gone')
+    await page.mouse.move(2, 2)
+    await page.getByText('the second').waitFor({ timeout: 5000 })
+    await page.getByText('the first').waitFor({ state: 'detached' })
+    await release(second)
+    await context.close()
+  })
+
+  test('stands still while it is paused', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/leases')
+    await live(page)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    const before = await page.locator('body').getAttribute('data-seq')
+    const taken = await lease('ann', { purpose: 'not yet' })
+    await page.goto('about:blank')
+    await page.goBack()
+    await live(page)
+    await page.getByText('not yet').waitFor({ timeout: 5000 })
+    await page.getByRole('button', { name: 'Pause' }).click()
+    const { id } = await lease('bob', { purpose: 'later' })
+    const witness = await visit(browser, server)
+    await witness.page.goto('/leases')
+    await witness.page.getByText('later').waitFor()
+    assert.equal(await page.getByText('later').count(), 0)
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await page.getByText('later').waitFor({ timeout: 5000 })
+    assert.ok(Number(await page.locator('body').getAttribute('data-seq')) > Number(before))
+    await release(taken)
+    await release({ id, owner: 'bob' })
+    await context.close()
+    await witness.context.close()
+  })
+
+  test('recovers by itself when the server was restarted', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/leases')
+    await live(page)
+    await server.halt()
+    await page.waitForFunction(() => document.getElementById('live').dataset.state === 'offline', null, { timeout: 10_000 })
+    await server.run()
+    const taken = await lease('ann', { purpose: 'after the restart' })
+    await page.getByText('after the restart').waitFor({ timeout: 20_000 })
+    await live(page)
+    await release(taken)
+    await context.close()
+  })
+
+  test('is walked and acted on with keys, which can be switched off', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    const taken = await lease('ann', { ttl: '1m' })
+    await page.goto('/leases')
+    await page.keyboard.press('j')
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), String(taken.id))
+    await page.keyboard.press('e')
+    await page.waitForURL(/\/leases\/\d+/)
+    await page.goto('/leases')
+    await page.keyboard.press('/')
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'q')
+    await page.getByRole('heading').first().click()
+    await page.evaluate(() => document.activeElement.blur())
+    await page.keyboard.press('?')
+    await page.waitForURL('**/help')
+    await page.getByRole('button', { name: 'Single keys are on' }).click()
+    await page.goto('/leases')
+    await page.keyboard.press('/')
+    assert.notEqual(await page.evaluate(() => document.activeElement.id), 'q')
+    await release(taken)
+    await until('it is over', async () => (await server.api('GET', '/v1/leases')).items.length === 0)
+    await context.close()
+  })
+})

@@ -1,0 +1,79 @@
+// Servers to look at: an empty one, a small laboratory at work, one where everything is large or hostile.
+import { Server } from './server.mjs'
+
+// What somebody might write to break a page: markup, both kinds of quotes, an override of the direction of text,
+// terminal codes, and a word that fits nowhere.
+export const HOSTILE = `<script>alert(1)</script><img src=x onerror=alert(2)>"'\u202e\u001b[31m`
+export const LONG = 'w'.repeat(4000)
+
+const LAB = `resources:
+- {type: gpu, state: free, names: [gpu-1, gpu-2, gpu-3, gpu-4, gpu-5, gpu-6], labels: {site: ber, memory: 80g}, default-ttl: 30m, max-ttl: 24h,
+   targets: {gpu-1: {fqdn: gpu-1.lab.example.com, ipv4: 192.0.2.11}}}
+- {type: board-imx8, state: free, names: [imx8-1, imx8-2, imx8-3], labels: {arch: arm64}, on-expire: dirty}
+- {type: cloud-project, state: dirty, names: [prj-a, prj-b, prj-c, prj-d]}
+- {type: phone, state: free, names: [pixel-7, pixel-8]}
+- {type: vm-small, state: free, min-count: 2, max-count: 6, lifespan: 24h}
+`
+
+// So that who waits need not be at the other end of a connection.
+const flags = ['--request-ttl', '10m']
+
+const lease = (server, body) => server.api('POST', '/v1/leases', body)
+
+export const empty = () => Server.start()
+
+// A laboratory in the middle of a day. `owner` holds and waits like everybody else.
+export const lab = async (owner = 'ann') => {
+  const server = await Server.start({ pools: LAB, flags })
+  for (let round = 0; round < 6; round++) {
+    const past = await lease(server, { owner: `ci-${4700 + round}`, pool: round % 2 ? 'gpu' : 'board-imx8', ttl: '10m', purpose: 'nightly' })
+    await server.api('DELETE', `/v1/leases/${past.id}?owner=${past.owner}`)
+  }
+  await lease(server, { owner, pool: 'gpu', ttl: '25m', purpose: 'bisecting the driver crash' })
+  await lease(server, { owner, pool: 'phone', count: 2, ttl: '4m', purpose: 'screenshots for the release' })
+  for (const [index, purpose] of ['nightly soak', 'PR 1812', 'PR 1815', 'kernel 6.12', 'benchmark'].entries()) {
+    await lease(server, { owner: `ci-${4711 + index}`, pool: 'gpu', ttl: `${40 + 20 * index}m`, purpose })
+  }
+  await lease(server, { owner: 'bob', pool: 'board-imx8', purpose: 'bring-up' , ttl: '3h' })
+  await server.api('PATCH', '/v1/resources/imx8-3', { cordon: { message: 'fan broken, Ann is on it, until Friday' } })
+  await lease(server, { owner: 'ci-4720', pool: 'gpu', count: 2, wait: '1ms', purpose: 'PR 1820' })
+  await lease(server, { owner, pool: 'phone', wait: '1ms', purpose: 'one more run' })
+  await lease(server, { owner: 'carla', pool: 'gpu', wait: '1ms', priority: 5, labels: { site: 'ber' }, purpose: 'demo at noon' })
+  return server
+}
+
+export const hostile = async () => {
+  const server = await Server.start({ pools: LAB, flags })
+  const name = `a/b ${HOSTILE}`.slice(0, 200)
+  await server.api('PUT', `/v1/resources/${encodeURIComponent(name)}`, {
+    pool: HOSTILE.slice(0, 60),
+    labels: { site: HOSTILE.slice(0, 60) },
+    user_data: { note: HOSTILE },
+  })
+  await lease(server, { owner: HOSTILE, targets: [name], purpose: HOSTILE })
+  await lease(server, { owner: `${HOSTILE} 2`, targets: [name], wait: '1ms', purpose: HOSTILE })
+  await lease(server, { owner: 'w'.repeat(500), pool: 'gpu', purpose: LONG })
+  await server.api('PATCH', '/v1/resources/gpu-2', { cordon: { message: HOSTILE + LONG } })
+  return { server, name, pool: HOSTILE.slice(0, 60) }
+}
+
+// 10,000 resources in 20 pools, half of them leased, and 200 who wait.
+export const crowd = async () => {
+  const pools = Array.from({ length: 20 }, (_, pool) => {
+    const names = Array.from({ length: 500 }, (_, index) => `host-${String(pool).padStart(2, '0')}-${String(index).padStart(3, '0')}`)
+    return `- {type: pool-${String(pool).padStart(2, '0')}, state: free, names: [${names.join(', ')}], labels: {rack: r${pool % 7}}}`
+  })
+  const server = await Server.start({ pools: `resources:\n${pools.join('\n')}\n`, flags })
+  const jobs = Array.from({ length: 5000 }, (_, index) => index)
+  const worker = async () => {
+    for (let index = jobs.pop(); index !== undefined; index = jobs.pop()) {
+      const pool = `pool-${String(index % 20).padStart(2, '0')}`
+      await lease(server, { owner: `ci-${index % 300}`, pool, ttl: `${1 + (index % 9)}h`, purpose: `build ${index}` })
+    }
+  }
+  await Promise.all(Array.from({ length: 32 }, worker))
+  for (let index = 0; index < 200; index++) {
+    await lease(server, { owner: `wait-${index}`, pool: `pool-${String(index % 5).padStart(2, '0')}`, count: 400, wait: '1ms' })
+  }
+  return server
+}
