@@ -1,10 +1,14 @@
 // Every page, whoever looks: valid, accessible, narrow enough, and nothing but text where users wrote.
 import assert from 'node:assert/strict'
+import { gzipSync } from 'node:zlib'
 import { after, before, describe, test } from 'node:test'
 import { launch, visit } from './browser.mjs'
 import { pages } from './pages.mjs'
 import { empty, hostile, lab } from './seed.mjs'
 import { HtmlValidate, axe } from './tools.mjs'
+
+// Most bytes of a page, of the stylesheet and of the module, compressed.
+const BYTES_MAX = { html: 15_000, css: 12_000, js: 6_000 }
 
 const PHONE = { width: 390, height: 844 }
 
@@ -77,6 +81,15 @@ for (const [name, make] of Object.entries(sites)) {
           return violations(page)
         }))
     }
+
+    test('is small', () =>
+      each({ javaScriptEnabled: false }, async (page, answer) => {
+        const html = gzipSync(await answer.text()).length
+        const assets = await page.locator('link[rel=stylesheet], script').evaluateAll((all) => all.map((one) => one.href || one.src))
+        const [css, js] = await Promise.all(assets.map(async (url) => gzipSync(await (await fetch(url)).text()).length))
+        const found = { html, css, js }
+        return Object.keys(BYTES_MAX).filter((kind) => !(found[kind] <= BYTES_MAX[kind])).map((kind) => `${kind}: ${found[kind]} bytes`)
+      }))
 
     test('fits a phone', () =>
       each({ viewport: PHONE }, async (page) => {

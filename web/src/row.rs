@@ -155,6 +155,8 @@ pub struct Blocker {
     pub words: Text,
     /// Who has what it could use: owner, lease, and until when.
     pub holders: Vec<(Text, Option<u64>, Option<Moment>)>,
+    /// Whether there are more of them than a row names.
+    pub more: bool,
 }
 
 /// One event.

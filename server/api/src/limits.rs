@@ -62,6 +62,9 @@ pub(crate) const DASHBOARD_ROWS_MAX: usize = 100;
 /// Most targets named in one row of a page.
 pub(crate) const ROW_TARGETS_MAX: usize = 5;
 
+/// Most holders named in one row of those who wait; the page of one request names more.
+pub(crate) const ROW_HOLDERS_MAX: usize = 3;
+
 /// Rows on one page of a list: two or three screens, 5 kB on the wire.
 pub(crate) const LISTING_ROWS_SHOWN: usize = 100;
 

@@ -9,7 +9,7 @@ use lessor_ledger::{
 use lessor_web::chart::{Bar, Sparkline, Stock};
 use lessor_web::{EventRow, Holder, LeaseRow, Moment, PoolRow, ResourceRow, StateBadge, Text, WaitRow};
 
-use crate::limits::ROW_TARGETS_MAX;
+use crate::limits::{ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
 use crate::pages::rollup::Summary;
 use crate::pages::visitor::{Visitor, seconds_between};
 use crate::time::Stamp;
@@ -154,13 +154,25 @@ pub(crate) fn waits(
     visitor: &Visitor,
 ) -> Vec<WaitRow> {
     let places = ledger.places(requests);
-    requests.iter().map(|request| wait(request, places.get(&request.id), now, visitor)).collect()
+    let named = (ROW_HOLDERS_MAX, visitor);
+    requests.iter().map(|request| row_of(request, places.get(&request.id), now, named)).collect()
 }
 
-/// A request and, while it waits, its place.
+/// A request and, while it waits, its place, with everybody who is known to be in its way.
 pub(crate) fn wait(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor) -> WaitRow {
+    row_of(request, place, now, (Blocker::HOLDERS_MAX, visitor))
+}
+
+fn row_of(
+    request: &Request,
+    place: Option<&Place>,
+    now: Time,
+    (holders, visitor): (usize, &Visitor),
+) -> WaitRow {
     let (position, blockers) = match place {
-        Some(place) => (Some(place.position), place.blockers.iter().map(|each| blocker(each, now)).collect()),
+        Some(place) => {
+            (Some(place.position), place.blockers.iter().map(|each| blocker(each, now, holders)).collect())
+        }
         None => (None, Vec::new()),
     };
     WaitRow {
@@ -197,7 +209,7 @@ fn part(part: &Part) -> Text {
     .into()
 }
 
-fn blocker(blocker: &Blocker, now: Time) -> lessor_web::Blocker {
+fn blocker(blocker: &Blocker, now: Time, most: usize) -> lessor_web::Blocker {
     let words = match &blocker.wanted {
         Wanted::Pool(pool, state) => format!("{} of {} {state} in {pool}", blocker.there, blocker.count),
         Wanted::Target(target) => format!("{target}"),
@@ -210,7 +222,11 @@ fn blocker(blocker: &Blocker, now: Time) -> lessor_web::Blocker {
         ),
         (None, why) => (Text::from(why.clone().unwrap_or_default()), None, None),
     };
-    lessor_web::Blocker { words: words.into(), holders: blocker.holders.iter().map(who).collect() }
+    lessor_web::Blocker {
+        words: words.into(),
+        holders: blocker.holders.iter().take(most).map(who).collect(),
+        more: blocker.holders.len() > most,
+    }
 }
 
 /// An event.
