@@ -18,7 +18,7 @@ mod bindings {
 
 pub(crate) use bindings::exports::lessor::plugin::targets;
 pub(crate) use bindings::lessor::plugin::{
-    clock, files, inventory, locker, log, random, secrets, settings, types,
+    clock, files, http_endpoint, inventory, locker, log, random, secrets, settings, types,
 };
 pub(crate) use bindings::{TargetManager, TargetManagerPre};
 use wasmtime::component::{HasSelf, Linker};
@@ -47,6 +47,9 @@ pub(crate) fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::R
     }
     if has("files") {
         files::add_to_linker::<_, Own>(linker, |guest| guest)?;
+    }
+    if has("http-endpoint") {
+        http_endpoint::add_to_linker::<_, Own>(linker, |guest| guest)?;
     }
     if has("locker") {
         locker::add_to_linker::<_, Own>(linker, |guest| guest)?;

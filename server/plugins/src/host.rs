@@ -11,6 +11,7 @@ use wasmtime::component::Component;
 
 use crate::cache::{Cache, hex};
 use crate::call::NoManager;
+use crate::endpoint::{Clients, Door};
 use crate::engine::{self, Ticker};
 use crate::error::{HostError, Misfit, Unfit};
 use crate::limits::{
@@ -37,6 +38,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     engine: Engine,
     cache: Cache,
+    clients: Clients,
     shared: Arc<Shared>,
     /// One compilation at a time: each uses as many threads as there are.
     compiling: Semaphore,
@@ -88,6 +90,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             engine,
             cache,
+            clients: Clients::new()?,
             shared: Arc::new(shared),
             compiling: Semaphore::new(1),
             plugins: RwLock::default(),
@@ -211,9 +214,22 @@ impl Inner {
             return Err(Unfit { name: spec.name, misfits });
         }
         let name = spec.name.clone();
-        let linked = Version::link(&self.engine, &compiled, spec, digest, anatomy);
+        let doors = self.doors(&spec).map_err(|misfits| Unfit { name: name.clone(), misfits })?;
+        let linked = Version::link(&self.engine, &compiled, spec, doors, digest, anatomy);
         let version = linked.map_err(|error| Unfit::one(&name, Misfit::Shape(format!("{error:#}"))))?;
         Ok(Prepared(Arc::new(version)))
+    }
+
+    /// The endpoints that a plugin may talk to.
+    fn doors(&self, spec: &PluginSpec) -> Result<BTreeMap<String, Arc<Door>>, Vec<Misfit>> {
+        let (mut doors, mut misfits) = (BTreeMap::new(), Vec::new());
+        for (name, endpoint) in &spec.grants.http {
+            match Door::open(&self.clients, endpoint, spec) {
+                Ok(door) => drop(doors.insert(name.clone(), Arc::new(door))),
+                Err(why) => misfits.push(Misfit::Endpoint { endpoint: name.clone(), why }),
+            }
+        }
+        if misfits.is_empty() { Ok(doors) } else { Err(misfits) }
     }
 
     fn compile(&self, digest: &str, component: &[u8]) -> wasmtime::Result<Component> {

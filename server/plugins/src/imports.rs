@@ -2,4 +2,5 @@
 
 mod ambient;
 mod files;
+mod http;
 mod server;

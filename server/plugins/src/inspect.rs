@@ -20,7 +20,7 @@ enum Need {
 }
 
 /// Every interface that is offered. One that is not here is not linked.
-const OFFERED: [(&str, Need); 9] = [
+const OFFERED: [(&str, Need); 10] = [
     ("types", Need::Nothing),
     ("log", Need::Nothing),
     ("settings", Need::Nothing),
@@ -30,6 +30,7 @@ const OFFERED: [(&str, Need); 9] = [
     ("inventory", Need::Grant("inventory", |grants| grants.inventory)),
     ("secrets", Need::Grant("secrets", |grants| !grants.secrets.is_empty())),
     ("files", Need::Grant("files", |grants| !grants.files.is_empty())),
+    ("http-endpoint", Need::Grant("http", |grants| !grants.http.is_empty())),
 ];
 
 /// What a component says of itself.

@@ -8,10 +8,12 @@
 //! It never decides about leases, knows no HTTP server and keeps no record: what is installed is kept by whoever installs.
 //! Calls run on the runtime of the caller; a guest gives way to other tasks every [`limits::TICK`].
 
+mod address;
 mod cache;
 mod call;
 mod clock;
 mod contract;
+mod endpoint;
 mod engine;
 mod error;
 mod guest;

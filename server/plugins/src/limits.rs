@@ -98,6 +98,27 @@ pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 /// Most bytes of a file that a guest reads.
 pub const FILE_BYTES_MAX: u64 = 8 << 20;
 
+/// Longest wait for the whole answer of an endpoint, as the contract says.
+pub const HTTP_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Longest wait for a connection to an endpoint: it is near, or it is not there.
+pub(crate) const HTTP_CONNECT: Duration = Duration::from_secs(10);
+
+/// Most bytes of the body of a request to an endpoint, as the contract says.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of the body of an endpoint's answer, as the contract says: a guest's memory has to hold it twice.
+pub const HTTP_RESPONSE_BYTES_MAX: usize = 4 << 20;
+
+/// Most bytes of the path and query of a request to an endpoint. Most servers take 8 KiB.
+pub(crate) const HTTP_PATH_BYTES_MAX: usize = 8 << 10;
+
+/// Most headers of a request to an endpoint.
+pub(crate) const HTTP_HEADERS_MAX: usize = 64;
+
+/// Most connections to one host that are kept open for the next request.
+pub(crate) const HTTP_IDLE_MAX: usize = 8;
+
 /// How often in a row a plugin may end abnormally before it is put in quarantine.
 pub const STRIKES_MAX: u32 = 5;
 

@@ -99,13 +99,13 @@ pub struct Grants {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
-    /// Where it is: `http` or `https`, host, perhaps a port and the path that all requests begin with.
+    /// Where it is: `http`, host, perhaps a port and the path that all requests begin with. `https` is not spoken yet.
     pub url: String,
     /// The name of the secret that is sent as `Authorization: Bearer …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_secret: Option<String>,
-    /// Whether the host's name may resolve to a private, loopback or link-local address. An address that is written in
-    /// `url` is meant.
+    /// Whether the host's name may resolve to a private or loopback address; never to a link-local one. An address that
+    /// is written in `url` is meant, whatever it is.
     #[serde(default)]
     pub private: bool,
 }

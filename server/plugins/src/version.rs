@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::contract::{self, TargetManager, TargetManagerPre};
+use crate::endpoint::Door;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::inspect::Anatomy;
 use crate::{Kind, Limits, PluginSpec, Secret};
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     /// Those that are granted.
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) http: BTreeMap<String, Arc<Door>>,
     pub(crate) limits: Limits,
 }
 
@@ -72,6 +74,7 @@ impl Version {
         engine: &Engine,
         component: &wasmtime::component::Component,
         spec: PluginSpec,
+        http: BTreeMap<String, Arc<Door>>,
         digest: String,
         anatomy: Anatomy,
     ) -> wasmtime::Result<Self> {
@@ -83,7 +86,7 @@ impl Version {
         let secrets = secrets.into_iter().filter(|(name, _)| grants.secrets.contains(name)).collect();
         let running = usize::try_from(limits.concurrency).unwrap_or(usize::MAX);
         let waiting = usize::try_from(limits.mailbox).unwrap_or(usize::MAX);
-        let context = Context { name, settings, secrets, files: grants.files, limits };
+        let context = Context { name, settings, secrets, files: grants.files, http, limits };
         Ok(Self {
             context: Arc::new(context),
             kind,

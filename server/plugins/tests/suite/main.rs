@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask plugins` builds them.
 
+mod endpoints;
 mod examples;
 mod kept;
 mod life;

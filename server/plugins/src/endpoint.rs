@@ -1,0 +1,363 @@
+//! HTTP endpoints: the server's own address, credentials and client, and how a plugin's request gets there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Url, redirect};
+
+use crate::address::{Reach, reach};
+use crate::error::HostError;
+use crate::limits::{
+    HTTP_BODY_BYTES_MAX, HTTP_CONNECT, HTTP_HEADERS_MAX, HTTP_IDLE_MAX, HTTP_PATH_BYTES_MAX,
+    HTTP_RESPONSE_BYTES_MAX,
+};
+use crate::{Endpoint, PluginSpec};
+
+/// The methods that a plugin may use.
+const METHODS: [Method; 6] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Headers that belong to the server: who is asked, by whom, and over which connection.
+const HEADERS_OF_THE_SERVER: [&str; 13] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The clients of all endpoints. Neither follows a redirect, and neither asks a proxy.
+pub(crate) struct Clients {
+    /// Names resolve to public addresses only.
+    public: Client,
+    /// Names may also resolve to private ones.
+    private: Client,
+}
+
+impl Clients {
+    pub(crate) fn new() -> Result<Self, HostError> {
+        let client = |private: bool| {
+            let builder = Client::builder()
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(HTTP_CONNECT)
+                .pool_max_idle_per_host(HTTP_IDLE_MAX)
+                .dns_resolver(Arc::new(Guarded { private }));
+            builder.build().map_err(|error| HostError::Http(error.to_string()))
+        };
+        Ok(Self { public: client(false)?, private: client(true)? })
+    }
+}
+
+/// Resolves names with the system, and keeps back addresses that may not be reached.
+struct Guarded {
+    private: bool,
+}
+
+/// A name resolves to nothing but addresses that may not be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("it resolves to {address}, which is {what}")]
+struct ForbiddenAddress {
+    address: std::net::IpAddr,
+    what: &'static str,
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let private = self.private;
+        Box::pin(async move {
+            let all: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let (allowed, refused): (Vec<_>, Vec<_>) = all.into_iter().partition(|address| {
+                let reach = reach(address.ip());
+                reach == Reach::Public || (private && reach == Reach::Private)
+            });
+            match refused.first() {
+                Some(first) if allowed.is_empty() => {
+                    let what = match reach(first.ip()) {
+                        Reach::Private => "private: set `private = true` for the endpoint if it is meant",
+                        Reach::Public | Reach::Forbidden => {
+                            "link-local or of no host: write the address itself if it is meant"
+                        }
+                    };
+                    Err(ForbiddenAddress { address: first.ip(), what }.into())
+                }
+                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// An endpoint that is ready to be talked to.
+pub(crate) struct Door {
+    base: Url,
+    bearer: Option<HeaderValue>,
+    client: Client,
+}
+
+/// What a plugin asks for.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) timeout: Duration,
+}
+
+/// What came back.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoResponse {
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// The name resolves to where nobody may go.
+    #[error("the address of the endpoint is not allowed: {0}")]
+    ForbiddenAddress(String),
+    /// It took too long.
+    #[error("there was no whole answer in time")]
+    Timeout,
+    /// The answer is too large.
+    #[error("the answer has more than {HTTP_RESPONSE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The endpoint cannot be reached, or does not speak HTTP.
+    #[error("the endpoint does not answer: {message}")]
+    Failed { message: String, sent: bool },
+}
+
+impl Door {
+    /// Opens an endpoint as the operator described it.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the description.
+    pub(crate) fn open(clients: &Clients, endpoint: &Endpoint, spec: &PluginSpec) -> Result<Self, String> {
+        let base = address(&endpoint.url)?;
+        let bearer = match &endpoint.bearer_secret {
+            None => None,
+            Some(name) => {
+                let secret = spec.secrets.get(name).ok_or_else(|| format!("the secret {name} is not set"))?;
+                let value = HeaderValue::try_from(format!("Bearer {}", secret.reveal()));
+                let mut value = value.map_err(|_| format!("the secret {name} does not fit into a header"))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        let client = if endpoint.private { clients.private.clone() } else { clients.public.clone() };
+        Ok(Self { base, bearer, client })
+    }
+
+    /// Sends one request and waits for the whole answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is closed; the request may have been sent.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, NoResponse> {
+        let timeout = request.timeout;
+        let request = self.request(request)?;
+        let done = tokio::time::timeout(timeout, async {
+            let response = self.client.execute(request).await.map_err(|error| failed(&error))?;
+            whole(response).await
+        });
+        done.await.unwrap_or(Err(NoResponse::Timeout))
+    }
+
+    fn request(&self, request: Request) -> Result<reqwest::Request, NoResponse> {
+        let invalid = |message: String| NoResponse::Invalid(message);
+        let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
+        let method = method.ok_or_else(|| {
+            invalid(format!("the method {} is none of GET, HEAD, POST, PUT, PATCH, DELETE", request.method))
+        })?;
+        if request.body.len() > HTTP_BODY_BYTES_MAX {
+            let bytes = request.body.len();
+            return Err(invalid(format!(
+                "the body has {bytes} bytes: at most {HTTP_BODY_BYTES_MAX} are taken"
+            )));
+        }
+        let mut built = reqwest::Request::new(method, below(&self.base, &request.path).map_err(invalid)?);
+        *built.headers_mut() = headers(request.headers).map_err(invalid)?;
+        if let Some(bearer) = &self.bearer {
+            built.headers_mut().insert(AUTHORIZATION, bearer.clone());
+        }
+        if !request.body.is_empty() {
+            *built.body_mut() = Some(request.body.into());
+        }
+        Ok(built)
+    }
+}
+
+/// The address of an endpoint, checked, without a slash at the end.
+fn address(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
+    match url.scheme() {
+        "http" => {}
+        "https" => return Err("https is not spoken to endpoints yet: put a proxy in between".to_owned()),
+        scheme => return Err(format!("the scheme {scheme} is not http")),
+    }
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !url.has_host() || !bare {
+        return Err("a URL has a host, and neither user, password, query nor fragment".to_owned());
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// The URL of a path below that of the endpoint. What could lead out of it is refused, not resolved.
+fn below(base: &Url, path: &str) -> Result<Url, String> {
+    if path.is_empty() {
+        return Ok(base.clone());
+    }
+    if !path.starts_with('/') || path.len() > HTTP_PATH_BYTES_MAX {
+        return Err(format!("a path is empty, or begins with / and has at most {HTTP_PATH_BYTES_MAX} bytes"));
+    }
+    let (segments, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let lower = segments.to_ascii_lowercase();
+    let odd = ["\\", "%2e", "%2f", "%5c", "#", "//"].iter().any(|odd| lower.contains(odd))
+        || segments.split('/').any(|segment| segment == "." || segment == "..")
+        || path.chars().any(|c| c.is_control() || c.is_whitespace() || c == '#');
+    if odd {
+        return Err(
+            "a path has no dot segments, no empty ones, no backslash and no #, encoded or not".to_owned()
+        );
+    }
+    let mut url = base.clone();
+    url.set_path(&format!("{}{segments}", base.path().trim_end_matches('/')));
+    url.set_query(query);
+    Ok(url)
+}
+
+fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
+    if given.len() > HTTP_HEADERS_MAX {
+        return Err(format!("{} headers: at most {HTTP_HEADERS_MAX} are taken", given.len()));
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let Ok(name) = HeaderName::try_from(name.as_str()) else {
+            return Err(format!("{name:?} is no name of a header"));
+        };
+        if HEADERS_OF_THE_SERVER.contains(&name.as_str()) {
+            return Err(format!("the header {name} is the server's to set"));
+        }
+        let Ok(value) = HeaderValue::try_from(value) else {
+            return Err(format!("the header {name} has no valid value"));
+        };
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Reads an answer to its end, or to the bound.
+async fn whole(mut response: reqwest::Response) -> Result<Response, NoResponse> {
+    let status = response.status().as_u16();
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    let headers = response.headers().iter().filter_map(text).collect();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        if body.len() + chunk.len() > HTTP_RESPONSE_BYTES_MAX {
+            return Err(NoResponse::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response { status, headers, body })
+}
+
+/// Says what an error of the client means, without the URL.
+fn failed(error: &reqwest::Error) -> NoResponse {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        if let Some(forbidden) = next.downcast_ref::<ForbiddenAddress>() {
+            return NoResponse::ForbiddenAddress(forbidden.to_string());
+        }
+        cause = next;
+    }
+    if error.is_timeout() {
+        return NoResponse::Timeout;
+    }
+    NoResponse::Failed { message: cause.to_string(), sent: !error.is_connect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_below_the_address_of_the_endpoint() {
+        let base = address("http://lab.example:8080/api/").unwrap();
+        let url = |path: &str| below(&base, path).map(|url| url.to_string());
+        assert_eq!(url("").unwrap(), "http://lab.example:8080/api");
+        assert_eq!(
+            url("/hosts?free=1&at=%2F..").unwrap(),
+            "http://lab.example:8080/api/hosts?free=1&at=%2F.."
+        );
+        assert_eq!(url("/@evil.example").unwrap(), "http://lab.example:8080/api/@evil.example");
+        for bad in [
+            "hosts",
+            "@evil.example",
+            "//evil.example",
+            "/../admin",
+            "/a/../../admin",
+            "/%2e%2e/admin",
+            "/.%2E/admin",
+            "/a%2f..%2fadmin",
+            "/a\\..\\admin",
+            "/a b",
+            "/a#b",
+            "/a\r\nHost: x",
+            ".evil.example",
+            ":80@evil.example",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_says_where_and_nothing_else() {
+        for bad in [
+            "",
+            "lab",
+            "ftp://lab",
+            "https://lab",
+            "http://ann@lab",
+            "http://:pw@lab",
+            "http://lab/?a=1",
+            "http://lab/#a",
+            "file:///etc/passwd",
+            "http://",
+        ] {
+            assert!(address(bad).is_err(), "{bad}: {:?}", address(bad));
+        }
+    }
+
+    #[test]
+    fn headers_of_the_server_cannot_be_set() {
+        let set = |name: &str, value: &str| headers(vec![(name.to_owned(), value.to_owned())]);
+        assert!(set("Accept", "application/json").is_ok());
+        for (name, value) in
+            [("Host", "x"), ("AUTHORIZATION", "x"), ("Cookie", "a"), ("a b", "x"), ("x", "a\r\nHost: y")]
+        {
+            assert!(set(name, value).is_err(), "{name}");
+        }
+    }
+}
