@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::rig::{Rig, component, museum, spec};
+use crate::rig::{Rig, component, spec};
 
 /// An HTTP server on loopback that remembers what it was asked.
 struct Lab {
@@ -62,26 +62,32 @@ fn endpoint(url: String, private: bool) -> Endpoint {
     Endpoint { url, bearer_secret: Some("token".to_owned()), private }
 }
 
-/// A museum that knows the lab by three names.
+/// A plugin that knows the lab by three names, and one where nobody is.
 async fn rig(lab: &Lab) -> Rig {
-    let mut spec = museum();
+    let mut spec = spec("fetcher");
     let port = lab.port;
-    spec.limits.memory_bytes = 64 << 20;
+    spec.secrets.insert("token".to_owned(), "hunter2".to_owned().into());
+    spec.grants.http.insert("nobody".to_owned(), endpoint("http://127.0.0.1:1".to_owned(), false));
     spec.grants.http.insert("lab".to_owned(), endpoint(format!("http://127.0.0.1:{port}/api/"), false));
     spec.grants.http.insert("by-name".to_owned(), endpoint(format!("http://localhost:{port}/api"), false));
     spec.grants.http.insert("meant".to_owned(), endpoint(format!("http://localhost:{port}/api"), true));
-    Rig::with(spec, component("museum")).await
+    Rig::with(spec, component("fetcher")).await
 }
 
-async fn fetch(rig: &Rig, names: &[&str]) -> String {
-    rig.acquire("museum", &json!({"do": "fetch", "names": names})).await.expect("it tells")[0].id.clone()
+async fn fetch(rig: &Rig, endpoint: &str, path: &str) -> String {
+    told(rig, &json!({"endpoint": endpoint, "path": path})).await
+}
+
+async fn told(rig: &Rig, errand: &serde_json::Value) -> String {
+    rig.acquire("fetcher", errand).await.expect("it tells")[0].id.clone()
 }
 
 #[tokio::test]
 async fn a_request_gets_there_with_the_credentials_of_the_server() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
-    assert_eq!(fetch(&rig, &["lab", "/hosts?free=1", "{\"a\":1}"]).await, "200 2 bytes");
+    let errand = json!({"endpoint": "lab", "path": "/hosts?free=1", "body": "{\"a\":1}"});
+    assert_eq!(told(&rig, &errand).await, "200 2 bytes");
     let asked = lab.asked().remove(0);
     let lower = asked.to_ascii_lowercase();
     assert!(asked.starts_with("POST /api/hosts?free=1 HTTP/1.1\r\n"), "{asked}");
@@ -96,9 +102,9 @@ async fn what_was_not_named_is_not_reached() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
     let address = format!("http://127.0.0.1:{}/", lab.port);
-    assert_eq!(fetch(&rig, &[&address, "/"]).await, "not-granted not sent");
+    assert_eq!(fetch(&rig, &address, "/").await, "not-granted not sent");
     for path in ["/../secret", "/%2e%2e/secret", "//127.0.0.1/", "secret", "@127.0.0.1/"] {
-        assert_eq!(fetch(&rig, &["lab", path]).await, "invalid not sent", "{path}");
+        assert_eq!(fetch(&rig, "lab", path).await, "invalid not sent", "{path}");
     }
     assert_eq!(lab.asked(), [""; 0]);
 }
@@ -107,7 +113,7 @@ async fn what_was_not_named_is_not_reached() {
 async fn a_redirect_is_shown_and_not_followed() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
-    assert_eq!(fetch(&rig, &["lab", "/away"]).await, "302 0 bytes");
+    assert_eq!(fetch(&rig, "lab", "/away").await, "302 0 bytes");
     assert_eq!(lab.asked().len(), 1, "{:?}", lab.asked());
 }
 
@@ -115,18 +121,18 @@ async fn a_redirect_is_shown_and_not_followed() {
 async fn a_name_leads_to_this_machine_only_where_that_is_meant() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
-    assert_eq!(fetch(&rig, &["by-name", "/"]).await, "forbidden-address not sent");
+    assert_eq!(fetch(&rig, "by-name", "/").await, "forbidden-address not sent");
     assert_eq!(lab.asked(), [""; 0]);
-    assert_eq!(fetch(&rig, &["meant", "/"]).await, "200 2 bytes");
+    assert_eq!(fetch(&rig, "meant", "/").await, "200 2 bytes");
 }
 
 #[tokio::test]
 async fn an_answer_is_bounded_in_size_and_time() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
-    assert_eq!(fetch(&rig, &["lab", "/large"]).await, "too-large sent");
-    assert_eq!(fetch(&rig, &["lab", "/silent"]).await, "timeout sent");
-    assert_eq!(fetch(&rig, &["nobody", "/"]).await, "failed not sent");
+    assert_eq!(fetch(&rig, "lab", "/large").await, "too-large sent");
+    assert_eq!(fetch(&rig, "lab", "/silent").await, "timeout sent");
+    assert_eq!(fetch(&rig, "nobody", "/").await, "failed not sent");
 }
 
 #[tokio::test]

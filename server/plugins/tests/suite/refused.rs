@@ -17,7 +17,7 @@ async fn what_was_not_granted_is_told_at_once() {
     let unfit = Rig::new().prepare(bare, component("museum")).await.unwrap_err();
     let mut missing = unfit.missing_grants();
     missing.sort_unstable();
-    assert_eq!(missing, ["files", "http", "locker", "secrets"]);
+    assert_eq!(missing, ["files", "locker", "secrets"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use lessor_plugins::{
-    CallError, Endpoint, Grants, Host, HostOptions, Inventory, InventoryError, JobCall, Kind, Limits, Locker,
+    CallError, Grants, Host, HostOptions, Inventory, InventoryError, JobCall, Kind, Limits, Locker,
     LockerError, PluginSpec, PluginStatus, PoolView, Prepared, ResourceQuery, ResourceView, Target,
     TargetManager, Unfit,
 };
@@ -63,8 +63,6 @@ pub(crate) fn museum() -> PluginSpec {
     spec.grants.secrets = ["token".to_owned()].into();
     spec.secrets = [("token".to_owned(), "hunter2".to_owned().into())].into();
     spec.grants.files = [PathBuf::from("/nowhere")].into();
-    let nobody = Endpoint { url: "http://127.0.0.1:1".to_owned(), bearer_secret: None, private: false };
-    spec.grants.http = [("nobody".to_owned(), nobody)].into();
     spec.limits = Limits { memory_bytes: 16 << 20, output_bytes: 1 << 20, ..Limits::default() };
     spec
 }

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use lessor_plugin::http::Request;
-use lessor_plugin::{Failure, Job, Problems, Target, TargetManager, clock, files, http, locker, secrets};
+use lessor_plugin::{Failure, Job, Problems, Target, TargetManager, clock, files, locker, secrets};
 use serde::Deserialize;
 
 /// Does what it is told.
@@ -106,7 +105,6 @@ fn act(job: &Job, order: &Order) -> Result<Vec<Target>, Failure> {
             let content = files::read(&order.names[0])?;
             Ok(vec![Target::named(String::from_utf8_lossy(&content))])
         }
-        "fetch" => Ok(vec![Target::named(fetch(order))]),
         "secret" => Ok(vec![Target::named(format!("{:?}", secrets::get(&order.names[0])))]),
         "time" => Ok(vec![Target::named(clock::remaining().as_millis().to_string())]),
         "count" => Ok(vec![Target::named(count().to_string())]),
@@ -118,18 +116,6 @@ fn act(job: &Job, order: &Order) -> Result<Vec<Target>, Failure> {
 
 fn named(order: &Order) -> Vec<Target> {
     order.names.iter().map(Target::named).collect()
-}
-
-/// Asks the first name for the path that is the second, with a body if there is a third.
-fn fetch(order: &Order) -> String {
-    let request = match order.names.get(2) {
-        None => Request::get(&order.names[1]),
-        Some(body) => Request::post_json(&order.names[1], body),
-    };
-    match http::send(&order.names[0], Request { timeout: Duration::from_millis(500), ..request }) {
-        Ok(response) => format!("{} {} bytes", response.status, response.body.len()),
-        Err(error) => format!("{} {}", error.code, if error.sent { "sent" } else { "not sent" }),
-    }
 }
 
 fn recurse(depth: u64) -> u64 {
