@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use redb::{
@@ -57,7 +58,9 @@ fn place(unfinished: &Path, path: &Path) -> Result<(), BackupError> {
 }
 
 fn copy(txn: &ReadTransaction, tail: &Tail, file: &Path) -> Result<(), Fault> {
-    let target = Builder::new().set_cache_size(CACHE_BYTES).create(file)?;
+    // User data may hold passwords of the things that are leased.
+    let private = File::options().read(true).write(true).create_new(true).mode(0o600).open(file)?;
+    let target = Builder::new().set_cache_size(CACHE_BYTES).create_file(private)?;
     copy_table(txn, &target, META)?;
     copy_table(txn, &target, JOURNAL)?;
     copy_table(txn, &target, POOLS)?;
@@ -77,6 +80,7 @@ fn copy(txn: &ReadTransaction, tail: &Tail, file: &Path) -> Result<(), Fault> {
     copy_tail(&last, tail)?;
     // The copy goes its own way: a log that is left beside the file that it may replace is none of its own.
     schema::draw_log(&last)?;
+    schema::mark_copy(&last)?;
     Ok(last.commit()?)
 }
 

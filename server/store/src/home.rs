@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,7 +100,8 @@ fn make_folder(file: &Path) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.exists() {
         return Ok(());
     }
-    fs::create_dir_all(folder)?;
+    // User data may hold passwords of the things that are leased.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     sync_folder(folder)
 }
 

@@ -6,10 +6,12 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use lessor_ledger::Counters;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
 use crate::codec::{self, DecodeError};
 use crate::error::{Fault, OpenError, damaged};
+use crate::limits::RESTORE_SKIP;
 
 /// Version of the tables and of everything in them.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -56,6 +58,10 @@ const META_SCHEMA: &str = "schema";
 const META_SEED: &str = "seed";
 /// Which files of the write-ahead log belong to these tables, as a CBOR number. A backup gets one of its own.
 const META_LOG: &str = "log";
+/// There in a copy that was not opened yet; the value is empty.
+const META_COPY: &str = "copy";
+/// Numbers that are not given out again although nothing here has them, as CBOR: leases, then requests.
+const META_FLOOR: &str = "floor";
 /// How far the tables are complete: see [`crate::journal::Mark`].
 pub(crate) const META_MARK: &str = "mark";
 
@@ -86,6 +92,45 @@ pub(crate) fn read_log(txn: &ReadTransaction) -> Result<u64, Fault> {
     let meta = txn.open_table(META)?;
     let bytes = meta.get(META_LOG)?.ok_or(Fault::Missing { table: "meta", what: "the number of its log" })?;
     minicbor::decode(bytes.value()).map_err(DecodeError::from).map_err(damaged("meta"))
+}
+
+/// Says that the tables are a copy of a store that goes on without them.
+pub(crate) fn mark_copy(txn: &WriteTransaction) -> Result<(), Fault> {
+    txn.open_table(META)?.insert(META_COPY, [].as_slice())?;
+    Ok(())
+}
+
+/// Up to where numbers must not be given out again, if the ledger was loaded with `counters`.
+///
+/// A copy's first opening skips [`RESTORE_SKIP`] numbers of leases and of requests, for those which the original gave
+/// out after the copy was made: fences only ever grow, also over a restore. From then on it is a store like any other.
+/// Event numbers go on without a gap.
+pub(crate) fn floor(db: &redb::Database, counters: Counters) -> Result<Counters, Fault> {
+    let txn = db.begin_write()?;
+    let floor = read_floor(&txn)?;
+    if txn.open_table(META)?.remove(META_COPY)?.is_none() {
+        return Ok(floor);
+    }
+    let last = counters.max(floor);
+    let floor = Counters {
+        lease: last.lease.saturating_add(RESTORE_SKIP),
+        request: last.request.saturating_add(RESTORE_SKIP),
+        event: 0,
+    };
+    let mut bytes = Vec::new();
+    codec::put(&(floor.lease, floor.request), &mut bytes);
+    txn.open_table(META)?.insert(META_FLOOR, bytes.as_slice())?;
+    txn.commit()?;
+    tracing::info!(?floor, "this store was a backup: it goes on with higher numbers");
+    Ok(floor)
+}
+
+fn read_floor(txn: &WriteTransaction) -> Result<Counters, Fault> {
+    let meta = txn.open_table(META)?;
+    let Some(bytes) = meta.get(META_FLOOR)? else { return Ok(Counters::default()) };
+    let (lease, request) =
+        minicbor::decode(bytes.value()).map_err(DecodeError::from).map_err(damaged("meta"))?;
+    Ok(Counters { lease, request, event: 0 })
 }
 
 /// A number that nobody can guess, from the operating system by way of the standard library's hasher.

@@ -281,7 +281,10 @@ fn open_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> 
     let (wal, log) = Wal::open(home.logs()?, schema::read_log(&txn)?, read_mark(&txn)?.batch)?;
     let loaded = load(&txn, log, Settings { request_ttl: options.request_ttl, seed })?;
     drop(txn);
-    Ok(Opened { database, wal, tail: loaded.tail, ledger: loaded.ledger })
+    let mut ledger = loaded.ledger;
+    let floor = schema::floor(&database, ledger.counters())?;
+    ledger.raise(floor, ledger.now());
+    Ok(Opened { database, wal, tail: loaded.tail, ledger })
 }
 
 fn backlog(tail: &Tail) -> usize {

@@ -1,9 +1,16 @@
 //! A backup is a store like the one that it is of, at one moment, and never replaces anything.
 
+use lessor_ledger::Ledger;
 use lessor_store::{BackupError, EventFilter, STORE_FILE, Store, check};
 
 use crate::lab::commands::pools;
 use crate::lab::{Lab, options, show};
+
+/// `ledger` as its backup gives it back: with the higher numbers of `found`, which a test of its own looks at.
+fn restored(mut ledger: Ledger, found: &Ledger) -> Ledger {
+    ledger.raise(found.counters(), ledger.now());
+    ledger
+}
 
 #[test]
 fn a_backup_holds_one_moment_while_commits_go_on() {
@@ -12,14 +19,14 @@ fn a_backup_holds_one_moment_while_commits_go_on() {
     let mut lab = Lab::new(Store::open(&folder.path().join("data"), options()).unwrap(), 4);
     lab.commit([pools()]).unwrap();
     lab.run(60);
-    let (ledger, events) = (show(&lab.ledger), lab.memory.events.clone());
+    let (ledger, events) = (lab.ledger.clone(), lab.memory.events.clone());
     lab.store.reader().backup_to(&copy).unwrap();
     lab.run(20);
     assert_eq!(check(&copy).unwrap().problems, Vec::<String>::new());
     let others = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(others, 2, "nothing but the data and the copy is left");
     let (store, found) = Store::open(&copy, options()).unwrap();
-    assert_eq!(show(&found), ledger);
+    assert_eq!(show(&found), show(&restored(ledger, &found)));
     assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), events);
 }
 
@@ -31,15 +38,38 @@ fn a_backup_put_in_the_place_of_its_store_does_not_take_the_log_for_its_own() {
     let mut lab = Lab::new(Store::open(&data, options()).unwrap(), 4);
     lab.commit([pools()]).unwrap();
     lab.run(60);
-    let ledger = show(&lab.ledger);
+    let ledger = lab.ledger.clone();
     lab.store.reader().backup_to(&copy).unwrap();
     let commands = lab.random();
     lab.commit(commands).unwrap();
-    assert_ne!(show(&lab.ledger), ledger);
+    assert_ne!(show(&lab.ledger), show(&ledger));
     drop(lab);
     std::fs::rename(&copy, data.join(STORE_FILE)).unwrap();
     let (_store, found) = Store::open(&data, options()).unwrap();
-    assert_eq!(show(&found), ledger);
+    assert_eq!(show(&found), show(&restored(ledger, &found)));
+}
+
+#[test]
+fn a_restored_store_gives_no_number_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.redb");
+    let mut lab = Lab::new(Store::open(&folder.path().join("data"), options()).unwrap(), 4);
+    lab.commit([pools()]).unwrap();
+    lab.run(60);
+    lab.store.reader().backup_to(&copy).unwrap();
+    lab.run(200);
+    let given = lab.ledger.counters();
+    let (store, found) = Store::open(&copy, options()).unwrap();
+    let first = found.counters();
+    assert!(first.lease > given.lease, "{first:?} does not come after {given:?}");
+    assert!(first.request > given.request, "{first:?} does not come after {given:?}");
+    drop(store);
+    let (store, again) = Store::open(&copy, options()).unwrap();
+    assert_eq!(again.counters(), first, "numbers are skipped once for each restore");
+    let second = folder.path().join("second.redb");
+    store.reader().backup_to(&second).unwrap();
+    let (_store, again) = Store::open(&second, options()).unwrap();
+    assert!(again.counters().lease > first.lease, "a copy of a copy skips numbers of its own");
 }
 
 #[test]
