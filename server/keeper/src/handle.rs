@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use lessor_ledger::{Command, Ledger, Reply, Time};
+use lessor_ledger::{Command, Ledger, Reply, Span, Time};
 use lessor_store::{Reader, Store};
 use tokio::sync::{mpsc, oneshot};
 
@@ -158,6 +158,12 @@ impl Keeper {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Ledger> {
         self.shared.snapshot.load_full()
+    }
+
+    /// How far the wall clock is behind what was decided last; zero if it is not.
+    #[must_use]
+    pub fn clock_behind(&self) -> Span {
+        self.shared.snapshot.load().now().since(self.shared.clock.now()).max(Span::ZERO)
     }
 
     /// The time that a command would be decided at: the wall clock, but never before the last commit.

@@ -51,6 +51,10 @@ pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
 /// Longest wait between two attempts to reopen a failed store.
 pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// How long a store must have been open again before its next failure counts as a new one. Longer than the longest
+/// wait, or the waits would never grow to that.
+pub const STEADY_AFTER: Duration = Duration::from_secs(30);
+
 /// How long a stop may take to write the last checkpoint. What is left is in the log anyway, and only
 /// makes the next start a little longer.
 pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(2);

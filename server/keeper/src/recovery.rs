@@ -9,13 +9,21 @@ use lessor_ledger::{Command, Ledger, Outcome, RequestId, Settled};
 use tokio::time::Instant;
 
 use crate::error::{Error, Health};
-use crate::limits::REOPEN_WAIT_MAX;
+use crate::limits::{REOPEN_WAIT_MAX, STEADY_AFTER};
 use crate::writer::Writer;
 
 /// When to try again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retry {
     at: Instant,
+    wait: Duration,
+}
+
+/// The last time that the store was open again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reopened {
+    at: Instant,
+    /// How long that was waited for.
     wait: Duration,
 }
 
@@ -38,7 +46,8 @@ impl Writer {
         tracing::error!(what, batch, error = %reason, "the store failed: no more writes until it is reopened");
         self.shared.stats.commit_failures.fetch_add(1, Relaxed);
         self.shared.health.store(Arc::new(Health::ReadOnly(reason.into())));
-        self.retry = Some(Retry::after(self.reopen_wait));
+        let before = self.reopened.map(|reopened| (reopened.wait, reopened.at.elapsed()));
+        self.retry = Some(Retry::after(first_wait(self.reopen_wait, before)));
     }
 
     /// What whoever asks now is told.
@@ -53,7 +62,10 @@ impl Writer {
     pub(crate) fn try_reopen(&mut self) {
         let Some(retry) = self.retry else { return };
         match self.store.reopen() {
-            Ok(ledger) => self.resume(ledger),
+            Ok(ledger) => {
+                self.reopened = Some(Reopened { at: Instant::now(), wait: retry.wait });
+                self.resume(ledger);
+            }
             Err(error) => {
                 let wait = (retry.wait * 2).min(REOPEN_WAIT_MAX);
                 tracing::warn!(error = %chain(&error), wait_ms = millis(wait), "the store cannot be reopened yet");
@@ -84,6 +96,17 @@ impl Writer {
                 Verdict::Unknown => self.watches.forget(id),
             }
         }
+    }
+}
+
+/// How long to wait after a failure; `before` is how long was waited for the last opening, and how long ago that was.
+///
+/// A store that fails soon after it could be opened is no better than one that cannot be opened: on a full disk reading
+/// succeeds, and even a few more batches.
+fn first_wait(shortest: Duration, before: Option<(Duration, Duration)>) -> Duration {
+    match before {
+        Some((wait, ago)) if ago < STEADY_AFTER => (wait * 2).min(REOPEN_WAIT_MAX),
+        _ => shortest,
     }
 }
 
@@ -121,4 +144,23 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_soon_again_is_left_alone_for_longer() {
+        let (shortest, moment) = (Duration::from_millis(100), Duration::from_secs(1));
+        assert_eq!(first_wait(shortest, None), shortest);
+        let mut wait = shortest;
+        for _ in 0..20 {
+            let next = first_wait(shortest, Some((wait, moment)));
+            assert!(next > wait || next == REOPEN_WAIT_MAX, "{wait:?} {next:?}");
+            wait = next;
+        }
+        assert_eq!(wait, REOPEN_WAIT_MAX);
+        assert_eq!(first_wait(shortest, Some((wait, STEADY_AFTER))), shortest, "it has served well since");
+    }
 }

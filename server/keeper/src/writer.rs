@@ -13,7 +13,7 @@ use crate::feed::Publisher;
 use crate::handle::Shared;
 use crate::limits;
 use crate::post::{self, Post};
-use crate::recovery::Retry;
+use crate::recovery::{Reopened, Retry};
 use crate::stats::Kind;
 use crate::watch::{Watch, Watches};
 
@@ -50,6 +50,8 @@ pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     /// Set while the store has failed.
     pub(crate) retry: Option<Retry>,
+    /// Set once the store was open again after a failure.
+    pub(crate) reopened: Option<Reopened>,
     pub(crate) reopen_wait: Duration,
     clock_check: Duration,
     /// Whether the last tick changed nothing although one was due.
@@ -98,6 +100,7 @@ impl Writer {
             watches: Watches::default(),
             shared,
             retry: None,
+            reopened: None,
             reopen_wait,
             clock_check,
             idle_tick: false,
