@@ -129,6 +129,12 @@ impl State {
         well_known(&DIRTY, "dirty")
     }
 
+    /// What a janitor or cleaner is at work on.
+    #[must_use]
+    pub fn cleaning() -> Self {
+        well_known(&CLEANING, "cleaning")
+    }
+
     /// A dynamic resource that waits for the cleaner.
     #[must_use]
     pub fn to_be_deleted() -> Self {
@@ -145,6 +151,7 @@ impl State {
 type Shared = std::sync::OnceLock<State>;
 static FREE: Shared = Shared::new();
 static DIRTY: Shared = Shared::new();
+static CLEANING: Shared = Shared::new();
 static TO_BE_DELETED: Shared = Shared::new();
 static TOMBSTONE: Shared = Shared::new();
 

@@ -171,7 +171,10 @@ impl Ledger {
             holder: lock.map(|lock| lock.owner.clone()),
             lease: lock.map(|lock| lock.lease),
             until: lock.and_then(|lock| lock.deadline),
-            why: cordon.map(|cordon| format!("cordoned: {}", cordon.message)),
+            why: cordon.map(|cordon| match &*cordon.message {
+                "" => "cordoned".to_owned(),
+                message => format!("cordoned: {message}"),
+            }),
         })
     }
 }

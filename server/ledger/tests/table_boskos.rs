@@ -368,52 +368,50 @@ fn reset_takes_what_was_silent_for_long_enough() {
     );
 }
 
-/// A reaper that knows only Boskos must not take what a /v1 client keeps renewing.
+/// A reaper that knows only Boskos must not take what has a deadline of its own, or what a /v1 client keeps renewing.
 #[test]
-fn a_renewed_lease_is_not_silent() {
+fn a_lease_with_a_deadline_is_left_to_it_and_a_renewed_one_is_not_silent() {
     check(
         "
-        pool p names=a
+        pool p names=a,b
         0 - sync
-        0 ann take p to=busy ttl=10m
-        9m ann renew L1
+        0 ann take p to=busy ttl=20m
+        0 bob b-acquire p free busy
+        9m bob renew L2
         18m - b-reset p busy 15m dirty
+        19m - b-reset p busy 1m dirty
         24m - b-reset p busy 15m dirty
         ",
         &expect![[r#"
-            0: synced +[a] -[] later[] | pool p made; a made in p >free
-            0: L1 ann [a] until 600s | L1 +a ann free>busy
-            9m: L1 ann [a] until 1140s
+            0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
+            0: L1 ann [a] until 1200s | L1 +a ann free>busy
+            0: bob holds b:busy | L2 +b bob free>busy
+            9m: L2 bob [b] for ever
             18m: reset []
+            19m: reset [b from bob] | L2 -b Reset busy>dirty, over
             24m: reset [] | L1 -a Expired busy>free, over
         "#]],
     );
 }
 
-/// Its lock is alive, although nobody writes the resource; so is one that the job just took again.
+/// Its locks end by their deadlines, although nobody writes the resources.
 #[test]
-fn reset_leaves_alone_what_a_contest_job_refreshes() {
+fn reset_leaves_alone_what_a_contest_job_locks() {
     check(
         "
-        pool p names=a,b,c,d state=busy
+        pool p names=a,b state=busy
         0 - sync
-        0 1 lock 1h a,b
-        0 2 lock 1h c
-        0 3 lock 1h d
-        10m 1 refresh 1h a,b
-        10m 2 lock 30m c
-        12m - b-reset p busy 11m dirty
-        21m - b-reset p busy 11m dirty
+        0 1 lock 1h a
+        0 2 lock 10m b
+        9m - b-reset p busy 5m dirty
+        12m - b-reset p busy 5m dirty
         ",
         &expect![[r#"
-            0: synced +[a,b,c,d] -[] later[] | pool p made; a made in p >busy; b made in p >busy; c made in p >busy; d made in p >busy
-            0: locked [a,b] | L1 +a job:1; L1 +b job:1
-            0: locked [c] | L2 +c job:2
-            0: locked [d] | L3 +d job:3
-            10m: locked [a,b]
-            10m: locked [c]
-            12m: reset [d from job:3] | L3 -d Reset busy>dirty, over
-            21m: reset [a from job:1, b from job:1, c from job:2] | L1 -a Reset busy>dirty; L1 -b Reset busy>dirty, over; L2 -c Reset busy>dirty, over
+            0: synced +[a,b] -[] later[] | pool p made; a made in p >busy; b made in p >busy
+            0: locked [a] | L1 +a job:1
+            0: locked [b] | L2 +b job:2
+            9m: reset []
+            12m: reset [] | L2 b lapsed busy>free
         "#]],
     );
 }

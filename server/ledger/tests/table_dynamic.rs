@@ -274,3 +274,28 @@ fn a_dynamic_pool_that_loses_one_to_another_pool_is_refilled() {
         "#]],
     );
 }
+
+/// D8: one that a cleaner has must not cost another its life.
+#[test]
+fn a_resource_with_the_cleaner_is_on_its_way_out() {
+    check(
+        "
+        pool d dynamic=1/3
+        0 - sync
+        0 ann take d*3 wait
+        1s ann release L1
+        pool d dynamic=1/1
+        2s - sync
+        2s cleaner b-acquire d toBeDeleted cleaning
+        2s - show d
+        ",
+        &expect![[r#"
+            0: synced +[] -[] later[] | pool d made; 1b9730bf made in d >free
+            0: L1 ann [1b9730bf,435eb231,8ea5269b] until 600s | R1 ann queued; 435eb231 made in d >free; 8ea5269b made in d >free; L1 +1b9730bf-3fc5-4e36-a345-97410b5fbe98 ann free>leased; L1 +435eb231-96e4-4bda-b53a-f55398604381 ann free>leased; L1 +8ea5269b-74de-42bc-aa18-e122c9eeb6ba ann free>leased; R1 gets L1
+            1s: L1 ann [1b9730bf,435eb231,8ea5269b] Released | L1 -1b9730bf-3fc5-4e36-a345-97410b5fbe98 Released leased>free; L1 -435eb231-96e4-4bda-b53a-f55398604381 Released leased>free; L1 -8ea5269b-74de-42bc-aa18-e122c9eeb6ba Released leased>free, over
+            2s: synced +[] -[] later[] | pool d changed; 8ea5269b changed free>toBeDeleted (more than max-count); 435eb231 changed free>toBeDeleted (more than max-count)
+            2s: cleaner holds 435eb231-96e4-4bda-b53a-f55398604381:cleaning | L2 +435eb231-96e4-4bda-b53a-f55398604381 cleaner toBeDeleted>cleaning
+            d: 1/1, 1 held of 3, {"cleaning": 1, "free": 1, "toBeDeleted": 1}
+        "#]],
+    );
+}

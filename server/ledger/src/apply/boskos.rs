@@ -207,8 +207,9 @@ impl Draft<'_> {
         Ok(Reply::Done)
     }
 
-    /// §3.7. What was renewed in the meantime (`/v1`) or refreshed (`ConTest`) is not stale, although its resource
-    /// was not written.
+    /// §3.7. What has a deadline ends by that (`/v1`, `ConTest`, pools with a default TTL); a reset is for locks that
+    /// would stay for ever. A lease without one that was renewed in the meantime is not stale, although its resource was
+    /// not written.
     pub(super) fn boskos_reset(
         &mut self,
         pool: &PoolName,
@@ -226,6 +227,9 @@ impl Draft<'_> {
         for target in silent {
             let Some(lock) = self.ledger.locks.get(&target).cloned() else { continue };
             let renewed = self.ledger.leases.get(&lock.lease).map(|lease| lease.renewed_at);
+            if lock.deadline.is_some() {
+                continue;
+            }
             if renewed.is_some_and(|renewed| self.now.since(renewed) < expire) {
                 continue;
             }

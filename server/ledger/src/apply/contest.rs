@@ -163,6 +163,7 @@ impl Draft<'_> {
         if lock.lapsed && !over {
             let mut event = self.event(EventKind::LockRevived);
             event.target = Some(target.clone());
+            event.pool = self.ledger.resources.get(target).map(|resource| resource.pool.clone());
             event.lease = Some(lock.lease);
             event.owner = Some(lock.owner.clone());
             self.tell(event);

@@ -21,7 +21,8 @@ pub(crate) struct Members {
     pub(crate) dynamic: u64,
     /// Those of them that are tombstones and not held.
     pub(crate) tombstones: OrdSet<Target>,
-    /// Those of them that wait for the cleaner and are not held.
+    /// Those of them that wait for the cleaner, or that a cleaner has: it takes them into the state `cleaning`. A pool
+    /// that counted one as in use would get rid of another instead (`reference/boskos.md` D8).
     pub(crate) doomed: OrdSet<Target>,
 }
 
@@ -108,7 +109,9 @@ impl Members {
     }
 
     fn leaving(&mut self, resource: &Resource, lock: Option<&Lock>) -> Option<&mut OrdSet<Target>> {
-        if held(lock) {
+        if resource.state == State::cleaning() {
+            held(lock).then_some(&mut self.doomed)
+        } else if held(lock) {
             None
         } else if resource.state == State::tombstone() {
             Some(&mut self.tombstones)

@@ -251,7 +251,8 @@ impl Model {
             let Some(thing) = self.thing(&hold.target).cloned() else { continue };
             let renewed = self.deal(hold.lease).map_or(thing.updated, |deal| deal.renewed);
             let silent = now.since(thing.updated) >= expire && now.since(renewed) >= expire;
-            if !hold.over && thing.pool == *pool && thing.state == *state && silent {
+            if !hold.over && hold.deadline.is_none() && thing.pool == *pool && thing.state == *state && silent
+            {
                 self.take_away(&hold.target);
                 let thing = self.thing_mut(&hold.target).expect("it was just seen");
                 thing.state = dest.clone();

@@ -138,7 +138,10 @@ impl Model {
             self.remove(&thing.name);
         }
         let active = i64::try_from(kept.len()).expect("few");
-        let doomed = kept.iter().filter(|thing| idle(self, thing) && thing.state == State::to_be_deleted());
+        let with_cleaner = |thing: &Thing| !idle(self, thing) && thing.state == State::cleaning();
+        let doomed = kept.iter().filter(|thing| {
+            with_cleaner(thing) || idle(self, thing) && thing.state == State::to_be_deleted()
+        });
         let surplus = active - i64::try_from(doomed.count()).expect("few") - lifecycle.max_count;
         for _ in active..lifecycle.min_count {
             self.make(None, pool.name.clone(), pool.initial_state.clone(), Origin::Dynamic);

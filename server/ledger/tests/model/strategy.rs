@@ -47,11 +47,12 @@ fn pool() -> impl Strategy<Value = PoolName> + Clone {
 }
 
 fn state() -> impl Strategy<Value = State> + Clone {
-    name("free free free dirty busy broken toBeDeleted tombstone").prop_map(|name| parse::state(&name))
+    name("free free free dirty busy broken cleaning toBeDeleted tombstone")
+        .prop_map(|name| parse::state(&name))
 }
 
 fn to_state() -> impl Strategy<Value = State> {
-    name("leased busy busy free").prop_map(|name| parse::state(&name))
+    name("leased busy busy free cleaning").prop_map(|name| parse::state(&name))
 }
 
 fn owner() -> impl Strategy<Value = Owner> + Clone {
