@@ -1,6 +1,6 @@
 //! Extractors whose every rejection is a problem, with the position or field that is wrong.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -63,14 +63,21 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::MediaType, detail))
 }
 
+/// Whether the headers say already that a body is too long: no byte of it needs to arrive then.
+pub(crate) fn is_announced_too_long(body: &Body) -> bool {
+    body.size_hint().lower() > BODY_BYTES_MAX as u64
+}
+
 /// Reads a whole body within its bounds.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes"));
+    if is_announced_too_long(&body) {
+        return Err(too_large());
+    }
     let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
     match tokio::time::timeout(BODY_READ_MAX, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if too_long(&error) => {
-            Err(Problem::new(Kind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes")))
-        }
+        Ok(Err(error)) if too_long(&error) => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body broke off")),
         Err(_) => Err(Problem::new(
             Kind::Timeout,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::extract::Query;
+use crate::limits::CLOCK_BEHIND_ODD;
 
 const PLAIN: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
 
@@ -74,7 +75,7 @@ pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery
     (status, PLAIN, text).into_response()
 }
 
-fn checks(app: &App) -> [Check; 3] {
+fn checks(app: &App) -> [Check; 4] {
     let store = match app.keeper.health() {
         Health::Writable => Finding::Well("ok"),
         Health::ReadOnly(reason) => Finding::Fatal(format!("takes no writes: {reason}")),
@@ -89,7 +90,20 @@ fn checks(app: &App) -> [Check; 3] {
         Check { name: "store", finding: store },
         Check { name: "serving", finding: serving },
         Check { name: "pools file", finding: pools_file(app) },
+        Check { name: "clock", finding: clock(app) },
     ]
+}
+
+/// Time never goes back for leases (promise P9), so a wall clock that was set back makes it stand still.
+fn clock(app: &App) -> Finding {
+    let behind = app.keeper.clock_behind();
+    if behind <= CLOCK_BEHIND_ODD {
+        return Finding::Well("ok");
+    }
+    Finding::Odd(format!(
+        "the wall clock is {} s behind what was decided last: until it has caught up no TTL runs and nothing expires",
+        behind.nanos() / 1_000_000_000
+    ))
 }
 
 fn pools_file(app: &App) -> Finding {

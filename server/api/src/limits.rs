@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lessor_ledger::Span;
+
 /// Largest request body, in bytes: room for 10,000 targets (the ledger's bound per call) of 100 bytes each.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -131,3 +133,7 @@ pub(crate) const ROLLUP_EVENTS_AT_ONCE: usize = 5_000;
 
 /// How long the answer to "read the pools file again" waits for what comes of it.
 pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How far behind the wall clock may be before `/readyz?verbose` says so. Clocks that are kept in step are corrected by
+/// less.
+pub(crate) const CLOCK_BEHIND_ODD: Span = Span::from_secs(1);

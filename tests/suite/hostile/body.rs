@@ -1,6 +1,6 @@
 //! JSON bodies that are none, or not the right ones.
 
-use super::{Expected, case, check, problem, text, with_body, with_json};
+use super::{Expected, case, check, problem, text, with_body, with_headers, with_json};
 
 const MALFORMED: &str = "/problems/malformed";
 const LOCK: &str = "POST /v1/locks/lock";
@@ -125,6 +125,16 @@ fn bodies_that_are_too_large() {
             "one byte too many",
             with_json(LOCK, " ".repeat((1 << 20) + 1)),
             problem(413, "/problems/too-large"),
+        ),
+        case(
+            "a terabyte that is announced and never sent",
+            with_headers(LOCK, "content-type: application/json\r\ncontent-length: 1000000000000\r\n"),
+            problem(413, "/problems/too-large"),
+        ),
+        case(
+            "a terabyte of user data that is announced and never sent",
+            with_headers("POST /update?name=a&owner=u&state=busy", "content-length: 1000000000000\r\n"),
+            text(413, "a body has at most 1048576 bytes"),
         ),
         case("as many bytes as allowed", with_json(LOCK, " ".repeat(1 << 20)), problem(400, MALFORMED)),
         case(

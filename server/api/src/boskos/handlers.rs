@@ -16,6 +16,7 @@ use super::limits::REQUEST_ID_BYTES_MAX;
 use super::patch;
 use super::query::{Error, Param, Query};
 use crate::app::App;
+use crate::extract::is_announced_too_long;
 use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX};
 
 /// Enough for a resource without user data whose five names are of the usual length.
@@ -223,6 +224,9 @@ fn parse_update(query: &Query<'_>) -> Result<BoskosUpdate, Bad> {
 
 /// Reads a whole body within the API's bounds.
 async fn read(body: Body) -> Result<Vec<u8>, Failure> {
+    if is_announced_too_long(&body) {
+        return Err(Failure::too_large(BODY_BYTES_MAX));
+    }
     let reading = async {
         let mut whole = Vec::new();
         let mut parts = body.into_data_stream();

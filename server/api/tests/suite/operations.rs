@@ -14,6 +14,18 @@ async fn health_says_ok() {
 }
 
 #[tokio::test]
+async fn readiness_tells_of_a_clock_that_was_set_back() {
+    let lab = Lab::start().await;
+    lab.pass(-3_600_000);
+    let odd = "[!] clock: the wall clock is 3600 s behind what was decided last: until it has caught up no TTL runs and \
+               nothing expires";
+    let verbose = lab.get("/readyz?verbose").await;
+    assert_eq!(verbose.text.lines().nth(3), Some(odd), "{}", verbose.text);
+    lab.pass(3_600_000);
+    assert!(lab.get("/readyz?verbose").await.text.contains("[+] clock: ok"));
+}
+
+#[tokio::test]
 async fn readiness_lists_what_is_wrong_and_a_bad_pools_file_is_not_fatal() {
     let lab = Lab::start().await;
     let answer = lab.get("/readyz").await;
@@ -23,7 +35,10 @@ async fn readiness_lists_what_is_wrong_and_a_bad_pools_file_is_not_fatal() {
     assert_eq!(lab.get("/readyz").await.text, "OK");
     let verbose = lab.get("/readyz?verbose").await;
     assert_eq!(verbose.status, 200);
-    assert_eq!(verbose.text, "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\nOK");
+    assert_eq!(
+        verbose.text,
+        "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\n[+] clock: ok\nOK"
+    );
     let last = async || lab.get("/readyz?verbose").await.text.lines().nth(2).map(str::to_owned);
     let path = Some("pools.yaml".into());
     let warning = Some("it declares nothing".into());
