@@ -32,7 +32,7 @@ pub(crate) enum ServeError {
         level: String,
         /// Why not.
         #[source]
-        cause: tracing_subscriber::filter::ParseError,
+        cause: telemetry::NoLevel,
     },
     /// The address cannot be understood.
     #[error("{address:?} is not an address to listen on")]

@@ -3,16 +3,27 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 use crate::config::LogFormat;
+
+/// Why something is no log level.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoLevel {
+    /// A word alone. As a directive it would name a module, and mute all others.
+    #[error("{0:?} is none of off, error, warn, info, debug and trace; for one module say module=level")]
+    Word(String),
+    /// Not a list of directives.
+    #[error(transparent)]
+    Directives(#[from] ParseError),
+}
 
 /// Starts logging what `level` lets through.
 ///
 /// # Errors
 /// If `level` is neither a level nor a list of directives.
-pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(level)?;
+pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), NoLevel> {
+    let filter = filter(level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -24,4 +35,28 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), ParseError> {
     // An error means that logging was started before, as in a test.
     let _ = started;
     Ok(())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, NoLevel> {
+    let words = level.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    if let Some(word) = words.into_iter().find(|word| word.is_empty() || word.parse::<LevelFilter>().is_err())
+    {
+        return Err(NoLevel::Word(word.to_owned()));
+    }
+    Ok(EnvFilter::try_new(level)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_a_level_or_a_list_of_directives() {
+        for level in ["info", "WARN", "off", "info,lessor_keeper=debug", "lessor=trace, warn"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for level in ["nonsense", "info,hyper", "lessor=loud", ""] {
+            assert!(filter(level).is_err(), "{level:?}");
+        }
+    }
 }

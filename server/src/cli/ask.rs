@@ -90,9 +90,10 @@ impl Ask {
                 count: self.count,
                 labels: self.labels.clone(),
             });
-            set("requests", Some(first.chain(self.and.iter().cloned()).map(|part| part.body()).collect()));
+            let parts = first.chain(self.and.iter().cloned()).map(|part| part.body(self.state.as_deref()));
+            set("requests", Some(parts.collect()));
         }
-        set("state", self.state.as_ref().map(|state| json!(state)));
+        set("state", self.state.as_ref().filter(|_| self.and.is_empty()).map(|state| json!(state)));
         set("to_state", self.to_state.as_ref().map(|state| json!(state)));
         set("ttl", self.ttl.map(|ttl| json!(value::millis(ttl))));
         // The shortest wait there is: it puts us in line and gives the position at once.

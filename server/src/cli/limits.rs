@@ -34,6 +34,10 @@ pub(crate) const GRACE_DEFAULT: Duration = Duration::from_secs(20);
 /// SIGKILL is sent this long before the lease can expire, or a tenth of the TTL if that is less.
 pub(crate) const KILL_MARGIN: Duration = Duration::from_secs(1);
 
+/// How often `run` looks whether its lease was taken away: a command should not go on for long beside the next holder,
+/// and a look costs the server no commit.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// Longest time that `--on-lost` may take before it is killed.
 pub(crate) const ON_LOST_MAX: Duration = Duration::from_secs(30);
 

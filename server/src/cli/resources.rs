@@ -18,7 +18,13 @@ const KIND: Kind = Kind {
         optional("UPDATED", |resource| cell_time(resource, "updated_at")),
         optional("LABELS", |resource| cell(resource, "labels")),
         optional("CORDON", |resource| {
-            resource.get("cordon").map(|cordon| cell(cordon, "message")).unwrap_or_default()
+            let message = resource
+                .get("cordon")
+                .filter(|cordon| !cordon.is_null())
+                .map(|cordon| cell(cordon, "message"));
+            message
+                .map(|message| if message.is_empty() { "yes".to_owned() } else { message })
+                .unwrap_or_default()
         }),
     ],
 };

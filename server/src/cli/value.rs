@@ -90,9 +90,12 @@ impl std::str::FromStr for Part {
 }
 
 impl Part {
-    /// The part as the API wants it.
-    pub(crate) fn body(&self) -> Value {
+    /// The part as the API wants it, of resources in `state`, free ones by default.
+    pub(crate) fn body(&self, state: Option<&str>) -> Value {
         let mut body = json!({ "pool": self.pool, "count": self.count });
+        if let Some(state) = state {
+            body["state"] = json!(state);
+        }
         if !self.labels.is_empty() {
             body["labels"] = object(&self.labels);
         }
@@ -127,7 +130,7 @@ mod tests {
     fn parts_name_a_pool_a_count_and_labels() {
         let part: Part = "gpu:2,site=ber,mem=80".parse().expect("a part");
         assert_eq!(
-            part.body(),
+            part.body(None),
             json!({ "pool": "gpu", "count": 2, "labels": { "site": "ber", "mem": "80" } })
         );
         assert_eq!("gpu".parse::<Part>().expect("a part").count, 1);

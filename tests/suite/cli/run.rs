@@ -266,6 +266,18 @@ fn a_hook_that_hangs_does_not_keep_the_command_alive() {
     assert_eq!(run.code(), 123);
 }
 
+#[test]
+fn a_lease_that_is_taken_away_ends_the_command_long_before_the_next_renewal() {
+    let server = server();
+    let mut run =
+        Beside::start(&server, "run", &["run", "-p", "board", "--ttl", "10m", "--", "sleep", "600"]);
+    run.says("leased");
+    let id = leases(&server)[0].to_string();
+    lessor(&server, &["leases", "force-release", &id, "--reason", "Ann needs it"]).gives(0);
+    assert_eq!(run.code(), 123);
+    assert!(run.err().contains("Ann needs it"), "{}", run.err());
+}
+
 /// A process that does not outlive its test.
 struct Killed(Child);
 

@@ -15,9 +15,10 @@ use crate::cli::client::{Backoff, Client};
 use crate::cli::clock::{Moment, jittered, sleep_until};
 use crate::cli::failure::Failure;
 use crate::cli::held::Held;
-use crate::cli::limits::{ANSWER_MAX, KILL_MARGIN, ON_LOST_MAX, RETRY_FIRST, RETRY_MAX};
-use crate::cli::output::Output;
+use crate::cli::limits::{ANSWER_MAX, KILL_MARGIN, LOOK_EVERY, ON_LOST_MAX, RETRY_FIRST, RETRY_MAX};
+use crate::cli::output::{Output, cell};
 use crate::cli::signals::Signals;
+use crate::cli::text::clean;
 use crate::cli::value;
 
 /// How the command ended.
@@ -90,6 +91,12 @@ impl<'a> Guard<'a> {
         self.term.map(|(until, ttl)| Plan::new(until, ttl, self.grace))
     }
 
+    /// When the command is killed that is asked to end now.
+    fn last_moment(&self) -> Moment {
+        let grace = Moment::now().plus(self.grace);
+        self.plan().map_or(grace, |plan| plan.kill_at.min(grace))
+    }
+
     /// Renews at once if the lease has been running for a while (it was granted between two looks, or the answer was
     /// slow), so that the command starts with a full TTL.
     ///
@@ -126,9 +133,7 @@ impl<'a> Guard<'a> {
         let mut ending = Ending { why: None, hook: None };
         let code = self.until_exit(group, signals, &mut ending, on_lost, vars).await?;
         group.finish();
-        let now = Moment::now();
-        let kill_at = self.plan().map_or(now.plus(self.grace), |plan| plan.kill_at.min(now.plus(self.grace)));
-        group.drain(kill_at).await;
+        group.drain(self.last_moment()).await;
         if let Some(hook) = ending.hook.take() {
             finish_hook(hook, self.output).await;
         }
@@ -143,6 +148,7 @@ impl<'a> Guard<'a> {
         on_lost: Option<&str>,
         vars: &[(String, String)],
     ) -> Result<u8, Failure> {
+        let mut taken = Box::pin(taken(self.client, self.lease));
         let mut trying: Option<Trying<'a>> = None;
         let mut retry: Option<(Moment, Duration)> = None;
         // Once the group is killed there is nothing left to do but wait.
@@ -167,7 +173,7 @@ impl<'a> Guard<'a> {
                             self.term = held.until.zip(held.ttl);
                         }
                         Renewal::Lost(why) => {
-                            kill_at = plan.map(|plan| plan.kill_at.min(Moment::now().plus(self.grace)));
+                            kill_at = Some(self.last_moment());
                             ending.begin(self.output, group, why, on_lost, vars);
                         }
                         Renewal::Failed(failure) => {
@@ -176,6 +182,10 @@ impl<'a> Guard<'a> {
                             retry = Some((Moment::now().plus(jittered(pause)), pause));
                         }
                     }
+                }
+                why = &mut taken, if !lost => {
+                    kill_at = Some(self.last_moment());
+                    ending.begin(self.output, group, why, on_lost, vars);
                 }
                 () = due(renew_at), if trying.is_none() && renew_at.is_some() => {
                     let plan = plan.expect("a renewal is due only if there is a plan");
@@ -243,6 +253,31 @@ async fn attempt(trying: &mut Option<Trying<'_>>) -> Renewal {
     match trying {
         Some(trying) => trying.as_mut().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the server says that the lease has ended although it was not given back, and says why. Until then it
+/// looks every now and then: a renewal alone would tell too late.
+async fn taken(client: &Client, lease: u64) -> String {
+    loop {
+        sleep_until(Moment::now().plus(jittered(LOOK_EVERY))).await;
+        let answer =
+            async { client.get(&["v1", "leases", &lease.to_string()])?.within(ANSWER_MAX).send().await };
+        match answer.await {
+            Ok(answer) if answer.body.get("ended_at").is_some_and(|ended| !ended.is_null()) => {
+                let reason = ["reason", "cause"]
+                    .map(|key| cell(&answer.body, key))
+                    .into_iter()
+                    .find(|why| !why.is_empty());
+                return reason.map_or_else(
+                    || "it was taken away".to_owned(),
+                    |why| format!("it was taken away: {}", clean(&why)),
+                );
+            }
+            Err(Failure::Problem(problem)) if problem.status == 404 => return problem.to_string(),
+            // Whether the server can be reached is for the renewals to find out.
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 

@@ -34,8 +34,10 @@ Runs a command while holding a lease
 
 Waits in line, leases, starts the command with LEASE_ID, LEASE_FENCE, LEASE_OWNER, LEASE_EXPIRES, LEASE_RESOURCE, \
 LEASE_RESOURCE_COUNT, LEASE_RESOURCE_0, LEASE_RESOURCE_0_<LABEL>, ... and LEASE_JSON in its environment, renews the \
-lease while it runs, and gives it back when it ends. If the lease cannot be renewed or is taken away, the command \
-and its whole process group are ended (SIGTERM, then SIGKILL) before the lease can belong to somebody else.")]
+lease while it runs, and gives it back when it ends. If the lease cannot be renewed, the command and its whole \
+process group are ended (SIGTERM, then SIGKILL) before the lease can belong to somebody else. If it is taken away by \
+force, they are ended as soon as that is seen, within seconds. If `lessor run` itself is killed with SIGKILL, the \
+command is killed too, but not what the command has started; the lease ends with its TTL.")]
 #[command(after_help = "\
 Examples:
   lessor run --pool gpu -- ./train.sh
