@@ -2,11 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The root of the checkout.
+/// The root of the checkout: where Cargo runs this, which need not be where it was built, for a target folder may have
+/// come from another checkout.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the checkout")
+    static CRATE: LazyLock<PathBuf> = LazyLock::new(|| match variable("CARGO_MANIFEST_DIR") {
+        Some(dir) => dir.into(),
+        None => env!("CARGO_MANIFEST_DIR").into(),
+    });
+    CRATE.parent().expect("this crate is a folder of the checkout")
 }
 
 /// Where Cargo builds to.
