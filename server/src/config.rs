@@ -8,13 +8,23 @@
 //! data = "/var/lib/lessor"
 //! pools = "/etc/lessor/pools.yaml"
 //! request-ttl = "30s"
+//! secrets = "/run/credentials/lessor.service"
+//!
+//! [[plugin]]
+//! name = "csv"
+//! component = "/usr/lib/lessor/csv-file.wasm"   # or digest = "…", of one that was uploaded
+//! settings = { greeting = "hello" }
+//! grants = { locker = true, files = ["/etc/lessor/hosts"] }
+//! limits = { cpu_ms = 500, mailbox = 16 }
 //! ```
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lessor_control::go_duration;
+use lessor_jobs::{Configured, Manifest, Source};
 use lessor_ledger::Span;
+use lessor_plugins::{Grants, Kind, Limits};
 use lessor_store::Retention;
 use serde::Deserialize;
 
@@ -66,12 +76,62 @@ struct Given {
     /// How many of the latest events are kept at most [default: 1000000]
     #[arg(long, env = "LESSOR_KEEP_EVENTS", value_name = "NUMBER")]
     keep_events: Option<u64>,
+    /// Folder with the secrets of plugins: a file for each, named after it
+    #[arg(long, env = "LESSOR_SECRETS", value_name = "FOLDER")]
+    secrets: Option<PathBuf>,
     /// How log lines look [default: text]
     #[arg(long, env = "LESSOR_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
     /// What is logged: error, warn, info, debug, trace, or a filter such as `warn,lessor_keeper=debug` [default: info]
     #[arg(long, env = "LESSOR_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
+    /// Plugins of the configuration; in the file only.
+    #[arg(skip)]
+    #[serde(default)]
+    plugin: Vec<PluginTable>,
+}
+
+/// One `[[plugin]]` of the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct PluginTable {
+    /// How it is called.
+    name: String,
+    /// File of its component.
+    component: Option<PathBuf>,
+    /// SHA-256 of its component, if that was uploaded.
+    digest: Option<String>,
+    /// What it is for.
+    #[serde(default = "target_manager")]
+    kind: Kind,
+    /// What it reads through `settings`.
+    #[serde(default)]
+    settings: serde_json::Value,
+    /// What it may use.
+    #[serde(default)]
+    grants: Grants,
+    /// What one call may take.
+    #[serde(default)]
+    limits: Limits,
+    /// Whether an instance is used for more than one call.
+    #[serde(default)]
+    warm: bool,
+}
+
+fn target_manager() -> Kind {
+    Kind::TargetManager
+}
+
+impl PluginTable {
+    fn resolve(self) -> Result<Configured, ConfigError> {
+        let Self { name, component, digest, kind, settings, grants, limits, warm } = self;
+        let component = match (component, digest) {
+            (Some(path), None) => Source::File(path),
+            (None, Some(digest)) => Source::Digest(digest),
+            (None, None) | (Some(_), Some(_)) => return Err(ConfigError::Component { name }),
+        };
+        Ok(Configured { name, component, manifest: Manifest { kind, settings, grants, limits, warm } })
+    }
 }
 
 /// How log lines look.
@@ -119,6 +179,12 @@ pub(crate) enum ConfigError {
         #[source]
         cause: std::io::Error,
     },
+    /// A plugin has no component, or two.
+    #[error("plugin {name:?} of the configuration needs either component or digest")]
+    Component {
+        /// The plugin.
+        name: String,
+    },
     /// The configuration file is too large.
     #[error("{} has more than {CONFIG_BYTES_MAX} bytes", .path.display())]
     Large {
@@ -136,7 +202,7 @@ pub(crate) enum ConfigError {
 }
 
 /// What the server does, with nothing left open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     /// Address to listen on, as `host:port`.
     pub(crate) listen: String,
@@ -156,6 +222,10 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// What is logged.
     pub(crate) log_level: String,
+    /// Where secrets of plugins are.
+    pub(crate) secrets: Option<PathBuf>,
+    /// Plugins to run.
+    pub(crate) plugins: Vec<Configured>,
 }
 
 impl ServeArgs {
@@ -186,6 +256,8 @@ impl ServeArgs {
                 events: given.keep_events.or(file.keep_events).unwrap_or(default.events),
             },
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),
+            secrets: given.secrets.or(file.secrets),
+            plugins: file.plugin.into_iter().map(PluginTable::resolve).collect::<Result<_, _>>()?,
             log_level: given.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
         })
     }

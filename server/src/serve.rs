@@ -3,10 +3,13 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::{PoolsStatus, Reloader};
+use lessor_jobs::{Jobs, Plugins, Secrets};
 use lessor_keeper::{Keeper, Options, Stopper};
+use lessor_plugins::{Host, HostOptions};
 use lessor_store::{Store, StoreOptions};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -18,6 +21,12 @@ use crate::config::{Config, ConfigError, ServeArgs};
 use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, FILES_RESERVED};
 use crate::shutdown::{Signals, Wish};
 use crate::{listener, telemetry};
+
+/// Folder of compiled plugins in the data folder. It can be deleted while the server is stopped.
+const COMPILED: &str = "plugins-compiled";
+
+/// Folder of the components of plugins in the data folder.
+const COMPONENTS: &str = "plugins";
 
 /// Why the server does not run, or does not run any more.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +76,12 @@ pub(crate) enum ServeError {
     /// The system has no threads or signals for us.
     #[error("cannot start")]
     System(#[from] std::io::Error),
+    /// The plugin host cannot be started.
+    #[error("cannot start the plugin host")]
+    Plugins(#[from] lessor_plugins::HostError),
+    /// The components of plugins cannot be kept.
+    #[error(transparent)]
+    Components(#[from] lessor_jobs::ComponentError),
     /// The keeper cannot be started.
     #[error(transparent)]
     Keeper(#[from] lessor_keeper::StartError),
@@ -93,6 +108,8 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
                 ServeError::Listen { .. }
                 | ServeError::Open(_)
                 | ServeError::System(_)
+                | ServeError::Plugins(_)
+                | ServeError::Components(_)
                 | ServeError::Keeper(_)
                 | ServeError::Died
                 | ServeError::Stop(_) => ExitCode::FAILURE,
@@ -134,9 +151,14 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
         None => watch::channel(PoolsStatus::default()).1,
     };
     let stop = CancellationToken::new();
+    let host = Host::new(HostOptions { cache: config.data.join(COMPILED) })?;
+    let secrets = Secrets::new(config.secrets);
+    let plugins = Plugins::open(keeper.clone(), host.clone(), config.data.join(COMPONENTS), secrets)?;
+    plugins.restore(config.plugins).await;
+    let jobs = Jobs::start(keeper.clone(), Arc::new(host), stop.clone());
     let connections = TaskTracker::new();
     let reload = reloader.as_ref().map(Reloader::nudger);
-    let app = App::new(Inputs { keeper, pools, reload, shutdown: stop.clone(), hosts });
+    let app = App::new(Inputs { keeper, pools, reload, jobs, plugins, shutdown: stop.clone(), hosts });
     let router = lessor_api::router(app);
     let serving = listener::serve(listener, router, places, stop.clone(), connections.clone());
     let serving = tokio::spawn(serving);

@@ -4,10 +4,12 @@
 //! - [`Server`] starts `lessor`, waits until it is ready, kills and restarts it on the same data.
 //! - [`http`] sends what it is told, byte by byte if need be, and reads one answer.
 //! - [`Lab`] asks the ledger itself, for statements about exact instants that no real clock can show.
+//! - [`plugin`] installs the real components, and submits jobs.
 //! - [`wait`] polls until something holds, within a bound; there are no bare sleeps.
 
 pub mod http;
 pub mod lab;
+pub mod plugin;
 pub mod wait;
 
 mod binary;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod exit;
+mod jobs;
 mod run;
 
 use std::fs;

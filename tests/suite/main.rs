@@ -6,4 +6,5 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod hostile;
+mod jobs;
 mod tidy;

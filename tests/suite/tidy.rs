@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 800;
 
 /// The crates in the order of the layers: each may depend on those before it.
-const LAYERS: [(&str, &str); 10] = [
+const LAYERS: [(&str, &str); 11] = [
     ("lessor-filter", "server/filter"),
     ("lessor-ledger", "server/ledger"),
     ("lessor-store", "server/store"),
     ("lessor-keeper", "server/keeper"),
     ("lessor-control", "server/control"),
     ("lessor-plugins", "server/plugins"),
+    ("lessor-jobs", "server/jobs"),
     ("lessor-web", "web"),
     ("lessor-api", "server/api"),
     ("lessor", "server"),

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use lessor_control::{Nudge, PoolsStatus};
+use lessor_jobs::{Jobs, Plugins};
 use lessor_keeper::Keeper;
 use lessor_ledger::{Command, Ledger, Reply, Time};
 use lessor_store::Reader;
@@ -26,6 +27,10 @@ pub struct Inputs {
     pub pools: watch::Receiver<PoolsStatus>,
     /// Has the pools file read again; `None` without one.
     pub reload: Option<Nudge>,
+    /// Runs jobs.
+    pub jobs: Jobs,
+    /// Installs plugins.
+    pub plugins: Plugins,
     /// Cancelled when the server goes down: streams end, held requests are answered.
     pub shutdown: CancellationToken,
     /// Which `Host` headers are answered.
@@ -42,6 +47,8 @@ pub struct Shared {
     pub(crate) keeper: Keeper,
     pub(crate) pools: watch::Receiver<PoolsStatus>,
     pub(crate) reload: Option<Nudge>,
+    pub(crate) jobs: Jobs,
+    pub(crate) plugins: Plugins,
     pub(crate) shutdown: CancellationToken,
     pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
@@ -65,7 +72,7 @@ impl App {
     /// requests. Must be called within a tokio runtime.
     #[must_use]
     pub fn new(inputs: Inputs) -> Self {
-        let Inputs { keeper, pools, reload, shutdown, hosts } = inputs;
+        let Inputs { keeper, pools, reload, jobs, plugins, shutdown, hosts } = inputs;
         let pulse = Pulse::start(&keeper, shutdown.clone());
         let seats = Seats::start(&keeper, shutdown.clone());
         let metrics = Arc::new(Metrics::new(keeper.clone()));
@@ -73,6 +80,8 @@ impl App {
             keeper,
             pools,
             reload,
+            jobs,
+            plugins,
             shutdown,
             hosts,
             metrics,

@@ -1,5 +1,7 @@
 //! Extractors whose every rejection is a problem, with the position or field that is wrong.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -70,19 +72,23 @@ pub(crate) fn is_announced_too_long(body: &Body) -> bool {
 
 /// Reads a whole body within its bounds.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Kind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes"));
-    if is_announced_too_long(&body) {
+    bytes_within(body, BODY_BYTES_MAX, BODY_READ_MAX).await
+}
+
+/// Reads a whole body of at most so many bytes, which arrives within this time.
+pub(crate) async fn bytes_within(body: Body, most: usize, within: Duration) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("a body has at most {most} bytes"));
+    if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
-    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    match tokio::time::timeout(BODY_READ_MAX, reading).await {
+    let reading = axum::body::to_bytes(body, most);
+    match tokio::time::timeout(within, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if too_long(&error) => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body broke off")),
-        Err(_) => Err(Problem::new(
-            Kind::Timeout,
-            format!("a body must arrive within {} s", BODY_READ_MAX.as_secs()),
-        )),
+        Err(_) => {
+            Err(Problem::new(Kind::Timeout, format!("a body must arrive within {} s", within.as_secs())))
+        }
     }
 }
 

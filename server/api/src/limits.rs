@@ -137,3 +137,9 @@ pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How far behind the wall clock may be before `/readyz?verbose` says so. Clocks that are kept in step are corrected by
 /// less.
 pub(crate) const CLOCK_BEHIND_ODD: Span = Span::from_secs(1);
+
+/// Most components on their way in at once. Each is held in memory, up to 64 MiB.
+pub(crate) const UPLOADS_MAX: usize = 2;
+
+/// Longest time to send a component: 64 MiB at 10 Mbit/s take 54 s.
+pub(crate) const COMPONENT_READ_MAX: Duration = Duration::from_mins(2);

@@ -9,7 +9,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::problem::{self, ConflictView, More, ProblemView, UnmetView};
+use crate::problem::{self, ConflictView, More, ParameterView, ProblemView, UnmetView};
 use crate::{contest, health, v1};
 
 #[derive(OpenApi)]
@@ -25,6 +25,8 @@ use crate::{contest, health, v1};
         (name = "pools", description = "Sets of resources of one kind"),
         (name = "resources", description = "Targets that Lessor keeps a record of"),
         (name = "locks", description = "The lock table, and the ConTest locker"),
+        (name = "jobs", description = "Targets from target managers, leased and given back"),
+        (name = "plugins", description = "WebAssembly components that the server runs within bounds"),
         (name = "events", description = "What happened"),
         (name = "operations", description = "For whoever runs the server"),
     ),
@@ -49,6 +51,21 @@ use crate::{contest, health, v1};
         v1::resource::patch,
         v1::resource::delete,
         v1::lock::list,
+        v1::job::start,
+        v1::job::list,
+        v1::job::show,
+        v1::job::renew,
+        v1::job::end,
+        v1::job::force,
+        v1::plugin::upload,
+        v1::plugin::list,
+        v1::plugin::show,
+        v1::plugin::install,
+        v1::plugin::enable,
+        v1::plugin::disable,
+        v1::plugin::reload,
+        v1::plugin::roll_back,
+        v1::plugin::remove,
         v1::event::list,
         v1::event::stream,
         v1::backup::backup,
@@ -59,7 +76,7 @@ use crate::{contest, health, v1};
         health::alive,
         health::ready,
     ),
-    components(schemas(ProblemView, More, ConflictView, UnmetView, v1::event::Order)),
+    components(schemas(ProblemView, More, ConflictView, ParameterView, UnmetView, v1::event::Order)),
     modifiers(&Problems)
 )]
 struct Document;

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lessor_jobs::{ComponentError, PluginError, StartError};
 use lessor_keeper::Error;
 use lessor_ledger::{Conflict, Missing, NameError, Refusal, Unmet};
+use lessor_plugins::CallError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +75,8 @@ kinds! {
     NoSuchJob = NOT_FOUND, "no-such-job", "No such job";
     /// No such plugin.
     NoSuchPlugin = NOT_FOUND, "no-such-plugin", "No such plugin";
+    /// No component with this digest was uploaded.
+    NoSuchComponent = NOT_FOUND, "no-such-component", "No such component";
     /// The path does not know the method.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method is not allowed here";
     /// The body did not arrive in time.
@@ -91,6 +95,8 @@ kinds! {
     JobManaged = CONFLICT, "job-managed", "Job is run by the server";
     /// Jobs need the plugin.
     PluginInUse = CONFLICT, "plugin-in-use", "Plugin is needed by jobs";
+    /// The plugin is switched off, or broke too often.
+    PluginUnavailable = CONFLICT, "plugin-unavailable", "Plugin takes no calls";
     /// There is no version to go back to.
     NothingToRollBack = CONFLICT, "nothing-to-roll-back", "No earlier version to go back to";
     /// The lease is over.
@@ -107,12 +113,18 @@ kinds! {
     ForeignHost = MISDIRECTED_REQUEST, "foreign-host", "Host is not served here";
     /// Waiting would never end.
     Unsatisfiable = UNPROCESSABLE_ENTITY, "unsatisfiable", "Request can never be met";
+    /// The component is none, of another contract or kind, or wants what it was not granted.
+    PluginUnfit = UNPROCESSABLE_ENTITY, "plugin-unfit", "Plugin does not fit";
+    /// The target manager finds something wrong with the parameters.
+    BadParameters = UNPROCESSABLE_ENTITY, "bad-parameters", "Target manager does not take the parameters";
     /// The key was used for something else.
     KeyReused = UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key was used for another request";
     /// A bound is reached.
     Limit = TOO_MANY_REQUESTS, "limit", "A limit is reached";
     /// It is our fault; the log knows more.
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    /// A plugin gave no answer, or a senseless one.
+    PluginBroke = BAD_GATEWAY, "plugin-broke", "Plugin gave no answer";
     /// Too much to do.
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Server is overloaded";
     /// The store takes no writes.
@@ -144,6 +156,15 @@ pub(crate) struct More {
     /// Each rule by which waiting would never end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unsatisfied: Vec<UnmetView>,
+    /// Each reason why the plugin does not fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) misfits: Vec<String>,
+    /// The grants that would be needed, by the names of their fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing_grants: Vec<&'static str>,
+    /// Everything that is wrong with the parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) problems: Vec<ParameterView>,
     /// The lease that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<u64>,
@@ -213,6 +234,16 @@ pub(crate) struct UnmetView {
     pool: String,
     /// The rule in words, with its numbers.
     reason: String,
+}
+
+/// One thing that is wrong with the parameters of a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ParameterProblem)]
+pub(crate) struct ParameterView {
+    /// Where: a JSON pointer into the body.
+    path: String,
+    /// What.
+    message: String,
 }
 
 impl Problem {
@@ -394,6 +425,49 @@ fn not_held(missing: &[Missing]) -> More {
     More { holder, conflicts, ..More::default() }
 }
 
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::Name(error) => Self::invalid("target_manager", error),
+            StartError::Keeper(error) => error.into(),
+            StartError::Unavailable { .. } => Self::new(Kind::PluginUnavailable, detail),
+            StartError::Parameters { problems, .. } => {
+                let problems = problems.into_iter();
+                let problems =
+                    problems.map(|found| ParameterView { path: found.path, message: found.message });
+                let more = More { problems: problems.collect(), ..More::default() };
+                Self::new(Kind::BadParameters, detail).with(more)
+            }
+            StartError::Unchecked { cause: CallError::Busy, .. } => Self::new(Kind::Overloaded, detail),
+            StartError::Unchecked { .. } => Self::new(Kind::PluginBroke, detail),
+        }
+    }
+}
+
+impl From<PluginError> for Problem {
+    fn from(error: PluginError) -> Self {
+        match error {
+            PluginError::Name(error) => Self::invalid("name", error),
+            PluginError::Keeper(error) => error.into(),
+            PluginError::Unfit(unfit) => {
+                let misfits = unfit.misfits.iter().map(ToString::to_string).collect();
+                let missing_grants = unfit.missing_grants();
+                let more = More { misfits, missing_grants, ..More::default() };
+                Self::new(Kind::PluginUnfit, unfit.to_string()).with(more)
+            }
+            PluginError::Unreadable(_) => Self::new(Kind::PluginUnfit, error.to_string()),
+            PluginError::Component(error) => match error {
+                ComponentError::Unknown(_) | ComponentError::Damaged(_) => {
+                    Self::new(Kind::NoSuchComponent, error.to_string())
+                }
+                ComponentError::TooLarge => Self::new(Kind::TooLarge, error.to_string()),
+                ComponentError::Disk { .. } => Self::internal(&error),
+            },
+        }
+    }
+}
+
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
         Self::new(Kind::Invalid, error.to_string())
@@ -444,6 +518,7 @@ mod tests {
             "404 /problems/no-such-request",
             "404 /problems/no-such-job",
             "404 /problems/no-such-plugin",
+            "404 /problems/no-such-component",
             "405 /problems/method-not-allowed",
             "408 /problems/request-timeout",
             "409 /problems/busy",
@@ -453,6 +528,7 @@ mod tests {
             "409 /problems/job-phase",
             "409 /problems/job-managed",
             "409 /problems/plugin-in-use",
+            "409 /problems/plugin-unavailable",
             "409 /problems/nothing-to-roll-back",
             "410 /problems/lease-ended",
             "410 /problems/request-over",
@@ -461,9 +537,12 @@ mod tests {
             "415 /problems/unsupported-media-type",
             "421 /problems/foreign-host",
             "422 /problems/unsatisfiable",
+            "422 /problems/plugin-unfit",
+            "422 /problems/bad-parameters",
             "422 /problems/key-reused",
             "429 /problems/limit",
             "500 /problems/internal",
+            "502 /problems/plugin-broke",
             "503 /problems/overloaded",
             "503 /problems/read-only",
             "503 /problems/stopping",

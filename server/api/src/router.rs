@@ -49,6 +49,20 @@ fn v1_routes() -> Router<App> {
         )
         .route("/v1/locks", get(v1::lock::list))
         .route("/v1/locks/force-release", post(v1::force::target))
+        .route("/v1/jobs", get(v1::job::list).post(v1::job::start))
+        .route("/v1/jobs/{id}", get(v1::job::show).delete(v1::job::end))
+        .route("/v1/jobs/{id}/renew", post(v1::job::renew))
+        .route("/v1/jobs/{id}/force", post(v1::job::force))
+        .route("/v1/components", post(v1::plugin::upload))
+        .route("/v1/plugins", get(v1::plugin::list))
+        .route(
+            "/v1/plugins/{name}",
+            get(v1::plugin::show).put(v1::plugin::install).delete(v1::plugin::remove),
+        )
+        .route("/v1/plugins/{name}/enable", post(v1::plugin::enable))
+        .route("/v1/plugins/{name}/disable", post(v1::plugin::disable))
+        .route("/v1/plugins/{name}/reload", post(v1::plugin::reload))
+        .route("/v1/plugins/{name}/roll-back", post(v1::plugin::roll_back))
         .route("/v1/events", get(v1::event::list))
         .route("/v1/events/stream", get(v1::event::stream))
         .route("/v1/backup", post(v1::backup::backup))

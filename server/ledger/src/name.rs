@@ -85,7 +85,7 @@ name!(/// State of a resource. `free`, `dirty`, `toBeDeleted` and `tombstone` ha
     State, "a state");
 name!(/// Who holds or waits, e.g. `ci-job-17`; the `ConTest` job *n* is the owner `job:n`.
     Owner, "an owner");
-name!(/// Name of a plugin, e.g. `csv`. The API only lets lower-case letters, digits and `-` in.
+name!(/// Name of a plugin, e.g. `csv`. Kept in lower case, because case makes no difference.
     PluginName, "a plugin name");
 
 /// Any other text in a record: a label, a purpose, a message.

@@ -102,13 +102,14 @@ impl Problem {
 
     /// Whether the same request may succeed a little later without anybody changing anything.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self.status, 429 | 502 | 503 | 504)
+        matches!(self.status, 429 | 502 | 503 | 504) && self.kind() != "plugin-broke"
     }
 
     /// The exit code that stands for this problem.
     pub(crate) fn code(&self) -> Code {
         match (self.status, self.kind()) {
             (409, _) if self.taking => Code::Busy,
+            (_, "plugin-broke") => Code::Failed,
             (422, "unsatisfiable") => Code::Unsatisfiable,
             (404, _) => Code::NotFound,
             (401 | 403, _) => Code::Forbidden,
@@ -126,6 +127,13 @@ impl Problem {
         let list = |key: &str| self.body.get(key).and_then(Value::as_array).into_iter().flatten();
         for conflict in list("conflicts").take(CONFLICTS_SHOWN) {
             writeln!(lines, "  {}", conflict_line(conflict)).expect("a string takes everything");
+        }
+        for problem in list("problems").take(CONFLICTS_SHOWN) {
+            let part = |key: &str| clean(problem[key].as_str().unwrap_or_default()).into_owned();
+            writeln!(lines, "  {}: {}", part("path"), part("message")).expect("a string takes everything");
+        }
+        for misfit in list("misfits").filter_map(Value::as_str).take(CONFLICTS_SHOWN) {
+            writeln!(lines, "  {}", clean(misfit)).expect("a string takes everything");
         }
         if lines.is_empty()
             && let Some(holder) = self.text("holder")

@@ -1,4 +1,4 @@
-//! A lease that this client holds.
+//! A lease, or a job, that this client holds.
 
 use std::time::Duration;
 
@@ -11,16 +11,53 @@ use super::limits::RETRY_MAX;
 use super::output::{Output, millis};
 use super::text::clean;
 
-/// A lease as this client needs it.
+/// What is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A lease.
+    Lease,
+    /// A job of a target manager.
+    Job,
+}
+
+impl What {
+    /// Where it is in the API.
+    pub(crate) fn place(self) -> &'static str {
+        match self {
+            Self::Lease => "leases",
+            Self::Job => "jobs",
+        }
+    }
+
+    /// What a renewal calls how long it is to last.
+    pub(crate) fn term(self) -> &'static str {
+        match self {
+            Self::Lease => "ttl",
+            Self::Job => "lock_duration",
+        }
+    }
+
+    /// Its name for people.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Job => "job",
+        }
+    }
+}
+
+/// A lease or job as this client needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
+    /// What it is.
+    pub(crate) what: What,
     /// Its ID.
     pub(crate) id: u64,
     /// The TTL that a renewal gives; `None` for a lease without deadline.
     pub(crate) ttl: Option<Duration>,
     /// Until when it certainly is alive; `None` for ever.
     pub(crate) until: Option<Moment>,
-    /// The lease as the server gave it.
+    /// The lease or job as the server gave it.
     pub(crate) body: Value,
 }
 
@@ -32,24 +69,46 @@ impl Held {
     /// # Errors
     /// [`Failure::Garbled`] if it is no lease.
     pub(crate) fn read(client: &Client, body: Value, sent: Moment) -> Result<Self, Failure> {
+        Self::of(What::Lease, "ttl_ms", client, body, sent)
+    }
+
+    /// Reads a job out of an answer, likewise. One that is not leased has no end.
+    ///
+    /// # Errors
+    /// [`Failure::Garbled`] if it is no job.
+    pub(crate) fn job(client: &Client, body: Value, sent: Moment) -> Result<Self, Failure> {
+        Self::of(What::Job, "lock_duration_ms", client, body, sent)
+    }
+
+    /// As [`read`](Self::read) or [`job`](Self::job).
+    pub(crate) fn read_as(what: What, client: &Client, body: Value, sent: Moment) -> Result<Self, Failure> {
+        match what {
+            What::Lease => Self::read(client, body, sent),
+            What::Job => Self::job(client, body, sent),
+        }
+    }
+
+    fn of(what: What, term: &str, client: &Client, body: Value, sent: Moment) -> Result<Self, Failure> {
         let number = |key: &str| body.get(key).and_then(Value::as_u64);
-        let id = number("id").ok_or_else(|| client.garbled("a lease without id"))?;
-        let ttl = number("ttl_ms").map(Duration::from_millis);
+        let id = number("id").ok_or_else(|| client.garbled(format!("a {} without id", what.noun())))?;
+        let ttl = number(term).map(Duration::from_millis);
         let left = number("remaining_ms").map(Duration::from_millis);
-        Ok(Self { id, ttl, until: left.map(|left| sent.plus(left)), body })
+        Ok(Self { what, id, ttl, until: left.map(|left| sent.plus(left)), body })
     }
 
     /// Names of what it holds.
     pub(crate) fn targets(&self) -> Vec<String> {
-        let targets = self.body.get("targets").and_then(Value::as_array);
-        targets.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let targets = self.body.get("targets").and_then(Value::as_array).into_iter().flatten();
+        let name = |target: &Value| target.as_str().or_else(|| target["id"].as_str()).map(str::to_owned);
+        targets.filter_map(name).collect()
     }
 
     /// One line for people.
     pub(crate) fn line(&self) -> String {
-        let left = self.body.get("ttl_ms").and_then(Value::as_i64);
+        let left = self.ttl.and_then(|ttl| i64::try_from(ttl.as_millis()).ok());
         let left = left.map_or_else(|| "without end".to_owned(), |ms| format!("for {}", millis(ms)));
-        format!("leased {} {left} (lease {})", clean(&self.targets().join(", ")), self.id)
+        let targets = self.targets().join(", ");
+        format!("leased {} {left} ({} {})", clean(&targets), self.what.noun(), self.id)
     }
 }
 
@@ -71,7 +130,7 @@ pub(crate) async fn release(client: &Client, output: &Output, held: &Held, until
     let mut backoff = Backoff::new();
     loop {
         let sent = async {
-            client.delete(&["v1", "leases", &held.id.to_string()])?.within(until.left()).send().await
+            client.delete(&["v1", held.what.place(), &held.id.to_string()])?.within(until.left()).send().await
         };
         let Err(failure) = sent.await else { return };
         match &failure {
@@ -80,7 +139,8 @@ pub(crate) async fn release(client: &Client, output: &Output, held: &Held, until
             _ if failure.is_transient() && backoff.pause(until).await => {}
             _ => {
                 output.warn(&format!(
-                    "warning: lease {} could not be released and ends by itself: {}",
+                    "warning: {} {} could not be released and ends by itself: {}",
+                    held.what.noun(),
                     held.id,
                     failure.with_causes()
                 ));
@@ -92,7 +152,7 @@ pub(crate) async fn release(client: &Client, output: &Output, held: &Held, until
 
 /// Tries once to give back a lease that is probably over.
 pub(crate) async fn release_once(client: &Client, held: &Held) {
-    if let Ok(call) = client.delete(&["v1", "leases", &held.id.to_string()]) {
+    if let Ok(call) = client.delete(&["v1", held.what.place(), &held.id.to_string()]) {
         // Whatever the answer is, the lease is over or ends by itself.
         let _ = call.within(RETRY_MAX).send().await;
     }

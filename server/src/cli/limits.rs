@@ -18,6 +18,9 @@ pub(crate) const LONG_POLL: Duration = Duration::from_secs(10);
 /// forgotten job ends the same day.
 pub(crate) const WAIT_DEFAULT: Duration = Duration::from_hours(1);
 
+/// How long the server may be away while a job is being acquired; then the job is given up.
+pub(crate) const ACQUIRE_RETRY_MAX: Duration = Duration::from_mins(1);
+
 /// First pause before a failed request is sent again; it doubles from try to try.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 
@@ -70,3 +73,9 @@ pub(crate) const POOLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest silence of an event stream. The server sends a comment every 15 s, so after three of them are missing the
 /// connection is dead.
 pub(crate) const STREAM_SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// Longest time on top of the usual for sending a component and for preparing it; the server's own bound for sending.
+pub(crate) const UPLOAD_MAX: Duration = Duration::from_mins(2);
+
+/// Largest component that is sent, in bytes; the server's own bound.
+pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;

@@ -13,11 +13,13 @@ mod events;
 mod exit;
 mod failure;
 mod held;
+mod jobs;
 mod leases;
 mod limits;
 mod line;
 mod locks;
 mod output;
+mod plugin;
 mod pools;
 mod requests;
 mod resources;
@@ -99,6 +101,12 @@ pub(crate) enum Command {
     Pools(pools::Pools),
     #[command(subcommand)]
     Resources(resources::Resources),
+    /// Targets from a target manager: starts jobs, renews and ends them
+    #[command(subcommand, visible_alias = "jobs")]
+    Job(jobs::Jobs),
+    /// Installs plugins into a server, and looks after them
+    #[command(subcommand, visible_alias = "plugins")]
+    Plugin(plugin::Plugin),
     Events(events::Events),
     #[command(subcommand)]
     Lock(locks::Lock),
@@ -181,6 +189,8 @@ async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8,
         Command::Requests(requests) => requests.run(&client()?, output).await,
         Command::Pools(pools) => pools.run(&client()?, output).await,
         Command::Resources(resources) => resources.run(&client()?, output).await,
+        Command::Job(jobs) => jobs.run(&client()?, output).await,
+        Command::Plugin(plugin) => plugin.run(client, output).await,
         Command::Events(events) => events.run(&client()?, output).await,
         Command::Lock(lock) => lock.run(&client()?, output).await,
         Command::Backup(backup) => backup.run(&client()?, output).await,

@@ -52,6 +52,20 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads JSON, from the file after `@` if there is one.
+///
+/// # Errors
+/// Says what is wrong, for the user.
+pub(crate) fn json(text: &str) -> Result<Value, String> {
+    let read = match text.strip_prefix('@') {
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|cause| format!("cannot read {path}: {cause}"))?
+        }
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&read).map_err(|cause| format!("not JSON: {cause}"))
+}
+
 /// Pairs as a JSON object; of two with one key the later wins.
 pub(crate) fn object(pairs: &[(String, String)]) -> Value {
     Value::Object(pairs.iter().map(|(key, value)| (key.clone(), json!(value))).collect::<Map<_, _>>())

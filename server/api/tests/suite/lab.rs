@@ -9,10 +9,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::PoolsStatus;
+use lessor_jobs::{Jobs, Plugins, Secrets};
 use lessor_keeper::{Clock, Keeper, Options, Stopper};
 use lessor_ledger::{
     Addresses, Command, Lifecycle, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Time,
 };
+use lessor_plugins::{Host, HostOptions};
 use lessor_store::{Store, StoreOptions};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -106,7 +108,14 @@ impl Lab {
         keeper.submit(Command::Sync(entries)).await.expect("pools");
         let (pools, status) = watch::channel(PoolsStatus::default());
         let shutdown = CancellationToken::new();
+        let host = Host::new(HostOptions { cache: folder.path().join("compiled") }).expect("a host");
+        let folder_of_plugins = folder.path().join("plugins");
+        let plugins = Plugins::open(keeper.clone(), host.clone(), folder_of_plugins, Secrets::default());
+        let plugins = plugins.expect("a folder");
+        let jobs = Jobs::start(keeper.clone(), Arc::new(host), shutdown.clone());
         let inputs = Inputs {
+            jobs,
+            plugins,
             keeper: keeper.clone(),
             pools: status,
             reload: None,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::held::Held;
+use crate::cli::held::{Held, What};
 
 /// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command
 /// speaks to the same server.
@@ -16,7 +16,8 @@ pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
         }
     };
     let text = |key: &str| held.body.get(key).and_then(Value::as_str).unwrap_or_default();
-    let fence = held.body.get("fence").and_then(Value::as_u64).unwrap_or(held.id);
+    let fence =
+        held.body.get("fence").and_then(Value::as_u64).or_else(|| fences(held).max()).unwrap_or(held.id);
     let targets = held.targets();
     set("LESSOR_SERVER".to_owned(), server);
     set("LEASE_ID".to_owned(), &held.id.to_string());
@@ -29,11 +30,8 @@ pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
     for (at, target) in targets.iter().enumerate() {
         let stem = format!("LEASE_RESOURCE_{at}");
         set(stem.clone(), target);
-        let resources = held.body.get("resources").and_then(Value::as_array);
-        let record = resources.into_iter().flatten().find(|resource| resource["name"] == target.as_str());
-        let Some(record) = record else { continue };
         // Labels come last, because the last one set is what the command sees.
-        for members in [&record["addresses"], &record["labels"]] {
+        for members in facts(held, target).into_iter().flatten() {
             for (key, value) in members.as_object().into_iter().flatten() {
                 if let Some(value) = value.as_str() {
                     set(format!("{stem}_{}", variable(key)), value);
@@ -42,6 +40,27 @@ pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
         }
     }
     vars
+}
+
+/// Addresses and labels of a target, as far as the lease or the job tells.
+fn facts<'a>(held: &'a Held, target: &str) -> Option<[&'a Value; 2]> {
+    let list = |key: &str| held.body.get(key).and_then(Value::as_array).into_iter().flatten();
+    match held.what {
+        What::Lease => {
+            let record = list("resources").find(|resource| resource["name"] == target)?;
+            Some([&record["addresses"], &record["labels"]])
+        }
+        What::Job => {
+            let record = list("targets").find(|known| known["id"] == target)?;
+            Some([record, &record["labels"]])
+        }
+    }
+}
+
+/// The fences of a job's targets: the latest holds for all.
+fn fences(held: &Held) -> impl Iterator<Item = u64> {
+    let targets = held.body.get("targets").and_then(Value::as_array).into_iter().flatten();
+    targets.filter_map(|target| target["fence"].as_u64())
 }
 
 /// `key` as part of a variable's name: upper case, with `_` for everything but letters and digits.
@@ -61,7 +80,7 @@ mod tests {
             "id": 7, "fence": 7, "owner": "ann", "expires_at": "2030-01-01T00:00:00Z", "targets": ["b", "/dev/x"],
             "resources": [{ "name": "b", "labels": { "soc.type": "imx8", "bad": "x\u{0}y" }, "addresses": { "fqdn": "b.lab", "ipv4": null } }],
         });
-        let held = Held { id: 7, ttl: None, until: None, body };
+        let held = Held { what: What::Lease, id: 7, ttl: None, until: None, body };
         let vars = variables(&held, "http://lab:1");
         let get = |name: &str| vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(get("LEASE_ID"), Some("7"));
@@ -75,5 +94,21 @@ mod tests {
         assert_eq!(get("LEASE_RESOURCE_0_FQDN"), Some("b.lab"));
         assert_eq!(get("LEASE_RESOURCE_0_BAD"), None);
         assert_eq!(get("LESSOR_SERVER"), Some("http://lab:1"));
+    }
+
+    #[test]
+    fn the_command_learns_what_a_target_manager_said() {
+        let body = json!({
+            "id": 7, "owner": "ann", "expires_at": "2030-01-01T00:00:00Z",
+            "targets": [{ "id": "b", "fence": 9, "fqdn": "b.lab", "labels": { "rack": "7" } }, { "id": "a", "fence": 8 }],
+        });
+        let vars = variables(&Held { what: What::Job, id: 7, ttl: None, until: None, body }, "http://lab:1");
+        let get = |name: &str| vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!(get("LEASE_ID"), Some("7"));
+        assert_eq!(get("LEASE_FENCE"), Some("9"));
+        assert_eq!(get("LEASE_RESOURCE"), Some("b,a"));
+        assert_eq!(get("LEASE_RESOURCE_0_FQDN"), Some("b.lab"));
+        assert_eq!(get("LEASE_RESOURCE_0_RACK"), Some("7"));
+        assert_eq!(get("LEASE_RESOURCE_1_FQDN"), None);
     }
 }

@@ -14,7 +14,7 @@ use super::group::Group;
 use crate::cli::client::{Backoff, Client};
 use crate::cli::clock::{Moment, jittered, sleep_until};
 use crate::cli::failure::Failure;
-use crate::cli::held::Held;
+use crate::cli::held::{Held, What};
 use crate::cli::limits::{ANSWER_MAX, KILL_MARGIN, LOOK_EVERY, ON_LOST_MAX, RETRY_FIRST, RETRY_MAX};
 use crate::cli::output::{Output, cell};
 use crate::cli::signals::Signals;
@@ -64,11 +64,11 @@ enum Renewal {
 
 type Trying<'a> = Pin<Box<dyn Future<Output = Renewal> + 'a>>;
 
-/// Guards one lease.
+/// Guards one lease or job.
 pub(crate) struct Guard<'a> {
     client: &'a Client,
     output: &'a Output,
-    lease: u64,
+    held: (What, u64),
     asked_ttl: Option<Duration>,
     grace: Duration,
     /// `None` for a lease without deadline, which needs no renewal.
@@ -84,7 +84,7 @@ impl<'a> Guard<'a> {
         asked_ttl: Option<Duration>,
         grace: Duration,
     ) -> Self {
-        Self { client, output, lease: held.id, asked_ttl, grace, term: held.until.zip(held.ttl) }
+        Self { client, output, held: (held.what, held.id), asked_ttl, grace, term: held.until.zip(held.ttl) }
     }
 
     fn plan(&self) -> Option<Plan> {
@@ -105,7 +105,7 @@ impl<'a> Guard<'a> {
     pub(crate) async fn freshen(&mut self) -> Result<(), String> {
         let mut backoff = Backoff::new();
         while let Some(plan) = self.plan().filter(|plan| plan.renew_at.left().is_zero()) {
-            match renew(self.client, self.lease, self.asked_ttl, plan).await {
+            match renew(self.client, self.held, self.asked_ttl, plan).await {
                 Renewal::Done(held) => self.term = held.until.zip(held.ttl),
                 Renewal::Lost(why) => return Err(why),
                 Renewal::Failed(failure) => {
@@ -148,7 +148,7 @@ impl<'a> Guard<'a> {
         on_lost: Option<&str>,
         vars: &[(String, String)],
     ) -> Result<u8, Failure> {
-        let mut taken = Box::pin(taken(self.client, self.lease));
+        let mut taken = Box::pin(taken(self.client, self.held));
         let mut trying: Option<Trying<'a>> = None;
         let mut retry: Option<(Moment, Duration)> = None;
         // Once the group is killed there is nothing left to do but wait.
@@ -189,7 +189,7 @@ impl<'a> Guard<'a> {
                 }
                 () = due(renew_at), if trying.is_none() && renew_at.is_some() => {
                     let plan = plan.expect("a renewal is due only if there is a plan");
-                    trying = Some(Box::pin(renew(self.client, self.lease, self.asked_ttl, plan)));
+                    trying = Some(Box::pin(renew(self.client, self.held, self.asked_ttl, plan)));
                 }
                 () = due(term_at), if term_at.is_some() => {
                     kill_at = plan.map(|plan| plan.kill_at);
@@ -256,15 +256,23 @@ async fn attempt(trying: &mut Option<Trying<'_>>) -> Renewal {
     }
 }
 
+/// Whether a lease has ended, or a job is not leased any more.
+fn has_ended(what: What, body: &serde_json::Value) -> bool {
+    match what {
+        What::Lease => body.get("ended_at").is_some_and(|ended| !ended.is_null()),
+        What::Job => body.get("phase").is_some_and(|phase| phase != "leased"),
+    }
+}
+
 /// Resolves when the server says that the lease has ended although it was not given back, and says why. Until then it
 /// looks every now and then: a renewal alone would tell too late.
-async fn taken(client: &Client, lease: u64) -> String {
+async fn taken(client: &Client, (what, id): (What, u64)) -> String {
     loop {
         sleep_until(Moment::now().plus(jittered(LOOK_EVERY))).await;
         let answer =
-            async { client.get(&["v1", "leases", &lease.to_string()])?.within(ANSWER_MAX).send().await };
+            async { client.get(&["v1", what.place(), &id.to_string()])?.within(ANSWER_MAX).send().await };
         match answer.await {
-            Ok(answer) if answer.body.get("ended_at").is_some_and(|ended| !ended.is_null()) => {
+            Ok(answer) if has_ended(what, &answer.body) => {
                 let reason = ["reason", "cause"]
                     .map(|key| cell(&answer.body, key))
                     .into_iter()
@@ -282,16 +290,16 @@ async fn taken(client: &Client, lease: u64) -> String {
 }
 
 /// Tries once to renew. The deadline counts from before the request is sent.
-async fn renew(client: &Client, lease: u64, ttl: Option<Duration>, plan: Plan) -> Renewal {
+async fn renew(client: &Client, (what, id): (What, u64), ttl: Option<Duration>, plan: Plan) -> Renewal {
     // A connection that hangs must not eat the time for trying another one.
     let third = plan.term_at.since(plan.renew_at) / 3;
     let within = third.max(RETRY_FIRST).min(ANSWER_MAX);
-    let body = ttl.map_or_else(|| json!({}), |ttl| json!({ "ttl": value::millis(ttl) }));
+    let body = ttl.map_or_else(|| json!({}), |ttl| json!({ what.term(): value::millis(ttl) }));
     let sent = Moment::now();
     let answer = async {
-        let call = client.post(&["v1", "leases", &lease.to_string(), "renew"])?;
+        let call = client.post(&["v1", what.place(), &id.to_string(), "renew"])?;
         let answer = call.json(&body).within(within).send().await?;
-        Held::read(client, answer.body, sent)
+        Held::read_as(what, client, answer.body, sent)
     };
     match answer.await {
         Ok(held) => Renewal::Done(held),

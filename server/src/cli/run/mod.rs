@@ -9,6 +9,7 @@ mod environment;
 pub(crate) mod exec;
 mod group;
 mod guard;
+mod job;
 mod terminal;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use super::clock::Moment;
 use super::exit::{Code, RUN_FAILED, RUN_LEASE_LOST, RUN_WAIT_TIMED_OUT};
 use super::failure::Failure;
 use super::held::{Held, release, release_once};
+use super::jobs::Order;
 use super::limits::{GRACE_DEFAULT, RELEASE_RETRY_MAX};
 use super::output::Output;
 use super::signals::Signals;
@@ -38,11 +40,13 @@ lease while it runs, and gives it back when it ends. If the lease cannot be rene
 process group are ended (SIGTERM, then SIGKILL) before the lease can belong to somebody else. If it is taken away by \
 force, they are ended as soon as that is seen, within seconds. If `lessor run` itself is killed with SIGKILL, the \
 command is killed too, but not what the command has started; the lease ends with its TTL.")]
+#[command(mut_arg("pool", |pool| pool.required_unless_present("manager")))]
 #[command(after_help = "\
 Examples:
   lessor run --pool gpu -- ./train.sh
   lessor run -p board -l soc=imx8 --ttl 60s --wait 30m -- sh -c 'flash \"$LEASE_RESOURCE\"'
   lessor run -p board --and power:1,site=ber --no-wait -- make check
+  lessor run --manager csv --params @hosts.json --ttl 5m -- ./flash-all.sh
   lessor run -t /dev/ttyUSB0 --on-lost 'logger lost it' -- picocom /dev/ttyUSB0
 
 Exit codes: the command's own, 128+n if signal n ended it, 123 lease lost,
@@ -50,6 +54,11 @@ Exit codes: the command's own, 128+n if signal n ended it, 123 lease lost,
 pub(crate) struct Run {
     #[command(flatten)]
     ask: Ask,
+    /// Let this target manager acquire the targets, and release them in the end; the TTL is its lock duration
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["pool", "targets", "and"], help_heading = "What to lease")]
+    manager: Option<String>,
+    #[command(flatten)]
+    order: Order,
     /// Shell command to run when the lease is lost, with the same environment
     #[arg(long, value_name = "CMD")]
     on_lost: Option<String>,
@@ -76,7 +85,13 @@ impl Run {
     async fn try_run(&self, client: &Client, output: &Output) -> Result<u8, Failure> {
         let mut signals = Signals::new()?;
         let owner = self.ask.owner(whoami::process);
-        let held = self.ask.get(client, output, &mut signals, &owner).await?;
+        let held = match &self.manager {
+            Some(manager) => {
+                let body = self.order.body(manager, &owner, self.ask.ttl);
+                job::get(client, &body, &mut signals).await?
+            }
+            None => self.ask.get(client, output, &mut signals, &owner).await?,
+        };
         output.note(&held.line());
         let vars = environment::variables(&held, client.address());
         let result = self.guarded(client, output, &mut signals, &held, &vars).await;
@@ -90,7 +105,7 @@ impl Run {
         match result? {
             End::Exited(code) => Ok(code),
             End::Lost(why) => {
-                output.warn(&format!("error: lease {} was lost: {why}", held.id));
+                output.warn(&format!("error: {} {} was lost: {why}", held.what.noun(), held.id));
                 Ok(RUN_LEASE_LOST)
             }
         }

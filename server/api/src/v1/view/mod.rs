@@ -1,7 +1,9 @@
 //! The shapes that go out. Ledger types are never serialized themselves, so that neither side binds the other.
 
 mod event;
+mod job;
 mod lease;
+mod plugin;
 mod pool;
 mod request;
 mod resource;
@@ -13,7 +15,9 @@ use lessor_ledger::{Cause, Dialect, Resource, Span, Text};
 use crate::v1::body::{AddressesBody, Pairs};
 
 pub(crate) use event::{EventView, kind};
+pub(crate) use job::JobView;
 pub(crate) use lease::LeaseView;
+pub(crate) use plugin::PluginView;
 pub(crate) use pool::PoolView;
 pub(crate) use request::RequestView;
 pub(crate) use resource::{LockView, ResourceView};

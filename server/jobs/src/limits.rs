@@ -1,0 +1,37 @@
+//! Every bound of the runner of jobs, with its unit and its reason.
+
+use std::time::Duration;
+
+use lessor_ledger::Span;
+
+/// How long acquiring may take if nobody says otherwise: `ConTest`'s own.
+pub const ACQUIRE_TIMEOUT_DEFAULT: Span = Span::from_secs(5 * 60);
+
+/// How long targets are leased without a renewal if nobody says otherwise: `ConTest`'s own.
+pub const LOCK_DURATION_DEFAULT: Span = Span::from_secs(10 * 60);
+
+/// How long one attempt to release may take if nobody says otherwise: `ConTest`'s own.
+pub const RELEASE_TIMEOUT_DEFAULT: Span = Span::from_secs(5 * 60);
+
+/// A call that ends this shortly before its job's own time limit has ended because of that limit: the ledger, which is
+/// about to notice, then says so. Covers the time between the start of a job and of its call.
+pub(crate) const LATE: Span = Span::from_secs(1);
+
+/// First pause before the outcome of a call is told again to a keeper that did not take it; doubles.
+pub(crate) const REPORT_RETRY_MIN: Duration = Duration::from_millis(20);
+
+/// Longest pause before the outcome of a call is told again.
+pub(crate) const REPORT_RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Most answers of the inventory in the making at once, for all plugins; more wait. One over a million resources takes
+/// a processor for some 100 ms.
+pub(crate) const INVENTORY_READS_MAX: usize = 2;
+
+/// Most targets that the message of a refused lock names; the refusal itself has all of them.
+pub(crate) const TARGETS_SPELLED_MAX: usize = 5;
+
+/// Most components on disk that no plugin refers to: uploads that somebody is about to install. Each has at most 64 MiB.
+pub(crate) const SPARE_COMPONENTS_MAX: usize = 8;
+
+/// Largest secret, in bytes: a certificate chain with its key has some 10 kB.
+pub(crate) const SECRET_BYTES_MAX: u64 = 64 * 1024;

@@ -1,0 +1,177 @@
+//! Components on disk: a folder of files named after the digest of what is in them.
+//!
+//! A file appears under its name whole, and is never written to again. What is read is held against its name, so damage
+//! is found before it is run.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use lessor_plugins::limits::COMPONENT_BYTES_MAX;
+use sha2::{Digest as _, Sha256};
+
+use crate::limits::SPARE_COMPONENTS_MAX;
+
+const SUFFIX: &str = "wasm";
+
+/// The folder of components.
+#[derive(Clone, Debug)]
+pub(crate) struct Components {
+    folder: PathBuf,
+}
+
+/// Why a component cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// No component with this digest was uploaded, or it was swept away unused.
+    #[error("there is no component with the digest {0}: upload it first")]
+    Unknown(String),
+    /// What lies under the digest has another one.
+    #[error("the component {0} is damaged on disk: upload it again")]
+    Damaged(String),
+    /// It is larger than a component may be.
+    #[error("a component has at most {COMPONENT_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The disk fails.
+    #[error("the file {} of a component cannot be used", path.display())]
+    Disk {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Components {
+    /// Opens the folder, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, ComponentError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|source| ComponentError::Disk { path: folder.clone(), source })?;
+        Ok(Self { folder })
+    }
+
+    /// Keeps a component, and gives its digest. Keeping it again repairs it.
+    ///
+    /// # Errors
+    /// It is too large, or the disk fails.
+    pub(crate) fn keep(&self, component: &[u8]) -> Result<String, ComponentError> {
+        if component.len() > COMPONENT_BYTES_MAX {
+            return Err(ComponentError::TooLarge);
+        }
+        let digest = digest(component);
+        let path = self.path(&digest);
+        self.write(&path, component).map_err(|source| ComponentError::Disk { path, source })?;
+        Ok(digest)
+    }
+
+    fn write(&self, path: &Path, component: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(&self.folder)?;
+        file.write_all(component)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// The component with this digest.
+    ///
+    /// # Errors
+    /// It is not there or damaged, or the disk fails.
+    pub(crate) fn read(&self, wanted: &str) -> Result<Vec<u8>, ComponentError> {
+        // Only a digest is a name here.
+        if wanted.len() != 64 || !wanted.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(ComponentError::Unknown(wanted.to_owned()));
+        }
+        let path = self.path(wanted);
+        match read_bounded(&path) {
+            Err(ComponentError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(ComponentError::Unknown(wanted.to_owned()))
+            }
+            Ok(component) if digest(&component) != wanted => Err(ComponentError::Damaged(wanted.to_owned())),
+            read => read,
+        }
+    }
+
+    /// Removes what no plugin refers to, but for the latest [`SPARE_COMPONENTS_MAX`], which somebody may be about to
+    /// install.
+    pub(crate) fn sweep(&self, used: &BTreeSet<String>) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        let mut spare: Vec<(SystemTime, PathBuf)> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let path = entry.path();
+                let digest = path.file_stem()?.to_str()?.to_owned();
+                (!used.contains(&digest)).then_some((entry.metadata().ok()?.modified().ok()?, path))
+            })
+            .collect();
+        spare.sort();
+        let surplus = spare.len().saturating_sub(SPARE_COMPONENTS_MAX);
+        for (_, path) in spare.into_iter().take(surplus) {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(file = %path.display(), %error, "an unused component cannot be removed");
+            }
+        }
+    }
+
+    fn path(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}.{SUFFIX}"))
+    }
+}
+
+/// A file of at most [`COMPONENT_BYTES_MAX`].
+///
+/// # Errors
+/// It is too large, or the disk fails.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    let failed = |source| ComponentError::Disk { path: path.to_owned(), source };
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() > COMPONENT_BYTES_MAX { Err(ComponentError::TooLarge) } else { Ok(content) }
+}
+
+fn digest(component: &[u8]) -> String {
+    Sha256::digest(component).iter().fold(String::with_capacity(64), |mut text, byte| {
+        use std::fmt::Write as _;
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_was_kept_or_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let components = Components::open(folder.path().join("plugins")).expect("a folder");
+        let digest = components.keep(b"hello").expect("room");
+        assert_eq!(components.read(&digest).expect("it is there"), b"hello");
+        fs::write(components.path(&digest), b"jello").expect("the file is ours");
+        assert!(matches!(components.read(&digest), Err(ComponentError::Damaged(_))));
+        components.keep(b"hello").expect("room");
+        assert_eq!(components.read(&digest).expect("it is repaired"), b"hello");
+        for unknown in ["", "../../etc/passwd", &"0".repeat(64)] {
+            assert!(matches!(components.read(unknown), Err(ComponentError::Unknown(_))), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn only_so_many_unused_components_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let components = Components::open(folder.path().to_owned()).expect("a folder");
+        let digests: Vec<String> =
+            (0..SPARE_COMPONENTS_MAX + 3).map(|n| components.keep(&n.to_le_bytes()).expect("room")).collect();
+        components.sweep(&BTreeSet::from([digests[0].clone()]));
+        let left = digests.iter().filter(|digest| components.read(digest).is_ok()).count();
+        assert_eq!(left, SPARE_COMPONENTS_MAX + 1);
+        assert!(components.read(&digests[0]).is_ok());
+    }
+}

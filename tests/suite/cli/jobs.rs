@@ -1,0 +1,69 @@
+//! `lessor plugin`, `lessor job` and `lessor run --manager`.
+
+use lessor_tests::{Setup, wait};
+use serde_json::{Value, json};
+
+use super::{Ran, run_at};
+
+/// Where the built component of this name lies.
+fn built(name: &str, folder: &std::path::Path) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, lessor_tests::plugin::component(name)).expect("the folder takes a file");
+    file.to_str().expect("a temporary path is text").to_owned()
+}
+
+#[test]
+fn a_plugin_is_installed_used_for_a_command_and_removed() {
+    let server = Setup::new().start();
+    let (url, file) = (server.url(), built("target-list", server.folder()));
+    let lessor = |arguments: &[&str]| -> Ran { run_at(&url, arguments) };
+    let refused = lessor(&["plugin", "install", "Targets", &file]).gives(5);
+    assert!(refused.err.contains("grant it `locker`"), "{refused:?}");
+    let _ = lessor(&["plugin", "install", "Targets", &file, "--grant", "locker", "--limit", "cpu_ms=500"])
+        .gives(0);
+    assert_eq!(lessor(&["plugin", "list", "-o", "name"]).gives(0).text(), "targets");
+    let shown = lessor(&["plugin", "show", "TARGETS", "-o", "json"]).gives(0).json();
+    assert_eq!((&shown["state"], &shown["limits"]["cpu_ms"]), (&json!("enabled"), &json!(500)));
+
+    let wrong = lessor(&["job", "start", "targets", "--params", r#"{"Targets":[{"ID":""}]}"#]).gives(5);
+    assert!(wrong.err.contains("/acquire_parameters/Targets/0/ID"), "{wrong:?}");
+    let params = r#"{"Targets":[{"ID":"bench-1","FQDN":"bench-1.lab"}]}"#;
+    let job = lessor(&["job", "start", "targets", "--params", params, "-o", "json"]).gives(0).json();
+    assert_eq!(job["phase"], "leased", "{job}");
+    let id = job["id"].to_string();
+    assert_eq!(lessor(&["job", "list", "-o", "name"]).gives(0).text(), id);
+    let _ = lessor(&["job", "renew", &id, "--lock-duration", "1h"]).gives(0);
+    let taken = lessor(&["job", "start", "targets", "--params", params]).gives(1);
+    assert!(taken.err.contains("bench-1"), "{taken:?}");
+    let _ = lessor(&["plugin", "remove", "targets"]).gives(5);
+    let over: Value = lessor(&["job", "end", &id, "--wait", "20s", "-o", "json"]).gives(0).json();
+    assert_eq!(over["phase"], "completed", "{over}");
+
+    let told = "echo $LEASE_ID $LEASE_RESOURCE $LEASE_RESOURCE_0_FQDN; sleep 1; exit 7";
+    let ran = ["run", "--manager", "targets", "--params", params, "--ttl", "1s", "--", "sh", "-c", told];
+    let ran = lessor(&ran).gives(7);
+    let words: Vec<&str> = ran.text().split(' ').collect();
+    assert_eq!(words[1..], ["bench-1", "bench-1.lab"], "{ran:?}");
+    let over = server.await_phase(words[0].parse().expect("a number"), "completed");
+    assert_eq!(over["cause"], "asked");
+    let _ = lessor(&["plugin", "remove", "targets"]).gives(0);
+    let _ = lessor(&["run", "--manager", "targets", "--", "true"]).gives(125);
+}
+
+#[test]
+fn a_command_ends_when_its_job_loses_a_target() {
+    let server = Setup::new().start();
+    server.install("targets", "target-list", &json!({"grants": {"locker": true}}));
+    let url = server.url();
+    let running = std::thread::spawn(move || {
+        let params = r#"{"Targets":[{"ID":"a"}]}"#;
+        run_at(&url, &["run", "--manager", "targets", "--params", params, "--ttl", "3s", "--", "sleep", "60"])
+    });
+    wait::until("the target is held", wait::SOON, || {
+        server.get("/v1/jobs").json()["items"][0]["phase"] == "leased"
+    });
+    let body = json!({"target": "a", "reason": "needed elsewhere"});
+    assert_eq!(server.send_json("POST", "/v1/locks/force-release", &body).status, 200);
+    let ran = running.join().expect("it does not panic");
+    assert_eq!(ran.code, 123, "{ran:?}");
+}

@@ -1,0 +1,205 @@
+//! Jobs over restarts, and the life of plugins in a running server.
+
+use lessor_tests::plugin::{component, id, museum, serving_museum as serving, targets};
+use lessor_tests::{Answer, Server, Setup, wait};
+use serde_json::{Value, json};
+
+fn start(server: &Server, acquire: &Value, release: &Value) -> u64 {
+    let body = json!({
+        "target_manager": "museum", "owner": "ann", "acquire_parameters": acquire, "release_parameters": release,
+    });
+    let answer = server.send_json("POST", "/v1/jobs", &body);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    id(&answer.json())
+}
+
+fn end(server: &Server, job: u64) -> Value {
+    server.send("DELETE", &format!("/v1/jobs/{job}?wait=20s")).json()
+}
+
+#[test]
+fn a_job_that_was_being_acquired_has_failed_after_a_crash_and_holds_nothing() {
+    let mut server = serving();
+    let job = start(&server, &json!({"do": "lock-for-ever", "names": ["a"]}), &json!({}));
+    wait::until("the manager has locked", wait::SOON, || server.holder("a").is_some());
+    server.kill();
+    server.restart();
+    let over = server.look_at_job(job);
+    assert_eq!((&over["phase"], &over["cause"]), (&json!("failed"), &json!("interrupted")), "{over}");
+    assert_eq!(server.holder("a"), None);
+    assert_eq!(server.get("/v1/plugins/museum").json()["calls"], 0, "it is not acquired again");
+}
+
+#[test]
+fn a_leased_job_is_leased_after_a_crash_and_its_manager_releases_what_it_acquired() {
+    let mut server = Setup::new().start();
+    server.install("targets", "target-list", &json!({"grants": {"locker": true}}));
+    let wish = json!({"Targets": [{"ID": "b", "TMS": {"port": 7}}, {"ID": "a"}]});
+    let before = server.job("targets", &wish, &json!({}));
+    server.kill();
+    server.restart();
+    let after = server.look_at_job(id(&before));
+    assert_eq!((&after["phase"], &after["expires_at"]), (&json!("leased"), &before["expires_at"]));
+    assert_eq!(after["targets"], before["targets"]);
+    let over = end(&server, id(&before));
+    assert_eq!(over["phase"], "completed", "{over}");
+    let events = server.job_events(id(&before));
+    let acquired = events.iter().filter(|event| event.starts_with("target-acquired"));
+    assert_eq!(acquired.count(), 2, "{events:?}");
+    assert_eq!(server.get("/v1/plugins/targets").json()["calls"], 1, "one release and nothing else");
+}
+
+#[test]
+fn a_release_that_was_under_way_is_done_again_after_a_crash() {
+    let mut server = serving();
+    let job = start(&server, &json!({"names": ["a"]}), &json!({"do": "loop"}));
+    let _ = server.await_phase(job, "leased");
+    let _ = server.send("DELETE", &format!("/v1/jobs/{job}"));
+    let busy = |server: &Server| server.get("/v1/plugins/museum").json()["in_flight"] == 1;
+    wait::until("the manager releases", wait::SOON, || busy(&server));
+    server.kill();
+    server.restart();
+    wait::until("the manager releases again", wait::SOON, || busy(&server));
+    assert_eq!(server.look_at_job(job)["phase"], "releasing");
+    assert_eq!(server.holder("a"), Some(format!("job:{job}")));
+    let path = format!("/v1/jobs/{job}/force");
+    assert_eq!(server.send_json("POST", &path, &json!({"reason": "enough"})).json()["phase"], "failed");
+    wait::until("the call is cancelled", wait::SOON, || !busy(&server));
+    assert_eq!(server.holder("a"), None);
+}
+
+/// The reasons of a refusal.
+#[track_caller]
+fn misfits(answer: &Answer) -> Vec<String> {
+    assert_eq!((answer.status, answer.problem().as_str()), (422, "/problems/plugin-unfit"), "{answer:?}");
+    let problem = answer.json();
+    let misfits = problem["misfits"].as_array().expect("there are reasons").iter();
+    misfits.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_component_that_does_not_fit_is_refused_with_every_reason_and_changes_nothing() {
+    let server = Setup::new().start();
+    let digest = server.upload(&component("museum"));
+    let bad = json!({"digest": digest, "limits": {"cpu_ms": 0, "concurrency": 65}});
+    let answer = server.send_json("PUT", "/v1/plugins/museum", &bad);
+    assert_eq!(misfits(&answer).len(), 2, "{answer:?}");
+    let answer = server.send_json("PUT", "/v1/plugins/museum", &json!({"digest": digest}));
+    assert_eq!(misfits(&answer).len(), 3, "{answer:?}");
+    let mut missing: Vec<_> =
+        answer.json()["missing_grants"].as_array().cloned().unwrap_or_default().into_iter().collect();
+    missing.sort_by_key(ToString::to_string);
+    assert_eq!(missing, ["files", "locker", "secrets"]);
+    let garbage = server.upload(b"\0asm no component");
+    let answer = server.send_json("PUT", "/v1/plugins/museum", &json!({"digest": garbage}));
+    assert!(misfits(&answer)[0].contains("not a component"), "{answer:?}");
+    let unknown = json!({"digest": "0".repeat(64)});
+    assert_eq!(
+        server.send_json("PUT", "/v1/plugins/museum", &unknown).problem(),
+        "/problems/no-such-component"
+    );
+    assert_eq!(server.get("/v1/plugins").json()["items"], json!([]));
+    assert_eq!(server.submit("museum", &json!({}), &json!({})).problem(), "/problems/no-such-plugin");
+}
+
+#[test]
+fn a_plugin_is_replaced_rolled_back_switched_and_removed() {
+    let mut server = serving();
+    let list = component("target-list");
+    let state = |server: &Server| server.get("/v1/plugins/museum").json();
+    let first = state(&server)["digest"].clone();
+    let digest = server.upload(&list);
+    let body = json!({"digest": digest, "grants": {"locker": true}, "settings": {"a": 1}});
+    let second = server.send_json("PUT", "/v1/plugins/Museum", &body).json();
+    assert_eq!((&second["digest"], &second["previous_digest"]), (&json!(digest), &first), "{second}");
+    assert_eq!(second["settings"], json!({"a": 1}));
+
+    // What was acquired by one version is released by the other.
+    let job = server.job("museum", &json!({"Targets": [{"ID": "a"}]}), &json!({}));
+    let back = server.post("/v1/plugins/museum/roll-back").json();
+    assert_eq!((&back["digest"], &back["previous_digest"]), (&first, &json!(digest)), "{back}");
+    let needed = server.send("DELETE", "/v1/plugins/museum");
+    assert_eq!((needed.status, needed.problem().as_str()), (409, "/problems/plugin-in-use"));
+
+    // Switched off it takes no jobs; what it has to release waits until it is switched on, over a restart too.
+    assert_eq!(server.post("/v1/plugins/museum/disable").json()["state"], "disabled");
+    let answer = server.submit("museum", &json!({}), &json!({}));
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "/problems/plugin-unavailable"));
+    let _ = server.send("DELETE", &format!("/v1/jobs/{}", id(&job)));
+    let _ = server.await_phase(id(&job), "stuck");
+    server.kill();
+    server.restart();
+    assert_eq!(state(&server)["state"], "disabled");
+    assert_eq!(server.post("/v1/plugins/museum/enable").json()["state"], "enabled");
+    assert_eq!(end(&server, id(&job))["phase"], "completed");
+
+    assert_eq!(server.post("/v1/plugins/museum/reload").status, 200);
+    assert_eq!(server.send("DELETE", "/v1/plugins/museum").status, 204);
+    assert_eq!(server.get("/v1/plugins/museum").problem(), "/problems/no-such-plugin");
+    let events = server.get("/v1/events?limit=1000&order=asc").json();
+    let events = events["items"].as_array().expect("a list has items").iter();
+    let told: Vec<_> = events
+        .filter(|event| event["plugin"] == "museum" && event["owner"].is_null())
+        .filter_map(|event| event["kind"].as_str())
+        .collect();
+    let expected = ["installed", "replaced", "rolled-back", "disabled", "enabled", "removed"];
+    assert_eq!(told, expected.map(|what| format!("plugin-{what}")));
+}
+
+#[test]
+fn what_lies_on_disk_is_held_against_its_digest() {
+    let mut server = serving();
+    server.kill();
+    let folder = server.data().join("plugins");
+    for file in std::fs::read_dir(&folder).expect("the folder is there") {
+        std::fs::write(file.expect("it can be listed").path(), b"\0asm something else").expect("it is ours");
+    }
+    server.restart();
+    let plugin = server.get("/v1/plugins/museum").json();
+    assert_eq!(plugin["state"], "broken", "{plugin}");
+    assert!(plugin["reason"].as_str().is_some_and(|reason| reason.contains("damaged")), "{plugin}");
+    let answer = server.submit("museum", &json!({}), &json!({}));
+    assert_eq!(answer.problem(), "/problems/plugin-unavailable");
+    server.install("museum", "museum", &museum());
+    assert_eq!(targets(&server.job("museum", &json!({"names": ["a"]}), &json!({}))), ["a"]);
+}
+
+#[test]
+fn a_granted_secret_reaches_the_plugin_and_nothing_else() {
+    let mut server = serving();
+    let job = server.job("museum", &json!({"do": "secret", "names": ["token"]}), &json!({}));
+    assert_eq!(targets(&job), [r#"Some("s3cret")"#], "{job}");
+    let plugin = server.get("/v1/plugins/museum");
+    assert!(!plugin.text().contains("s3cret"), "{}", plugin.text());
+    server.kill();
+    assert!(!server.said().contains("s3cret"));
+}
+
+#[test]
+fn plugins_of_the_configuration_run_from_the_start_and_go_when_they_are_not_named_any_more() {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let (wasm, config) = (folder.path().join("list.wasm"), folder.path().join("lessor.toml"));
+    std::fs::write(&wasm, component("target-list")).expect("the folder takes a file");
+    let table = format!(
+        "[[plugin]]\nname = 'TargetList'\ncomponent = '{}'\ngrants = {{ locker = true }}\nlimits = {{ mailbox = 3 }}\n",
+        wasm.display()
+    );
+    std::fs::write(&config, table).expect("the folder takes a file");
+    let config_path = config.to_str().expect("a temporary path is text");
+    let mut server = Setup::new().arguments(&["--config", config_path]).start();
+    let plugin = server.get("/v1/plugins/targetlist").json();
+    assert_eq!((&plugin["state"], &plugin["origin"]), (&json!("enabled"), &json!("config")), "{plugin}");
+    assert_eq!(plugin["limits"]["mailbox"], 3);
+    let job = server.job("TargetList", &json!({"Targets": [{"ID": "a"}]}), &json!({}));
+    assert_eq!(job["phase"], "leased", "{job}");
+
+    // The file is read again when asked for.
+    std::fs::write(&wasm, b"\0asm broken").expect("the file is ours");
+    assert!(misfits(&server.post("/v1/plugins/targetlist/reload"))[0].contains("not a component"));
+    assert_eq!(end(&server, id(&job))["phase"], "completed");
+
+    std::fs::write(&config, "").expect("the file is ours");
+    server.kill();
+    server.restart();
+    assert_eq!(server.get("/v1/plugins").json()["items"], json!([]));
+}
