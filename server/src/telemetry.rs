@@ -37,6 +37,19 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), NoLevel> {
     Ok(())
 }
 
+/// Starts showing what a plugin that is tried logs, and nothing else.
+pub(crate) fn start_for_plugins() {
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("plugin=debug"))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .try_init();
+    // An error means that logging was started before, as in a test.
+    let _ = started;
+}
+
 fn filter(level: &str) -> Result<EnvFilter, NoLevel> {
     let words = level.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
     if let Some(word) = words.into_iter().find(|word| word.is_empty() || word.parse::<LevelFilter>().is_err())

@@ -3,6 +3,7 @@
 mod commands;
 mod exit;
 mod jobs;
+mod plugin;
 mod run;
 
 use std::fs;

@@ -16,6 +16,7 @@ mod go;
 mod place;
 mod plugins;
 mod plugins_compiler;
+mod plugins_python;
 mod process;
 mod python;
 mod say;

@@ -4,7 +4,9 @@ use clap::Args;
 
 use crate::go::Go;
 use crate::plugins_compiler::Compiler;
-use crate::{Failure, Result, bench_compare, browser, debian, place, python, say, steps, tools};
+use crate::{
+    Failure, Result, bench_compare, browser, debian, place, plugins_python, python, say, steps, tools,
+};
 
 /// Fetch now what the other commands would fetch when they need it.
 ///
@@ -34,6 +36,7 @@ impl Setup {
         have("cargo-deny", tools::cargo_deny().map(|_| ()));
         have("browser, Node and their packages", browser::set_up());
         have("schemathesis", schemathesis());
+        have("componentize-py", plugins_python::componentize().map(|_| ()));
         if self.bench {
             have("Redis", bench_compare::install_redis());
             have("etcd", bench_compare::install_etcd());

@@ -14,7 +14,9 @@ use crate::plugins_compiler::Compiler;
 use crate::process::Finished;
 use crate::server::Server;
 use crate::tools::{self, BUILD_BOUND, cargo};
-use crate::{Failure, Result, browser, debian, failed, missing, plugins, process, python, say};
+use crate::{
+    Failure, Result, browser, debian, failed, missing, plugins, plugins_python, process, python, say,
+};
 
 /// How long a whole test suite may take, with its builds.
 pub(crate) const TESTS_BOUND: Duration = Duration::from_mins(40);
@@ -47,6 +49,8 @@ pub(crate) enum Step {
     Plugins,
     /// All Rust tests.
     Rust,
+    /// The target list in Python: does it build, and do in the host what the one in Rust does?
+    PluginsPython,
     /// Is all Go formatted, and does `go vet` find anything?
     GoVet,
     /// The real Boskos client and programs against the real server.
@@ -87,6 +91,7 @@ impl Step {
             }
             Self::Plugins => guests(),
             Self::Rust => rust(evidence),
+            Self::PluginsPython => check(plugins_python::check()),
             Self::GoVet => check(go_vet()),
             Self::Boskos => boskos(evidence),
             Self::Conformance => match conformance::report(evidence) {

@@ -21,13 +21,14 @@ pub(crate) use bindings::lessor::plugin::{
     clock, files, http_endpoint, inventory, locker, log, random, secrets, settings, types,
 };
 pub(crate) use bindings::{TargetManager, TargetManagerPre};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::guest::Guest;
 use crate::inspect::Anatomy;
 
 /// Links what the component imports of the contract, and nothing else. That it is granted was checked.
-pub(crate) fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::Result<()> {
+fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::Result<()> {
     type Own = HasSelf<Guest>;
     let has = |interface: &str| anatomy.has_import(interface);
     if has("log") {
@@ -58,4 +59,15 @@ pub(crate) fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::R
         inventory::add_to_linker::<_, Own>(linker, |guest| guest)?;
     }
     Ok(())
+}
+
+/// Links a component and finds its exports.
+pub(crate) fn fit(
+    engine: &Engine,
+    component: &Component,
+    anatomy: &Anatomy,
+) -> wasmtime::Result<TargetManagerPre<Guest>> {
+    let mut linker = Linker::new(engine);
+    link(&mut linker, anatomy)?;
+    TargetManagerPre::new(linker.instantiate_pre(component)?)
 }

@@ -58,7 +58,7 @@ fn pool() -> PoolingAllocationConfig {
     let instances = u32::try_from(CALLS_MAX + WARM_IDLE_MAX).expect("the bounds are small");
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 8)
+        .total_core_instances(instances * CORE_INSTANCES_MAX)
         .total_memories(instances * MEMORIES_MAX)
         .total_tables(instances * TABLES_MAX)
         .total_stacks(instances)

@@ -14,6 +14,7 @@ use crate::call::NoManager;
 use crate::endpoint::{Clients, Door};
 use crate::engine::{self, Ticker};
 use crate::error::{HostError, Misfit, Unfit};
+use crate::inspect::{Anatomy, Inspection};
 use crate::limits::{
     CALLS_MAX, COMPONENT_BYTES_MAX, NAME_BYTES_MAX, PLUGINS_MAX, SETTINGS_BYTES_MAX, WARM_IDLE_MAX,
 };
@@ -22,7 +23,7 @@ use crate::plugin::Plugin;
 use crate::status::PluginStatus;
 use crate::version::Version;
 use crate::visit::Shared;
-use crate::{Kind, PluginSpec, inspect};
+use crate::{Grants, Kind, PluginSpec, contract, inspect};
 
 /// How a host is set up.
 #[derive(Clone, Debug)]
@@ -121,6 +122,26 @@ impl Host {
         let done = tokio::task::spawn_blocking(move || inner.prepare(spec, &component)).await;
         // A component that makes the compiler panic is no component.
         done.unwrap_or_else(|panic| Err(Unfit::one(&name, Misfit::NotAComponent(panic.to_string()))))
+    }
+
+    /// Tells what a component is and what it wants, as if everything were granted. Nothing of it is run or installed.
+    ///
+    /// # Errors
+    ///
+    /// It is no component.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, a compilation that began goes on and is kept in the cache.
+    pub async fn inspect(&self, component: Vec<u8>) -> Result<Inspection, Misfit> {
+        if component.len() > COMPONENT_BYTES_MAX {
+            return Err(Misfit::TooLarge { bytes: component.len(), most: COMPONENT_BYTES_MAX });
+        }
+        // It is never closed.
+        let _turn = self.0.compiling.acquire().await.ok();
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || inner.inspect(&component)).await;
+        done.unwrap_or_else(|panic| Err(Misfit::NotAComponent(panic.to_string())))
     }
 
     /// Makes a prepared version the current one. Calls in flight finish on the old one. A plugin that was disabled stays so.
@@ -230,6 +251,25 @@ impl Inner {
             }
         }
         if misfits.is_empty() { Ok(doors) } else { Err(misfits) }
+    }
+
+    /// The part of [`Host::inspect`] that takes long.
+    fn inspect(&self, component: &[u8]) -> Result<Inspection, Misfit> {
+        let digest = hex(&Sha256::digest(component));
+        let compiled = self.compile(&digest, component);
+        let compiled = compiled.map_err(|error| Misfit::NotAComponent(format!("{error:#}")))?;
+        let anatomy = inspect::read(&self.engine, &compiled);
+        let kind = anatomy.kind();
+        let mut misfits = anatomy.misfits(kind.unwrap_or(Kind::TargetManager), &Grants::default());
+        misfits.retain(|misfit| !matches!(misfit, Misfit::NotGranted { .. }));
+        if misfits.is_empty()
+            && let Err(error) = contract::fit(&self.engine, &compiled, &anatomy)
+        {
+            misfits.push(Misfit::Shape(format!("{error:#}")));
+        }
+        let Anatomy { imports, exports, contract, wanted } = anatomy;
+        let wanted_grants = wanted.into_iter().map(ToOwned::to_owned).collect();
+        Ok(Inspection { digest, kind, contract, exports, imports, wanted_grants, misfits })
     }
 
     fn compile(&self, digest: &str, component: &[u8]) -> wasmtime::Result<Component> {

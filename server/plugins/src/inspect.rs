@@ -1,5 +1,6 @@
 //! Reads from a component what it is: what it imports and exports, and for which contract it was built.
 
+use serde::Serialize;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -43,6 +44,26 @@ pub(crate) struct Anatomy {
     pub(crate) wanted: Vec<&'static str>,
 }
 
+/// What can be known of a component without running it, whoever may use it for what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// SHA-256 of the component, in hexadecimal.
+    pub digest: String,
+    /// What it can be used as; none if it exports nothing that a kind of plugin must.
+    pub kind: Option<Kind>,
+    /// The version of the contract that it was built for, or `none`.
+    pub contract: String,
+    /// The interfaces that it exports.
+    pub exports: Vec<String>,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// The grants that its imports need, by the names of the fields of [`Grants`].
+    pub wanted_grants: Vec<String>,
+    /// Why it cannot be used, whatever it is granted.
+    #[serde(skip)]
+    pub misfits: Vec<Misfit>,
+}
+
 /// Reads a component.
 pub(crate) fn read(engine: &Engine, component: &Component) -> Anatomy {
     let kind = component.component_type();
@@ -57,6 +78,15 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Anatomy {
 }
 
 impl Anatomy {
+    /// What the exports make it.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let kinds = [("targets", Kind::TargetManager), ("machines", Kind::Provider)];
+        let exported = |interface: &str| {
+            self.exports.iter().any(|name| ours(name).is_some_and(|(ours, _)| ours == interface))
+        };
+        kinds.into_iter().find(|(interface, _)| exported(interface)).map(|(_, kind)| kind)
+    }
+
     /// Everything that keeps the component from being used as this kind with these grants.
     pub(crate) fn misfits(&self, kind: Kind, grants: &Grants) -> Vec<Misfit> {
         let mut misfits: Vec<Misfit> =
@@ -162,6 +192,14 @@ mod tests {
                 "it does not export lessor:plugin/targets@0.1.0, as a target-manager must",
             ]
         );
+    }
+
+    #[test]
+    fn exports_say_the_kind() {
+        let kind = |export: &str| anatomy(&[], &[export]).kind();
+        assert_eq!(kind("lessor:plugin/targets@0.9.0"), Some(Kind::TargetManager));
+        assert_eq!(kind("lessor:plugin/machines@0.1.0"), Some(Kind::Provider));
+        assert_eq!(kind("wasi:cli/run@0.2.0"), None);
     }
 
     #[test]

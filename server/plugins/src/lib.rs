@@ -35,7 +35,7 @@ pub use call::{
 };
 pub use error::{HostError, Misfit, Unfit};
 pub use host::{Host, HostOptions, Prepared};
-pub use inspect::CONTRACT;
+pub use inspect::{CONTRACT, Inspection};
 pub use manager::{Parameters, TargetManager};
 pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
 pub use status::{PluginStatus, State};

@@ -24,9 +24,9 @@ pub const WARM_IDLE_MAX: usize = 64;
 /// Most calls that one warm instance serves, so that what it leaks does not add up.
 pub const WARM_CALLS_MAX: u32 = 10_000;
 
-/// Most core instances, memories and tables of one component. Components made of Rust have 3, 1 and 2; the
-/// interpreters have up to 3 memories.
-pub(crate) const CORE_INSTANCES_MAX: u32 = 16;
+/// Most core instances, memories and tables of one component. Components made of Rust have 3, 1 and 2; Python
+/// has 38 instances, other interpreters up to 3 memories.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 64;
 /// See [`CORE_INSTANCES_MAX`].
 pub(crate) const MEMORIES_MAX: u32 = 3;
 /// See [`CORE_INSTANCES_MAX`].

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::contract::{self, TargetManager, TargetManagerPre};
@@ -78,9 +77,7 @@ impl Version {
         digest: String,
         anatomy: Anatomy,
     ) -> wasmtime::Result<Self> {
-        let mut linker = Linker::new(engine);
-        contract::link(&mut linker, &anatomy)?;
-        let pre = TargetManagerPre::new(linker.instantiate_pre(component)?)?;
+        let pre = contract::fit(engine, component, &anatomy)?;
         let PluginSpec { name, kind, settings, secrets, grants, limits, warm } = spec;
         let settings = if settings.is_null() { "{}".to_owned() } else { settings.to_string() };
         let secrets = secrets.into_iter().filter(|(name, _)| grants.secrets.contains(name)).collect();

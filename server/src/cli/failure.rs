@@ -60,6 +60,21 @@ pub(crate) enum Failure {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A plugin cannot be tried, or does not fit.
+    #[error("the plugin cannot be tried")]
+    Plugin {
+        /// What happened.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer is "no", for these reasons.
+    #[error("{what}: {}", .reasons.join("; "))]
+    Refused {
+        /// What was refused, and by whom.
+        what: String,
+        /// Why, at least one.
+        reasons: Vec<String>,
+    },
     /// Whoever read the output has gone; not worth a word.
     #[error("the reader of the output has gone")]
     PipeClosed,
@@ -188,7 +203,12 @@ impl Failure {
         let code = match self {
             Self::Usage(_) => Code::Usage,
             Self::Unreachable { .. } => Code::Unreachable,
-            Self::Garbled { .. } | Self::Io { .. } | Self::Store { .. } | Self::Negative(_) => Code::Failed,
+            Self::Garbled { .. }
+            | Self::Io { .. }
+            | Self::Store { .. }
+            | Self::Plugin { .. }
+            | Self::Refused { .. }
+            | Self::Negative(_) => Code::Failed,
             Self::Problem(problem) => problem.code(),
             Self::WaitTimedOut(_) => Code::WaitTimedOut,
             Self::LeaseLost(_) => Code::LeaseLost,
@@ -212,6 +232,8 @@ impl Failure {
             | Self::Signal(_)
             | Self::Io { .. }
             | Self::Store { .. }
+            | Self::Plugin { .. }
+            | Self::Refused { .. }
             | Self::PipeClosed
             | Self::Negative(_) => false,
         }
@@ -230,6 +252,10 @@ impl Failure {
                 Some(title) if problem.text("detail").is_some() => format!("{}\n  {problem}\n", clean(title)),
                 _ => format!("{problem}\n"),
             },
+            Self::Refused { what, reasons } => {
+                let reasons = reasons.iter().map(|reason| format!("  {}\n", clean(reason)));
+                format!("{}:\n{}", clean(what), reasons.collect::<String>())
+            }
             _ => format!("{}\n", self.with_causes()),
         };
         if let Self::Problem(problem) = self {

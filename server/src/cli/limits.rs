@@ -79,3 +79,10 @@ pub(crate) const UPLOAD_MAX: Duration = Duration::from_mins(2);
 
 /// Largest component that is sent, in bytes; the server's own bound.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Longest file of parameters, settings, pools or targets that a plugin is tried with, in bytes: what the server takes of
+/// the largest of them.
+pub(crate) const PLUGIN_INPUT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// How long a call into a plugin that is tried may take unless told otherwise: as long as a job's by default.
+pub(crate) const PLUGIN_TIMEOUT_DEFAULT: &str = "5m";

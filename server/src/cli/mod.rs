@@ -1,7 +1,8 @@
 //! The command line: what can be typed after `lessor`, and what it answers with.
 //!
-//! Every command but `serve`, `check` and `bench` is a client of a running server, through the same API as everybody
-//! else's. Data goes to standard output, everything else to standard error, and the exit code tells the truth.
+//! Every command but `serve`, `check`, `bench` and what an author does with a plugin is a client of a running server,
+//! through the same API as everybody else's. Data goes to standard output, everything else to standard error, and the
+//! exit code tells the truth.
 
 mod acquire;
 mod ask;
@@ -104,7 +105,7 @@ pub(crate) enum Command {
     /// Targets from a target manager: starts jobs, renews and ends them
     #[command(subcommand, visible_alias = "jobs")]
     Job(jobs::Jobs),
-    /// Installs plugins into a server, and looks after them
+    /// Makes, looks at and tries plugins; installs them into a server, and looks after them
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::Plugin),
     Events(events::Events),

@@ -144,6 +144,8 @@ fn code(failure: &Failure) -> u8 {
         | Failure::Io { .. }
         | Failure::Store { .. }
         | Failure::PipeClosed
+        | Failure::Plugin { .. }
+        | Failure::Refused { .. }
         | Failure::Negative(_) => RUN_FAILED,
     }
 }
