@@ -71,12 +71,22 @@ impl Draft<'_> {
     fn decide(&mut self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Tick | Command::Resume => Ok(Reply::Done),
-            Command::BoskosAcquire(acquire) => self.boskos_acquire(acquire),
+            Command::BoskosAcquire(acquire) => {
+                self.not_for_a_job(&acquire.owner)?;
+                self.boskos_acquire(acquire)
+            }
             Command::BoskosAcquireByState { state, dest, owner, names } => {
+                self.not_for_a_job(&owner)?;
                 self.boskos_acquire_by_state(&state, dest, owner, names)
             }
-            Command::BoskosRelease { name, dest, owner } => self.boskos_release(&name, &dest, owner),
-            Command::BoskosUpdate(update) => self.boskos_update(update),
+            Command::BoskosRelease { name, dest, owner } => {
+                self.not_for_a_job(&owner)?;
+                self.boskos_release(&name, &dest, owner)
+            }
+            Command::BoskosUpdate(update) => {
+                self.not_for_a_job(&update.owner)?;
+                self.boskos_update(update)
+            }
             Command::BoskosReset { pool, state, expire, dest } => {
                 Ok(self.boskos_reset(&pool, &state, expire, &dest))
             }
@@ -84,9 +94,16 @@ impl Draft<'_> {
             Command::ContestTryLock { lock, limit } => self.contest_try_lock(self.by_outsider(lock)?, limit),
             Command::ContestUnlock(lock) => self.contest_unlock(self.by_outsider(lock)?),
             Command::ContestRefresh(lock) => self.contest_refresh(self.by_outsider(lock)?),
-            Command::Acquire(acquire) => self.acquire(*acquire),
-            Command::Renew { lease, owner, ttl } => self.renew(lease, owner, ttl),
+            Command::Acquire(acquire) => {
+                self.not_for_a_job(&acquire.owner)?;
+                self.acquire(*acquire)
+            }
+            Command::Renew { lease, owner, ttl } => {
+                self.not_of_a_job(lease)?;
+                self.renew(lease, owner, ttl)
+            }
             Command::Release { lease, owner, targets, to_state } => {
+                self.not_of_a_job(lease)?;
                 self.release(lease, owner, targets, to_state.as_ref())
             }
             Command::Force(force) => self.force(force),

@@ -270,6 +270,7 @@ fn a_lost_lock_ends_the_job_and_says_why() {
         3s - job-acquired J5 a
         4s ann job-end J5
         4s - release L6
+        4s op force @a why=broken
         ",
         &expect![[r#"
             0: synced +[r] -[] later[] | pool p made; r made in p >free
@@ -285,30 +286,50 @@ fn a_lost_lock_ends_the_job_and_says_why() {
             3s: J5 acquiring until 303s [] | job:5 JobStarted (for ann)
             3s: J5 leased until 603s [a] | L6 +a job:5; job:5 TargetAcquired a
             4s: J5 releasing #1 until 304s [a] Asked | job:5 JobReleasing
-            4s: L6 job:5 [a] Released | L6 -a Released, over; job:5 JobCompleted
+            4s: no: job 5 is run by the server, which looks after its locks: renew or end the job instead
+            4s: L6 job:5 [a] Forced by op | L6 -a Forced, over; job:5 JobCompleted
         "#]],
     );
 }
 
-/// Somebody may shorten the lease of a job without knowing what it is.
+/// Only the server's own commands touch what such a job holds. Force does too, and ends the job.
 #[test]
-fn a_lapsed_lock_is_a_lost_one() {
+fn nobody_acts_in_the_name_of_a_job_that_the_server_runs() {
     check(
         "
+        pool p names=r,s
+        0 - sync
         0 - plugin-install csv v1
         0 ann job-start csv
-        0 - job-acquired J1 a,b
-        0 - renew L2 ttl=5s
-        5s+ - tick
-        6s 2 lock 1m a
+        0 job:1 take p ttl=1m
+        0 job:1 b-acquire p free busy
+        0 - job-acquired J1 a,r
+        1s job:1 release L2
+        1s job:1 renew L2 ttl=1s
+        1s job:1 b-release r dirty
+        1s ann job-end J1
+        2s - b-reset p free 0 dirty
+        2s - release L2
+        2s - show a r
+        3s - job-released J1 1
+        3s job:1 take p ttl=1m
         ",
         &expect![[r#"
+            0: synced +[r,s] -[] later[] | pool p made; r made in p >free; s made in p >free
             0: csv v1 | csv PluginInstalled (v1)
             0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 600s [a,b] | L2 +a job:1; L2 +b job:1; job:1 TargetAcquired a; job:1 TargetAcquired b
-            0: L2 job:1 [a,b] until 5s
-            5s+: done | L2 a lapsed; L2 b lapsed; L2 -a Released; L2 -b Released, over; job:1 JobCancelled (a was lost to expiry)
-            6s: locked [a] | L3 +a job:2
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            0: J1 leased until 600s [a,r] | L2 +a job:1; L2 +r job:1; job:1 TargetAcquired a; job:1 TargetAcquired r
+            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: J1 releasing #1 until 301s [a,r] Asked | job:1 JobReleasing
+            2s: reset []
+            2s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
+            a, job:1 L2 since 0s until for ever; r in p free @0s rev 1, job:1 L2 since 0s until for ever
+            3s: J1 completed [a,r] Asked | job:1 TargetReleased a; job:1 TargetReleased r; L2 -a Released; L2 -r Released, over; job:1 JobCompleted
+            3s: L3 job:1 [r] until 63s | L3 +r job:1 free>leased
         "#]],
     );
 }

@@ -14,7 +14,7 @@ use crate::change::Change;
 use crate::command::{ContestLock, JobCommand, JobStart};
 use crate::event::{Event, EventKind};
 use crate::job::{JobRecord, Phase, Verdict};
-use crate::lease::{Cause, Dialect, Ended, LeaseId};
+use crate::lease::{Cause, Ended, LeaseId};
 use crate::limits;
 use crate::name::{Job, Owner, Target, Text};
 use crate::refusal::Refusal;
@@ -41,10 +41,25 @@ impl Draft<'_> {
 
     /// A `ConTest` call from outside: not for a job whose locks the server looks after.
     pub(super) fn by_outsider(&self, lock: ContestLock) -> Result<ContestLock, Refusal> {
-        match self.ledger.jobs.get(&lock.job) {
-            Some(job) if job.live() => Err(Refusal::JobManaged(lock.job)),
-            _ => Ok(lock),
+        if self.is_managed(lock.job) { Err(Refusal::JobManaged(lock.job)) } else { Ok(lock) }
+    }
+
+    /// A call from outside in somebody's name: not in that of a job whose locks the server looks after.
+    pub(super) fn not_for_a_job(&self, owner: &Owner) -> Result<(), Refusal> {
+        match owner.job().filter(|job| self.is_managed(*job)) {
+            Some(job) => Err(Refusal::JobManaged(job)),
+            None => Ok(()),
         }
+    }
+
+    /// A call from outside about a lease: not about one of such a job, which would lose what it has not released.
+    /// Taking it away by force is possible, and ends the job.
+    pub(super) fn not_of_a_job(&self, lease: LeaseId) -> Result<(), Refusal> {
+        self.ledger.leases.get(&lease).map_or(Ok(()), |lease| self.not_for_a_job(&lease.owner))
+    }
+
+    pub(super) fn is_managed(&self, job: Job) -> bool {
+        self.ledger.jobs.get(&job).is_some_and(|job| job.live())
     }
 
     /// A call by the manager of a job: only while it acquires.
@@ -208,7 +223,7 @@ impl Draft<'_> {
     /// Gives back what `holder` has locked, but for `kept`.
     fn free_others(&mut self, holder: &Owner, kept: &[Target]) {
         let kept: BTreeSet<&Target> = kept.iter().collect();
-        let leases = self.ledger.leases_of(holder, None).filter(|lease| lease.dialect == Dialect::Contest);
+        let leases = self.ledger.leases_of(holder, None);
         let others: Vec<(LeaseId, Vec<Target>)> = leases
             .map(|lease| (lease.id, lease.targets.iter().filter(|t| !kept.contains(t)).cloned().collect()))
             .collect();
