@@ -166,8 +166,14 @@ impl TargetManager {
             cancel = Some(call.cancel);
         }
         let bounds = Bounds { began, wall, cancel };
+        let export = question.export();
         let done = visit::run(&self.shared, &version, question, visit, bounds).await;
-        self.plugin.ended(&version, now().saturating_duration_since(began), done.as_ref().map(|_| ()));
+        self.plugin.ended(
+            &version,
+            export,
+            now().saturating_duration_since(began),
+            done.as_ref().map(|_| ()),
+        );
         done
     }
 }

@@ -10,6 +10,7 @@ use crate::call::{CallError, NoManager};
 use crate::limits::{SAMPLES_MAX, STRIKES_MAX};
 use crate::status::{PluginStatus, State};
 use crate::version::Version;
+use crate::visit::EXPORTS;
 
 /// One plugin. Its name stays, its versions come and go.
 pub(crate) struct Plugin {
@@ -25,7 +26,8 @@ struct Record {
     calls: u64,
     errors: u64,
     refused: u64,
-    strikes: u32,
+    /// Abnormal ends in a row, by export: the checks that precede every job must not hide that its calls fail.
+    strikes: [u32; EXPORTS],
     last_error: Option<String>,
     /// How long the latest calls took, in microseconds: a ring.
     took_us: Vec<u64>,
@@ -40,7 +42,7 @@ impl Plugin {
             calls: 0,
             errors: 0,
             refused: 0,
-            strikes: 0,
+            strikes: [0; EXPORTS],
             last_error: None,
             took_us: Vec::new(),
             next: 0,
@@ -57,7 +59,7 @@ impl Plugin {
     pub(crate) fn replace(&self, version: Arc<Version>) {
         let mut record = self.record();
         self.current.store(version);
-        record.strikes = 0;
+        record.strikes = [0; EXPORTS];
         if matches!(record.state, State::Quarantined { .. }) {
             record.state = State::Enabled;
         }
@@ -65,7 +67,7 @@ impl Plugin {
 
     pub(crate) fn set_enabled(&self, enabled: bool) {
         let mut record = self.record();
-        record.strikes = 0;
+        record.strikes = [0; EXPORTS];
         record.state = if enabled { State::Enabled } else { State::Disabled };
     }
 
@@ -85,7 +87,13 @@ impl Plugin {
     }
 
     /// Notes how a call ended. What a caller did (cancel, a short timeout) is no strike, and neither is a full mailbox.
-    pub(crate) fn ended(&self, version: &Arc<Version>, took: Duration, end: Result<(), &CallError>) {
+    pub(crate) fn ended(
+        &self,
+        version: &Arc<Version>,
+        export: usize,
+        took: Duration,
+        end: Result<(), &CallError>,
+    ) {
         let mut record = self.record();
         if matches!(end, Err(CallError::Busy)) {
             record.refused += 1;
@@ -94,7 +102,7 @@ impl Plugin {
         record.calls += 1;
         record.sample(took);
         let Err(error) = end else {
-            record.strikes = 0;
+            record.strikes[export] = 0;
             return;
         };
         record.errors += 1;
@@ -107,9 +115,10 @@ impl Plugin {
         if !broke || !Arc::ptr_eq(version, &self.current.load()) {
             return;
         }
-        record.strikes += 1;
-        if record.strikes >= STRIKES_MAX && record.state == State::Enabled {
-            let reason = format!("{} times in a row: {error}", record.strikes);
+        record.strikes[export] += 1;
+        let strikes = record.strikes[export];
+        if strikes >= STRIKES_MAX && record.state == State::Enabled {
+            let reason = format!("{strikes} times in a row: {error}");
             tracing::error!(plugin = %version.context.name, %reason, "a plugin is put in quarantine");
             record.state = State::Quarantined { reason };
         }
@@ -136,7 +145,7 @@ impl Plugin {
             p95_us: record.p95_us(),
             memory_high_water_bytes: version.memory_high_water.load(Ordering::Relaxed),
             in_flight: self.in_flight.load(Ordering::Relaxed),
-            strikes: record.strikes,
+            strikes: record.strikes.into_iter().max().unwrap_or(0),
             last_error: record.last_error.clone(),
         }
     }

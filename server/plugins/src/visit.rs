@@ -23,6 +23,21 @@ pub(crate) enum Question {
     Release(types::Call, String, Vec<types::Target>),
 }
 
+/// How many functions a target manager exports.
+pub(crate) const EXPORTS: usize = 4;
+
+impl Question {
+    /// Which of the exports it is for, below [`EXPORTS`].
+    pub(crate) fn export(&self) -> usize {
+        match self {
+            Self::ValidateAcquire(_) => 0,
+            Self::ValidateRelease(_) => 1,
+            Self::Acquire(..) => 2,
+            Self::Release(..) => 3,
+        }
+    }
+}
+
 /// What it answered.
 pub(crate) enum Answer {
     Checked(Result<(), Vec<types::Problem>>),

@@ -82,6 +82,8 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
     let broken = json!({"do": "panic"});
     let break_it = async || {
         for _ in 0..STRIKES_MAX {
+            // As before every job: what these calls are is no excuse for the others.
+            assert_eq!(manager.validate_acquire(&json!({})).await, Ok(()));
             let done = manager.acquire(rig.call(7), &broken).await;
             assert!(matches!(done, Err(CallError::Trapped(_))), "{done:?}");
         }
