@@ -146,6 +146,7 @@ impl Plugins {
                 tracing::warn!(plugin = %record.name, %error, "a plugin that is not configured any more stays");
             }
         }
+        let _turn = self.0.turn.lock().await;
         self.sweep().await;
     }
 
@@ -159,6 +160,8 @@ impl Plugins {
     pub async fn upload(&self, component: Vec<u8>) -> Result<String, ComponentError> {
         let components = self.0.components.clone();
         let kept = aside(move || components.keep(&component)).await?;
+        // What is being installed is referred to only when it is committed.
+        let _turn = self.0.turn.lock().await;
         self.sweep().await;
         Ok(kept)
     }
@@ -344,7 +347,7 @@ impl Plugins {
         }
     }
 
-    /// Removes components that nobody refers to.
+    /// Removes components that nobody refers to. Call it in your turn: nothing may be on its way to be referred to.
     async fn sweep(&self) {
         let ledger = self.0.keeper.snapshot();
         let versions = ledger.plugins().flat_map(|record| [Some(&record.version), record.previous.as_ref()]);
