@@ -183,8 +183,9 @@ pub(crate) fn done(path: &str, what: &'static str) -> Response {
 
 /// A path on this server from what a form says, or the first page.
 pub(crate) fn back(path: &str) -> &str {
-    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '#']);
-    if own && path.is_ascii() { path } else { "/" }
+    // Browsers leave control characters out of an address: `/<TAB>/evil.example` would be another server's.
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains(['\\', '#']);
+    if plain && path.starts_with('/') && !path.starts_with("//") { path } else { "/" }
 }
 
 /// A cookie for a year.
@@ -222,7 +223,15 @@ mod tests {
     #[test]
     fn a_form_leads_back_to_this_server_only() {
         assert_eq!(back("/leases?q=a%20b"), "/leases?q=a%20b");
-        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "", "/a\r\nb", "/ü"] {
+        for foreign in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "",
+            "/a\r\nb",
+            "/\t/evil.example",
+            "/ü",
+        ] {
             assert_eq!(back(foreign), "/", "{foreign}");
         }
     }
