@@ -136,23 +136,18 @@ func (s *server) awaitReady() error {
 		}
 		_, _ = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()
-		if response.StatusCode == http.StatusOK {
-			return s.stillThere()
+		if response.StatusCode == http.StatusOK && s.listens() {
+			return nil
 		}
 	}
 	return fmt.Errorf("not ready within %v", readyBound)
 }
 
-// stillThere tells an answer of this server from one of a program that held the port before it.
-func (s *server) stillThere() error {
+// listens says whether it is this server that answers, and not a program that held the port before it: its own log has to
+// say that it listens there, which it does a moment after it takes connections.
+func (s *server) listens() bool {
 	log, err := os.ReadFile(s.log)
-	if err != nil {
-		return err
-	}
-	if !bytes.Contains(log, []byte("lessor is ready on "+s.URL)) {
-		return errors.New("somebody else answers on " + s.addr)
-	}
-	return nil
+	return err == nil && bytes.Contains(log, []byte("lessor is ready on "+s.URL))
 }
 
 // stop asks the process to leave, and makes it leave if it does not.

@@ -289,6 +289,7 @@ fn openapi() -> Outcome {
         // The same cases each time. A stream has no end, so reading one to it is no test.
         command.args(["--generation-deterministic", "--exclude-path-regex", "/stream$"]);
         command.args(["--request-timeout", "10", "--suppress-health-check", "all", "--no-color"]);
+        command.env("SCHEMATHESIS_HOOKS", place::root().join("tests/openapi/hooks.py"));
         command.current_dir(&folder);
         let finished = process::show(&mut command, TESTS_BOUND)?;
         if let Some(how) = server.ended() {
