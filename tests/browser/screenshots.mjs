@@ -37,8 +37,8 @@ try {
   }
   if (wanted('empty')) {
     const server = await empty()
-    const { mine, pools, resources, leases, queue, events, status } = pages()
-    await series(browser, 'empty', server, { mine, pools, resources, leases, queue, events, status, 'lease-form': '/lease' }, { viewport: DESK })
+    const { mine, pools, resources, leases, queue, events, jobs, plugins, status } = pages()
+    await series(browser, 'empty', server, { mine, pools, resources, leases, queue, events, jobs, plugins, status, 'lease-form': '/lease' }, { viewport: DESK })
     await server.close()
   }
   if (wanted('hostile')) {

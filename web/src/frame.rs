@@ -14,8 +14,6 @@ pub struct Frame {
     pub title: String,
     /// The path of the section that the page belongs to, e.g. `/pools`.
     pub section: &'static str,
-    /// Other sections than those that are always there, in order.
-    pub more_sections: Vec<Section>,
     /// Path and query of this page: where a form leads back to.
     pub here: String,
     /// Who looks at it, if they have said so.
@@ -51,24 +49,19 @@ const fn section(path: &'static str, name: &'static str) -> Section {
 }
 
 /// The sections that every server has, in order.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 9] = [
     section("/", "My work"),
     section("/pools", "Pools"),
     section("/resources", "Resources"),
     section("/leases", "Leases"),
     section("/queue", "Queue"),
     section("/events", "Events"),
+    section("/jobs", "Jobs"),
+    section("/plugins", "Plugins"),
     section("/status", "Status"),
 ];
 
 impl Frame {
-    /// The navigation: the sections that every server has, those that this one has beyond them before the last.
-    #[must_use]
-    pub fn sections(&self) -> Vec<Section> {
-        let [first @ .., last] = &SECTIONS;
-        first.iter().chain(&self.more_sections).chain([last]).copied().collect()
-    }
-
     /// The value of `aria-current` of a section's link, if it is to have one.
     #[must_use]
     pub fn is_at(&self, section: &Section) -> bool {
@@ -144,13 +137,6 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sections_of_plugins_go_before_the_last() {
-        let frame = Frame { more_sections: vec![section("/jobs", "Jobs")], ..Frame::default() };
-        let names: Vec<_> = frame.sections().iter().map(|section| section.name).collect();
-        assert_eq!(names, ["My work", "Pools", "Resources", "Leases", "Queue", "Events", "Jobs", "Status"]);
-    }
 
     #[test]
     fn a_moment_that_has_come_is_now() {

@@ -35,10 +35,22 @@ pub fn wait(id: u64) -> String {
     format!("/queue/{id}")
 }
 
+/// The page of a job.
+#[must_use]
+pub fn job(id: u64) -> String {
+    format!("/jobs/{id}")
+}
+
 /// What tells the row of this name from others in one document: letters and digits whatever is in the name.
 #[must_use]
 pub fn anchor(name: &str) -> String {
     format!("{:016x}", crate::asset::hash(name.as_bytes()))
+}
+
+/// The page of a plugin.
+#[must_use]
+pub fn plugin(name: &str) -> String {
+    format!("/plugins/{}", encoded(name))
 }
 
 /// A path with a query; what is empty is left out.

@@ -1,14 +1,18 @@
 //! The pages.
 
 mod form;
+mod job;
 mod lease;
+mod plugin;
 mod pool;
 mod queue;
 mod resource;
 mod rest;
 
 pub use form::{BulkPage, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
+pub use job::{JobDetail, Jobs};
 pub use lease::{LeaseDetail, Leased, Leases};
+pub use plugin::{PluginDetail, Plugins};
 pub use pool::{Chosen, PoolDetail, Pools};
 pub use queue::{Queue, WaitDetail};
 pub use resource::{ResourceDetail, Resources};

@@ -27,7 +27,7 @@ pub struct Holder {
 pub struct StateBadge {
     /// Its name.
     pub name: Text,
-    /// `free`, `leased`, `dirty`, `drained` or `away`.
+    /// `free`, `leased`, `dirty`, `drained` or `away`: the same signs and colours stand for phases of jobs.
     pub class: &'static str,
 }
 
@@ -180,4 +180,58 @@ pub struct EventRow {
     pub owner: Option<Text>,
     /// Everything else in words: states, cause, note.
     pub words: Text,
+}
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    /// Its number.
+    pub id: u64,
+    /// Who asked for it.
+    pub owner: Text,
+    /// Whether it is of whoever looks.
+    pub mine: bool,
+    /// The plugin that acquires and releases.
+    pub manager: Text,
+    /// How far it is, and what kind of state that is.
+    pub phase: StateBadge,
+    /// Whether it is leased, so that it can be renewed.
+    pub leased: bool,
+    /// Whether it may hold something, so that it can be ended.
+    pub live: bool,
+    /// What it holds, or held: the first few.
+    pub targets: Vec<Text>,
+    /// How many more.
+    pub more: usize,
+    /// When it was submitted.
+    pub since: Moment,
+    /// What comes next, and when.
+    pub next: Option<(&'static str, Moment)>,
+    /// Why it ends or ended, or what its manager said.
+    pub why: Option<Text>,
+}
+
+/// One plugin.
+#[derive(Clone, Debug)]
+pub struct PluginRow {
+    /// Its name.
+    pub name: Text,
+    /// What it is for.
+    pub kind: Text,
+    /// Whether it takes calls, and what kind of state that is.
+    pub state: StateBadge,
+    /// Why it takes none.
+    pub reason: Option<Text>,
+    /// Calls that began.
+    pub calls: u64,
+    /// Calls that ended otherwise than by a plain return.
+    pub errors: u64,
+    /// Calls that were refused because too many waited.
+    pub refused: u64,
+    /// Calls that run or wait.
+    pub in_flight: u64,
+    /// How long 95 of 100 of the latest calls took at most, in words.
+    pub p95: Option<String>,
+    /// When anything about it last changed.
+    pub changed: Moment,
 }

@@ -82,6 +82,9 @@ pub(crate) const EXPORT_ROWS_MAX: usize = LISTING_ROWS_LOOKED_AT_MAX;
 /// Events on the page of one thing.
 pub(crate) const EVENTS_SHOWN: usize = 20;
 
+/// Targets with how to reach them on the page of one job.
+pub(crate) const JOB_TARGETS_SHOWN: usize = 50;
+
 /// Targets with their records on the page of one lease.
 pub(crate) const LEASE_TARGETS_SHOWN: usize = 50;
 

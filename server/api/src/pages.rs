@@ -13,9 +13,11 @@ mod event;
 mod export;
 mod form;
 mod gantt;
+mod job;
 mod lease;
 mod listing;
 mod mine;
+mod plugin;
 mod pool;
 mod queue;
 mod resource;
@@ -60,6 +62,17 @@ pub(crate) fn routes() -> Router<App> {
         .route("/queue/{id}/cancel", post(queue::cancel))
         .route("/events", get(event::list))
         .route("/events/{id}", get(event::show))
+        .route("/jobs", get(job::list))
+        .route("/jobs/{id}", get(job::show))
+        .route("/jobs/{id}/renew", post(job::renew))
+        .route("/jobs/{id}/end", post(job::end))
+        .route("/jobs/{id}/force", post(job::force))
+        .route("/plugins", get(plugin::list))
+        .route("/plugins/{name}", get(plugin::show))
+        .route("/plugins/{name}/enable", post(plugin::enable))
+        .route("/plugins/{name}/disable", post(plugin::disable))
+        .route("/plugins/{name}/reload", post(plugin::reload))
+        .route("/plugins/{name}/roll-back", post(plugin::roll_back))
         .route("/status", get(status::show))
         .route("/status/reload", post(status::reload))
         .route("/ui/signals", get(signal::follow))

@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use lessor_web::{EventRow, LeaseRow, Moment, PoolRow, ResourceRow, Text, WaitRow};
+use lessor_web::{EventRow, JobRow, LeaseRow, Moment, PoolRow, ResourceRow, Text, WaitRow};
 
 use crate::problem::Problem;
 
@@ -162,6 +162,26 @@ impl Cells for WaitRow {
             self.position.map_or(String::new(), |position| position.to_string()),
             self.priority.to_string(),
             self.since.utc.clone(),
+        ]
+    }
+}
+
+impl Cells for JobRow {
+    const COLUMNS: &'static [&'static str] =
+        &["job", "owner", "target_manager", "phase", "targets", "more", "since", "next", "at", "why"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.owner.raw().to_owned(),
+            self.manager.raw().to_owned(),
+            self.phase.name.raw().to_owned(),
+            joined(&self.targets),
+            self.more.to_string(),
+            self.since.utc.clone(),
+            self.next.as_ref().map_or(String::new(), |(what, _)| (*what).to_owned()),
+            at(self.next.as_ref().map(|(_, at)| at)),
+            text(self.why.as_ref()),
         ]
     }
 }

@@ -47,8 +47,18 @@ impl Form {
 pub(crate) fn error(problem: &Problem) -> FormError {
     let detail = problem.detail();
     let known = [
-        "owner", "pool", "count", "labels", "targets", "ttl", "wait", "purpose", "state", "reason",
+        "owner",
+        "pool",
+        "count",
+        "labels",
+        "targets",
+        "ttl",
+        "wait",
+        "purpose",
+        "state",
+        "reason",
         "to_state",
+        "lock_duration",
     ];
     let (field, words) = match detail.split_once(": ") {
         Some((field, words)) if known.contains(&field.split(['[', '.']).next().unwrap_or_default()) => {

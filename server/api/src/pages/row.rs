@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use lessor_jobs::Sight;
 use lessor_ledger::{
-    Blocker, Cause, Conflict, Event, Grant, Lease, Ledger, Lock, Outcome, Part, Place, Pool, PoolName,
-    Request, Resource, State, Target, Time, Wanted,
+    Blocker, Cause, Conflict, Event, Grant, JobRecord, Lease, Ledger, Lock, Outcome, Part, Phase, Place,
+    Pool, PoolName, Request, Resource, State, Target, Time, Verdict, Wanted,
 };
 use lessor_web::chart::{Bar, Sparkline, Stock};
-use lessor_web::{EventRow, Holder, LeaseRow, Moment, PoolRow, ResourceRow, StateBadge, Text, WaitRow};
+use lessor_web::{
+    EventRow, Holder, JobRow, LeaseRow, Moment, PluginRow, PoolRow, ResourceRow, StateBadge, Text, WaitRow,
+};
 
 use crate::limits::{ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
 use crate::pages::rollup::Summary;
@@ -251,4 +254,65 @@ pub(crate) fn event(event: &Event, now: Time) -> EventRow {
         owner: event.owner.as_ref().map(|owner| owner.as_str().into()),
         words: words.join(", ").into(),
     }
+}
+
+/// A job.
+pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor) -> JobRow {
+    let (class, next) = match job.phase {
+        Phase::Acquiring { until } => ("away", Some(("gives up", ahead(until, now)))),
+        Phase::Leased { until } => ("leased", Some(("ends", ahead(until, now)))),
+        Phase::Releasing { until, .. } => ("dirty", Some(("gives up", ahead(until, now)))),
+        Phase::Stuck { retry_at, .. } => ("drained", Some(("is tried again", ahead(retry_at, now)))),
+        Phase::Over { at, verdict: Verdict::Completed } => ("free", Some(("was over", ago(at, now)))),
+        Phase::Over { at, verdict: Verdict::Failed } => ("drained", Some(("was over", ago(at, now)))),
+        Phase::Over { at, verdict: Verdict::Cancelled } => ("away", Some(("was over", ago(at, now)))),
+    };
+    let ending = job.ending.as_ref();
+    let cause = || ending.map(|ending| Text::from(view::end_cause(ending.cause)));
+    JobRow {
+        id: job.id.0,
+        owner: job.owner.as_str().into(),
+        mine: visitor.is(&job.owner),
+        manager: job.manager.as_str().into(),
+        phase: StateBadge { name: job.phase.name().into(), class },
+        leased: job.leased_until().is_some(),
+        live: job.live(),
+        targets: job.targets.iter().take(ROW_TARGETS_MAX).map(|target| name(&target.id)).collect(),
+        more: job.targets.len().saturating_sub(ROW_TARGETS_MAX),
+        since: ago(job.started_at, now),
+        next,
+        why: words(job.failure.as_ref())
+            .or_else(|| words(ending.and_then(|ending| ending.reason.as_ref())))
+            .or_else(cause),
+    }
+}
+
+/// A plugin, and how it does.
+pub(crate) fn plugin(sight: &Sight, now: Time) -> PluginRow {
+    let Sight { record, manifest, status, broken } = sight;
+    let (state, reason) = view::plugin_state(status.as_ref(), broken.clone());
+    let class = match state {
+        "enabled" => "free",
+        "disabled" => "away",
+        _ => "drained",
+    };
+    let count = |of: fn(&lessor_plugins::PluginStatus) -> u64| status.as_ref().map_or(0, of);
+    PluginRow {
+        name: record.name.as_str().into(),
+        kind: manifest.as_ref().map_or("unknown".into(), |manifest| Text::from(manifest.kind.to_string())),
+        state: StateBadge { name: state.into(), class },
+        reason: reason.map(Text::from),
+        calls: count(|status| status.calls),
+        errors: count(|status| status.errors),
+        refused: count(|status| status.refused),
+        in_flight: count(|status| status.in_flight),
+        p95: status.as_ref().and_then(|status| status.p95_us).map(millis),
+        changed: ago(record.changed_at, now),
+    }
+}
+
+/// Microseconds as milliseconds with one digit, rounded up.
+fn millis(micros: u64) -> String {
+    let tenths = micros.div_ceil(100);
+    format!("{}.{} ms", tenths / 10, tenths % 10)
 }

@@ -21,7 +21,7 @@ const THEME: &str = "lessor_theme";
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 12] = [
+const NOTICES: [(&str, &str); 19] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("extended", "Extended."),
@@ -33,6 +33,13 @@ const NOTICES: [(&str, &str); 12] = [
     ("cancelled", "You are no longer in line."),
     ("reloaded", "The pools file was read again."),
     ("bulk", "Done for all of them."),
+    ("renewed", "Renewed."),
+    ("ended", "It is being released."),
+    ("freed", "What it held is free."),
+    ("enabled", "It takes calls."),
+    ("disabled", "It takes no calls."),
+    ("read", "It was read again."),
+    ("rolled-back", "It runs what it ran before."),
     ("named", "Nice to meet you."),
 ];
 
@@ -104,7 +111,6 @@ impl Visitor {
         Frame {
             title: title.into(),
             section,
-            more_sections: Vec::new(),
             here: self.here.clone(),
             owner: self.owner.as_ref().map(|owner| owner.as_str().into()),
             theme: self.theme,

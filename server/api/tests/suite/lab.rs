@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::PoolsStatus;
-use lessor_jobs::{Jobs, Plugins, Secrets};
+use lessor_jobs::{Jobs, Managers, Plugins, Secrets};
 use lessor_keeper::{Clock, Keeper, Options, Stopper};
 use lessor_ledger::{
     Addresses, Command, Lifecycle, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Time,
@@ -93,6 +93,15 @@ impl Lab {
     }
 
     pub(crate) async fn with_store(options: StoreOptions) -> Self {
+        Self::with(options, None).await
+    }
+
+    /// With these target managers instead of those that are installed.
+    pub(crate) async fn with_managers(managers: Arc<dyn Managers>) -> Self {
+        Self::with(StoreOptions::default(), Some(managers)).await
+    }
+
+    async fn with(options: StoreOptions, managers: Option<Arc<dyn Managers>>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = StoreOptions { seed: Some(1), ..options };
         let (store, ledger) = Store::open(folder.path(), options).expect("a new store");
@@ -112,7 +121,8 @@ impl Lab {
         let folder_of_plugins = folder.path().join("plugins");
         let plugins = Plugins::open(keeper.clone(), host.clone(), folder_of_plugins, Secrets::default());
         let plugins = plugins.expect("a folder");
-        let jobs = Jobs::start(keeper.clone(), Arc::new(host), shutdown.clone());
+        let managers = managers.unwrap_or_else(|| Arc::new(host));
+        let jobs = Jobs::start(keeper.clone(), managers, shutdown.clone());
         let inputs = Inputs {
             jobs,
             plugins,

@@ -8,6 +8,7 @@ mod lists;
 mod openapi;
 mod operations;
 mod pages;
+mod pages_jobs;
 mod problems;
 mod resources;
 mod waiting;

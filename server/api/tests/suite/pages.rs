@@ -9,16 +9,16 @@ use serde_json::json;
 use crate::lab::{Answer, Lab, request, with_header};
 
 /// What somebody might write to break a page.
-const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\" onload='x' &amp;\u{1b}[31m";
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\" onload='x' &amp;\u{1b}[31m";
 
 impl Lab {
     /// Sends a form as ann's browser does.
-    async fn form_of_ann(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn form_of_ann(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(with_header(form(path, fields), "cookie", "lessor_owner=ann")).await
     }
 
     /// Sends a form as a browser does.
-    async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(form(path, fields)).await
     }
 }
@@ -35,19 +35,19 @@ fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
 }
 
 /// A page without the values of its fields: those go back to the server as they are.
-fn without_values(page: &str) -> String {
+pub(crate) fn without_values(page: &str) -> String {
     let (first, rest) = page.split_once(" value=\"").unwrap_or((page, ""));
     let rest = rest.split(" value=\"").map(|part| part.split_once('"').map_or("", |(_, after)| after));
     first.chars().chain(rest.flat_map(str::chars)).collect()
 }
 
 #[track_caller]
-fn leads_to(answer: &Answer, path: &str) {
+pub(crate) fn leads_to(answer: &Answer, path: &str) {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, path), "{answer:#?}");
 }
 
 #[track_caller]
-fn shows(answer: &Answer, status: u16, parts: &[&str]) {
+pub(crate) fn shows(answer: &Answer, status: u16, parts: &[&str]) {
     assert_eq!(answer.status.as_u16(), status, "{answer:#?}");
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     for part in parts {

@@ -147,7 +147,8 @@ fn value(text: Option<&Text>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn cause(cause: EndCause) -> &'static str {
+/// Name of why a job ends.
+pub(crate) fn cause(cause: EndCause) -> &'static str {
     match cause {
         EndCause::Asked => "asked",
         EndCause::Expired => "expired",

@@ -15,9 +15,9 @@ use lessor_ledger::{Cause, Dialect, Resource, Span, Text};
 use crate::v1::body::{AddressesBody, Pairs};
 
 pub(crate) use event::{EventView, kind};
-pub(crate) use job::JobView;
+pub(crate) use job::{JobView, cause as end_cause};
 pub(crate) use lease::LeaseView;
-pub(crate) use plugin::PluginView;
+pub(crate) use plugin::{PluginView, state as plugin_state};
 pub(crate) use pool::PoolView;
 pub(crate) use request::RequestView;
 pub(crate) use resource::{LockView, ResourceView};

@@ -112,7 +112,8 @@ impl PluginView {
     }
 }
 
-fn state(status: Option<&PluginStatus>, broken: Option<String>) -> (&'static str, Option<String>) {
+/// Name of the state of a plugin, and why it takes no calls.
+pub(crate) fn state(status: Option<&PluginStatus>, broken: Option<String>) -> (&'static str, Option<String>) {
     let Some(status) = status else { return ("broken", broken) };
     match &status.state {
         State::Enabled => ("enabled", broken),

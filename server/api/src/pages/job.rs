@@ -1,0 +1,233 @@
+//! Jobs: looking at them, and doing something with one.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use lessor_filter::{Row, Value, contains};
+use lessor_ledger::{Command, Job, JobCommand, JobRecord, JobTarget, Ledger, Owner, Refusal, Span, Time};
+use lessor_web::{Frame, Sort, Text, link, page};
+
+use crate::extract::{Path, Query};
+use crate::limits::JOB_TARGETS_SHOWN;
+use crate::pages::form::{self, Form};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::row;
+use crate::pages::visitor::{Visitor, done, see};
+use crate::problem::Problem;
+use crate::time::Length;
+use crate::v1::body;
+use crate::v1::view::end_cause;
+
+const LIST: Kind = Kind {
+    path: "/jobs",
+    what: "jobs",
+    keys: &["owner", "manager", "target", "phase", "is"],
+    sorts: &[
+        Sort { key: "id", words: "oldest first" },
+        Sort { key: "-id", words: "newest first" },
+        Sort { key: "owner", words: "who" },
+        Sort { key: "manager", words: "target manager" },
+    ],
+    example: "owner:ann phase:leased",
+};
+
+/// A job as a filter sees it.
+struct Candidate<'l> {
+    job: &'l JobRecord,
+    visitor: &'l Visitor,
+}
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        let Self { job, visitor } = self;
+        match key {
+            "owner" => value.is(job.owner.as_str()),
+            "manager" => value.is(job.manager.as_str()),
+            "target" => job.targets.iter().any(|target| value.is(target.id.as_str())),
+            "phase" => value.is(job.phase.name()),
+            _ => {
+                value.is("live") && job.live()
+                    || value.is("over") && !job.live()
+                    || value.is("mine") && visitor.is(&job.owner)
+            }
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let job = self.job;
+        contains(job.owner.as_str(), needle)
+            || contains(job.manager.as_str(), needle)
+            || job.targets.iter().any(|target| contains(target.id.as_str(), needle))
+    }
+}
+
+/// `GET /jobs`.
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Jobs", "/jobs", "jobs");
+    let page = make(&visitor, listing, frame).await;
+    visitor.answer(page)
+}
+
+async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let looker = visitor.clone();
+    let (listing, rows) = visitor
+        .app
+        .look(move |ledger, now| {
+            let paged = paged(&listing, ledger, &looker);
+            let jobs = listing.finish(paged, None);
+            let rows: Vec<_> = jobs.into_iter().map(|job| row::job(job, now, &looker)).collect();
+            (listing, rows)
+        })
+        .await?;
+    if let Some(file) = listing.export(&rows) {
+        return file;
+    }
+    Ok(visitor.page(&page::Jobs { frame, list: listing.list, rows }))
+}
+
+fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<JobRecord>> {
+    let name = |job: &&Arc<JobRecord>| padded(job.id.0);
+    let wanted = |job: &&Arc<JobRecord>| listing.filter.matches(&Candidate { job, visitor });
+    match listing.list.sort {
+        "owner" => listing.sorted(ledger.jobs_after(None), name, |job| job.owner.to_string(), wanted),
+        "manager" => listing.sorted(ledger.jobs_after(None), name, |job| job.manager.to_string(), wanted),
+        "-id" => listing.sorted(ledger.jobs_after(None), name, |_| String::new(), wanted),
+        _ => {
+            let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(Job);
+            listing.plain(ledger.jobs_after(after), name, wanted)
+        }
+    }
+}
+
+/// `GET /jobs/{id}`.
+pub(crate) async fn show(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    let page = detail(&visitor, Job(id), &Form::default(), None);
+    visitor.answer(page)
+}
+
+fn detail(visitor: &Visitor, id: Job, typed: &Form, problem: Option<&Problem>) -> Result<Response, Problem> {
+    let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
+    let job = ledger.job(id).ok_or(Refusal::NoSuchJob(id))?;
+    let page = page::JobDetail {
+        frame: visitor.frame(format!("Job {id}", id = id.0), "/jobs", "jobs"),
+        job: row::job(job, now, visitor),
+        targets: job.targets.iter().take(JOB_TARGETS_SHOWN).map(target).collect(),
+        more: job.targets.len().saturating_sub(JOB_TARGETS_SHOWN),
+        renewed: job.renewed_at.map(|at| row::ago(at, now)),
+        lock_duration: words(job.lock_duration),
+        facts: facts(job, &ledger, now),
+        typed_duration: typed.typed("lock_duration").into(),
+        reason: typed.typed("reason").into(),
+        error: problem.map(form::error),
+    };
+    Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
+}
+
+/// A target and how to reach it, as its manager said.
+fn target(target: &JobTarget) -> (Text, Vec<Text>) {
+    let facts = &target.facts;
+    let addresses = [&facts.fqdn, &facts.ipv4, &facts.ipv6];
+    let addresses = addresses.into_iter().flatten().map(|address| Text::from(&**address));
+    (target.id.as_str().into(), addresses.collect())
+}
+
+fn words(span: Span) -> String {
+    lessor_web::length(span.millis() / 1000)
+}
+
+fn facts(job: &JobRecord, ledger: &Ledger, now: Time) -> Vec<(&'static str, Text)> {
+    let given = |text: &lessor_ledger::Text| match &**text {
+        "" => Text::from("nothing"),
+        text => Text::from(text),
+    };
+    let mut facts = vec![
+        ("Asked for", given(&job.acquire_parameters)),
+        ("Told when it releases", given(&job.release_parameters)),
+        ("Acquiring may take", words(job.acquire_timeout).into()),
+        ("A renewal leases for", words(job.lock_duration).into()),
+        ("One attempt to release may take", words(job.release_timeout).into()),
+    ];
+    let locks = job.targets.iter().filter(|target| {
+        let lock = ledger.holder(target.id.as_str(), now);
+        lock.is_some_and(|lock| lock.owner == job.holder())
+    });
+    facts.push(("Targets that it holds now", locks.count().to_string().into()));
+    if let Some(ending) = &job.ending {
+        facts.push(("Why it ends", end_cause(ending.cause).into()));
+        facts.extend(ending.reason.as_ref().map(|reason| ("In words", Text::from(&**reason))));
+    }
+    facts.extend(job.failure.as_ref().map(|failure| ("Its manager said last", Text::from(&**failure))));
+    facts
+}
+
+/// Whoever does something must have said who they are, so that nobody ends what is another's by mistake.
+fn me(visitor: &Visitor, id: Job) -> Result<Owner, Box<Response>> {
+    let ask = || Box::new(see(&link::with("/me", &[("back", link::job(id.0).as_str())])));
+    visitor.owner.clone().ok_or_else(ask)
+}
+
+async fn outcome(
+    visitor: &Visitor,
+    id: Job,
+    form: &Form,
+    command: Result<JobCommand, Problem>,
+    what: &'static str,
+) -> Response {
+    let submitted = match command {
+        Ok(command) => visitor.app.submit(Command::Job(command)).await,
+        Err(problem) => Err(problem),
+    };
+    match submitted {
+        Ok(_) => {
+            // A renewal is no event.
+            visitor.app.pulse.touch();
+            done(&link::job(id.0), what)
+        }
+        Err(problem) => {
+            let page = detail(visitor, id, form, Some(&problem));
+            visitor.answer(page)
+        }
+    }
+}
+
+/// `POST /jobs/{id}/renew`.
+pub(crate) async fn renew(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let id = Job(id);
+    let owner = match me(&visitor, id) {
+        Ok(owner) => owner,
+        Err(elsewhere) => return *elsewhere,
+    };
+    let length = form
+        .filled("lock_duration")
+        .map(|text| text.parse::<Length>().map_err(|error| Problem::invalid("lock_duration", error)));
+    let command = length.transpose().map(|length| JobCommand::Renew {
+        job: id,
+        owner: Some(owner),
+        lock_duration: length.map(|length| length.0),
+    });
+    outcome(&visitor, id, &form, command, "renewed").await
+}
+
+/// `POST /jobs/{id}/end`.
+pub(crate) async fn end(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let id = Job(id);
+    let owner = match me(&visitor, id) {
+        Ok(owner) => owner,
+        Err(elsewhere) => return *elsewhere,
+    };
+    let command = Ok(JobCommand::End { job: id, owner: Some(owner), reason: None });
+    outcome(&visitor, id, &form, command, "ended").await
+}
+
+/// `POST /jobs/{id}/force`.
+pub(crate) async fn force(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let command = force_command(&visitor, Job(id), &form);
+    outcome(&visitor, Job(id), &form, command, "freed").await
+}
+
+fn force_command(visitor: &Visitor, job: Job, form: &Form) -> Result<JobCommand, Problem> {
+    let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
+    Ok(JobCommand::Force { job, reason: body::text("reason", reason)?, by: visitor.owner.clone() })
+}
