@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::{PoolsStatus, Reloader};
 use lessor_jobs::{Jobs, Plugins, Secrets};
-use lessor_keeper::{Keeper, Options, Stopper};
+use lessor_keeper::{Keeper, Options, Stopper, chain};
 use lessor_plugins::{Host, HostOptions};
 use lessor_store::{Store, StoreOptions};
 use sd_notify::NotifyState;
@@ -260,16 +260,4 @@ fn raise_file_limit() -> usize {
         tracing::warn!(files, connections = places, "the limit of open files lets fewer connections in");
     }
     usize::try_from(places).unwrap_or(CONNECTIONS_MAX)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

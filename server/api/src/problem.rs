@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_jobs::{ComponentError, PluginError, StartError};
-use lessor_keeper::Error;
+use lessor_keeper::{Error, chain};
 use lessor_ledger::{Conflict, Missing, NameError, Refusal, Unmet};
 use lessor_plugins::CallError;
 use serde::Serialize;
@@ -265,7 +265,7 @@ impl Problem {
 
     /// Something broke that is not the client's fault. The cause goes to the log and nowhere else.
     pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
-        tracing::error!(cause = %Chain(cause), "request failed");
+        tracing::error!(cause = %chain(cause), "request failed");
         Self(Box::new(Parts { kind: Kind::Internal, detail: None, more: More::default() }))
     }
 
@@ -282,20 +282,6 @@ impl Problem {
     /// What happened, for people; empty if only the log knows.
     pub(crate) fn detail(&self) -> &str {
         self.0.detail.as_deref().unwrap_or_default()
-    }
-}
-
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
     }
 }
 

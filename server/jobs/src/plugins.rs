@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lessor_keeper::{Error, Keeper};
+use lessor_keeper::{Error, Keeper, chain};
 use lessor_ledger::{
     Command, Ledger, NameError, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion,
     Refusal, Reply,
@@ -380,16 +380,4 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, ComponentError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.expect("reading and writing files does not panic")
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

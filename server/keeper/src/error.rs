@@ -1,5 +1,6 @@
 //! Why a command got no reply, and whether commands are taken at all.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use lessor_ledger::Refusal;
@@ -31,4 +32,17 @@ pub enum Health {
     ReadOnly(Arc<str>),
     /// The keeper was stopped or has died.
     Stopped,
+}
+
+/// An error with its causes on one line, for logs and health pages: `it failed: because: at the root`.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -27,7 +27,7 @@ mod watch;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
-pub use error::{Error, Health};
+pub use error::{Error, Health, chain};
 pub use feed::{Feed, Missed};
 pub use handle::{Keeper, StartError, StopError, Stopper};
 pub use options::Options;

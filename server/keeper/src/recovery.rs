@@ -8,7 +8,7 @@ use std::time::Duration;
 use lessor_ledger::{Command, Ledger, Outcome, RequestId, Settled};
 use tokio::time::Instant;
 
-use crate::error::{Error, Health};
+use crate::error::{Error, Health, chain};
 use crate::limits::{REOPEN_WAIT_MAX, STEADY_AFTER};
 use crate::writer::Writer;
 
@@ -128,18 +128,6 @@ fn settlement(ledger: &Ledger, id: RequestId) -> Verdict {
             Verdict::Settled(Settled::Ended(Arc::clone(request)))
         }
     }
-}
-
-/// An error with its causes, for the log and the health page.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -226,10 +226,10 @@ impl Draft<'_> {
         let how = self.ended(Cause::Reset);
         for target in silent {
             let Some(lock) = self.ledger.locks.get(&target).cloned() else { continue };
-            let renewed = self.ledger.leases.get(&lock.lease).map(|lease| lease.renewed_at);
             if lock.deadline.is_some() || self.not_for_a_job(&lock.owner).is_err() {
                 continue;
             }
+            let renewed = self.ledger.leases.get(&lock.lease).map(|lease| lease.renewed_at);
             if renewed.is_some_and(|renewed| self.now.since(renewed) < expire) {
                 continue;
             }

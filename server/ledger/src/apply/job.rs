@@ -58,7 +58,7 @@ impl Draft<'_> {
         self.ledger.leases.get(&lease).map_or(Ok(()), |lease| self.not_for_a_job(&lease.owner))
     }
 
-    pub(super) fn is_managed(&self, job: Job) -> bool {
+    fn is_managed(&self, job: Job) -> bool {
         self.ledger.jobs.get(&job).is_some_and(|job| job.live())
     }
 
