@@ -16,13 +16,18 @@
 //! settings = { greeting = "hello" }
 //! grants = { locker = true, files = ["/etc/lessor/hosts"] }
 //! limits = { cpu_ms = 500, mailbox = 16 }
+//!
+//! [plugin-grants]                               # the most that the API may grant; nothing by default
+//! files = ["/srv/inventory"]
+//! secrets = ["inventory-token"]
+//! http = ["inventory.example:80"]
 //! ```
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lessor_control::go_duration;
-use lessor_jobs::{Configured, Manifest, Source};
+use lessor_jobs::{Ceiling, Configured, Manifest, Source};
 use lessor_ledger::Span;
 use lessor_plugins::{Grants, Kind, Limits};
 use lessor_store::Retention;
@@ -89,6 +94,10 @@ struct Given {
     #[arg(skip)]
     #[serde(default)]
     plugin: Vec<PluginTable>,
+    /// What the API may grant to plugins; in the file only.
+    #[arg(skip)]
+    #[serde(default)]
+    plugin_grants: Ceiling,
 }
 
 /// One `[[plugin]]` of the file.
@@ -226,6 +235,8 @@ pub(crate) struct Config {
     pub(crate) secrets: Option<PathBuf>,
     /// Plugins to run.
     pub(crate) plugins: Vec<Configured>,
+    /// What the API may grant to plugins at most.
+    pub(crate) ceiling: Ceiling,
 }
 
 impl ServeArgs {
@@ -258,6 +269,7 @@ impl ServeArgs {
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),
             secrets: given.secrets.or(file.secrets),
             plugins: file.plugin.into_iter().map(PluginTable::resolve).collect::<Result<_, _>>()?,
+            ceiling: file.plugin_grants,
             log_level: given.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::{PoolsStatus, Reloader};
-use lessor_jobs::{Jobs, Plugins, Secrets};
+use lessor_jobs::{Jobs, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Keeper, Options, Stopper, chain};
 use lessor_plugins::{Host, HostOptions};
 use lessor_store::{Store, StoreOptions};
@@ -152,8 +152,12 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     };
     let stop = CancellationToken::new();
     let host = Host::new(HostOptions { cache: config.data.join(COMPILED) })?;
-    let secrets = Secrets::new(config.secrets);
-    let plugins = Plugins::open(keeper.clone(), host.clone(), config.data.join(COMPONENTS), secrets)?;
+    let surroundings = Surroundings {
+        components: config.data.join(COMPONENTS),
+        secrets: Secrets::new(config.secrets),
+        ceiling: config.ceiling,
+    };
+    let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings)?;
     plugins.restore(config.plugins).await;
     let jobs = Jobs::start(keeper.clone(), Arc::new(host), stop.clone());
     let connections = TaskTracker::new();

@@ -18,4 +18,4 @@ mod server;
 pub use binary::lessor;
 pub use http::{Answer, Client};
 pub use lab::Lab;
-pub use server::{Exit, Server, Setup, with_query};
+pub use server::{CONFIG, Exit, Server, Setup, with_query};

@@ -29,7 +29,8 @@ pub fn component(name: &str) -> Vec<u8> {
 /// If the server does not take it.
 #[must_use]
 pub fn serving_museum() -> Server {
-    let server = Setup::new().arguments(&["--secrets", "."]).start();
+    let config = "secrets = '.'\n[plugin-grants]\nsecrets = ['token']\nfiles = ['/nowhere']\n";
+    let server = Setup::new().config(config).start();
     fs::write(server.folder().join("token"), "s3cret\n").expect("the folder takes a file");
     server.install("museum", "museum", &museum());
     server

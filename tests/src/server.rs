@@ -20,10 +20,14 @@ const READY_BOUND: Duration = Duration::from_mins(1);
 /// How many free ports to try: between finding one and using it, somebody else may take it.
 const PORT_TRIES: u32 = 5;
 
+/// Name of the configuration file in the server's folder.
+pub const CONFIG: &str = "lessor.toml";
+
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
     pools: Option<String>,
+    config: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -65,6 +69,13 @@ impl Setup {
         let entry = format!("- {{type: {name}, state: free, names: [{}]}}\n", resources.join(", "));
         let before = self.pools.clone().unwrap_or_else(|| "resources:\n".to_owned());
         self.pools(before + &entry)
+    }
+
+    /// Serves with this configuration file, in which `{folder}` stands for the server's folder.
+    #[must_use]
+    pub fn config(mut self, toml: impl Into<String>) -> Self {
+        self.config = Some(toml.into());
+        self
     }
 
     /// Passes these arguments to `serve`.
@@ -109,6 +120,10 @@ impl Server {
         let folder = TempDir::new().expect("there is room for a temporary folder");
         if let Some(pools) = &setup.pools {
             fs::write(folder.path().join("pools.yaml"), pools).expect("the folder takes a file");
+        }
+        if let Some(config) = &setup.config {
+            let config = config.replace("{folder}", &folder.path().display().to_string());
+            fs::write(folder.path().join(CONFIG), config).expect("the folder takes a file");
         }
         let address = free_address();
         let child = start_process(&setup, folder.path(), address);
@@ -301,6 +316,9 @@ fn start_process(setup: &Setup, folder: &Path, address: SocketAddr) -> Child {
     command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data").arg(folder.join("data"));
     if setup.pools.is_some() {
         command.arg("--pools").arg(folder.join("pools.yaml"));
+    }
+    if setup.config.is_some() {
+        command.arg("--config").arg(folder.join(CONFIG));
     }
     command.args(&setup.arguments).current_dir(folder).stdin(Stdio::null());
     command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);

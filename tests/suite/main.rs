@@ -7,4 +7,5 @@ mod conformance;
 mod crash;
 mod hostile;
 mod jobs;
+mod plugins;
 mod tidy;

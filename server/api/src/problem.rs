@@ -61,6 +61,8 @@ kinds! {
     Invalid = BAD_REQUEST, "invalid", "Request is invalid";
     /// The browser sent it for another site.
     ForeignOrigin = FORBIDDEN, "foreign-origin", "Request comes from another site";
+    /// The server's configuration does not let the API grant it.
+    GrantNotAllowed = FORBIDDEN, "grant-not-allowed", "Grant is not for the API to give";
     /// Nothing lives at this path.
     NotFound = NOT_FOUND, "not-found", "Nothing lives at this path";
     /// No such pool.
@@ -97,6 +99,8 @@ kinds! {
     PluginInUse = CONFLICT, "plugin-in-use", "Plugin is needed by jobs";
     /// The plugin is switched off, or broke too often.
     PluginUnavailable = CONFLICT, "plugin-unavailable", "Plugin takes no calls";
+    /// The plugin was replaced while it was being prepared.
+    PluginChanged = CONFLICT, "plugin-changed", "Plugin was replaced in the meantime";
     /// There is no version to go back to.
     NothingToRollBack = CONFLICT, "nothing-to-roll-back", "No earlier version to go back to";
     /// The lease is over.
@@ -162,6 +166,9 @@ pub(crate) struct More {
     /// The grants that would be needed, by the names of their fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) missing_grants: Vec<&'static str>,
+    /// Each grant that the server's configuration does not let the API give.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) exceeding_grants: Vec<ExceedingView>,
     /// Everything that is wrong with the parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<ParameterView>,
@@ -234,6 +241,18 @@ pub(crate) struct UnmetView {
     pool: String,
     /// The rule in words, with its numbers.
     reason: String,
+}
+
+/// A grant that the server's configuration does not let the API give.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExceedingGrant)]
+pub(crate) struct ExceedingView {
+    /// Its field in `grants`.
+    grant: &'static str,
+    /// What was asked for.
+    value: String,
+    /// The lines of the server's configuration that would allow it.
+    allow: String,
 }
 
 /// One thing that is wrong with the parameters of a job.
@@ -442,6 +461,17 @@ impl From<PluginError> for Problem {
                 let more = More { misfits, missing_grants, ..More::default() };
                 Self::new(Kind::PluginUnfit, unfit.to_string()).with(more)
             }
+            PluginError::Beyond { ref excess, .. } => {
+                let exceeding = excess.iter().map(|excess| ExceedingView {
+                    grant: excess.grant,
+                    value: excess.value.clone(),
+                    allow: excess.allow(),
+                });
+                let more = More { exceeding_grants: exceeding.collect(), ..More::default() };
+                Self::new(Kind::GrantNotAllowed, error.to_string()).with(more)
+            }
+            PluginError::Changed(_) => Self::new(Kind::PluginChanged, error.to_string()),
+            PluginError::Busy => Self::new(Kind::Overloaded, error.to_string()),
             PluginError::Unreadable(_) => Self::new(Kind::PluginUnfit, error.to_string()),
             PluginError::Component(error) => match error {
                 ComponentError::Unknown(_) | ComponentError::Damaged(_) => {
@@ -497,6 +527,7 @@ mod tests {
             "400 /problems/malformed",
             "400 /problems/invalid",
             "403 /problems/foreign-origin",
+            "403 /problems/grant-not-allowed",
             "404 /problems/not-found",
             "404 /problems/no-such-pool",
             "404 /problems/no-such-resource",
@@ -515,6 +546,7 @@ mod tests {
             "409 /problems/job-managed",
             "409 /problems/plugin-in-use",
             "409 /problems/plugin-unavailable",
+            "409 /problems/plugin-changed",
             "409 /problems/nothing-to-roll-back",
             "410 /problems/lease-ended",
             "410 /problems/request-over",

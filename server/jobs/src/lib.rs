@@ -16,4 +16,7 @@ mod work;
 
 pub use jobs::{Goal, Jobs, StartError, Submission, plugin_name};
 pub use manager::{Manager, Managers};
-pub use plugins::{ComponentError, Configured, Manifest, PluginError, Plugins, Secrets, Sight, Source};
+pub use plugins::{
+    Ceiling, ComponentError, Configured, Excess, Manifest, PluginError, Plugins, Secrets, Sight, Source,
+    Surroundings,
+};

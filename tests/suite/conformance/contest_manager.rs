@@ -12,7 +12,7 @@ fn serving() -> Server {
 
 /// With the CSV manager, which may read the server's folder.
 fn serving_csv() -> Server {
-    let server = Setup::new().start();
+    let server = Setup::new().config("[plugin-grants]\nfiles = ['{folder}']\n").start();
     let grants = json!({"locker": true, "files": [server.folder()]});
     server.install("csv", "csv-file", &json!({"grants": grants}));
     server

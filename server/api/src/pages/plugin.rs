@@ -50,7 +50,7 @@ fn detail(visitor: &Visitor, name: &str, problem: Option<&Problem>) -> Result<Re
 }
 
 fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
-    let Sight { record, manifest, status, .. } = sight;
+    let Sight { record, manifest, status, ceiling, .. } = sight;
     let origin = match record.origin {
         PluginOrigin::Config => "the configuration",
         PluginOrigin::Api => "the API",
@@ -61,6 +61,8 @@ fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
         ("Component before", record.previous.as_ref().map_or("none".into(), |it| Text::from(&*it.digest))),
     ];
     facts.extend(manifest.iter().flat_map(run));
+    let ceiling = ceiling.as_ref().and_then(|ceiling| serde_json::to_string(ceiling).ok());
+    facts.extend(ceiling.map(|ceiling| ("Grants that the API may give", Text::from(ceiling))));
     if let Some(status) = status {
         facts.extend([
             ("Contract", status.contract.as_str().into()),

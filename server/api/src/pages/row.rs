@@ -289,7 +289,7 @@ pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor) -> JobRow {
 
 /// A plugin, and how it does.
 pub(crate) fn plugin(sight: &Sight, now: Time) -> PluginRow {
-    let Sight { record, manifest, status, broken } = sight;
+    let Sight { record, manifest, status, broken, .. } = sight;
     let (state, reason) = view::plugin_state(status.as_ref(), broken.clone());
     let class = match state {
         "enabled" => "free",

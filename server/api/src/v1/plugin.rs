@@ -10,7 +10,6 @@ use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_jobs::{Manifest, PluginError, Sight};
-use lessor_ledger::PluginOrigin;
 use lessor_plugins::limits::COMPONENT_BYTES_MAX;
 use lessor_plugins::{Endpoint, Grants, Kind, Limits};
 use serde::{Deserialize, Serialize};
@@ -217,11 +216,13 @@ pub(crate) async fn show(
 }
 
 /// Installs a plugin, or replaces what runs under its name: prepared first, then swapped in; calls in flight finish on
-/// what was there. Grants are what this says, and no more.
+/// what was there. Grants are what this says, and no more; files, secrets and endpoints that `[plugin-grants]` of the
+/// configuration does not name cannot be granted this way.
 #[utoipa::path(put, path = "/v1/plugins/{name}", operation_id = "install_plugin", tag = "plugins", params(("name" = String, Path)),
     request_body = InstallBody,
     responses(
         (status = 200, description = "The plugin, ready", body = PluginView),
+        (status = 403, description = "It wants what the server's configuration does not let the API grant"),
         (status = 404, description = "No such component"),
         (status = 422, description = "It does not fit: every reason"),
         (status = 429, description = "A limit of the server is reached"),
@@ -233,7 +234,7 @@ pub(crate) async fn install(
     Json(body): Json<InstallBody>,
 ) -> Result<Content<PluginView>, Problem> {
     let (digest, manifest) = body.manifest();
-    shown(app.plugins.install(&name, &digest, &manifest, PluginOrigin::Api).await)
+    shown(app.plugins.install(&name, &digest, &manifest).await)
 }
 
 /// Lets a plugin take calls, also one that was put in quarantine.

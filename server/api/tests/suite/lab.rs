@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use lessor_api::{App, Hosts, Inputs};
 use lessor_control::PoolsStatus;
-use lessor_jobs::{Jobs, Managers, Plugins, Secrets};
+use lessor_jobs::{Ceiling, Jobs, Managers, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Clock, Keeper, Options, Stopper};
 use lessor_ledger::{
     Addresses, Command, Lifecycle, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Time,
@@ -118,8 +118,12 @@ impl Lab {
         let (pools, status) = watch::channel(PoolsStatus::default());
         let shutdown = CancellationToken::new();
         let host = Host::new(HostOptions { cache: folder.path().join("compiled") }).expect("a host");
-        let folder_of_plugins = folder.path().join("plugins");
-        let plugins = Plugins::open(keeper.clone(), host.clone(), folder_of_plugins, Secrets::default());
+        let surroundings = Surroundings {
+            components: folder.path().join("plugins"),
+            secrets: Secrets::default(),
+            ceiling: Ceiling::default(),
+        };
+        let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings);
         let plugins = plugins.expect("a folder");
         let managers = managers.unwrap_or_else(|| Arc::new(host));
         let jobs = Jobs::start(keeper.clone(), managers, shutdown.clone());

@@ -3,11 +3,12 @@
 //! A file appears under its name whole, and is never written to again. What is read is held against its name, so damage
 //! is found before it is run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use lessor_plugins::limits::COMPONENT_BYTES_MAX;
@@ -21,6 +22,40 @@ const SUFFIX: &str = "wasm";
 #[derive(Clone, Debug)]
 pub(crate) struct Components {
     folder: PathBuf,
+    /// How many [`Kept`] there are of each digest.
+    wanted: Wanted,
+}
+
+type Wanted = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// Keeps a component on disk that no plugin refers to yet, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    digest: String,
+    wanted: Wanted,
+}
+
+impl Kept {
+    /// SHA-256 of the component.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut wanted = lock(&self.wanted);
+        if let Some(count) = wanted.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                wanted.remove(&self.digest);
+            }
+        }
+    }
+}
+
+fn lock(wanted: &Mutex<BTreeMap<String, usize>>) -> MutexGuard<'_, BTreeMap<String, usize>> {
+    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a component cannot be kept or read.
@@ -54,21 +89,28 @@ impl Components {
     pub(crate) fn open(folder: PathBuf) -> Result<Self, ComponentError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(|source| ComponentError::Disk { path: folder.clone(), source })?;
-        Ok(Self { folder })
+        Ok(Self { folder, wanted: Wanted::default() })
     }
 
-    /// Keeps a component, and gives its digest. Keeping it again repairs it.
+    /// Keeps a component. Keeping it again repairs it.
     ///
     /// # Errors
     /// It is too large, or the disk fails.
-    pub(crate) fn keep(&self, component: &[u8]) -> Result<String, ComponentError> {
+    pub(crate) fn keep(&self, component: &[u8]) -> Result<Kept, ComponentError> {
         if component.len() > COMPONENT_BYTES_MAX {
             return Err(ComponentError::TooLarge);
         }
         let digest = digest(component);
         let path = self.path(&digest);
+        let kept = self.hold(&digest);
         self.write(&path, component).map_err(|source| ComponentError::Disk { path, source })?;
-        Ok(digest)
+        Ok(kept)
+    }
+
+    /// Waits for a sweep that is under way: what it took is missed by the reader who comes after, not later.
+    fn hold(&self, digest: &str) -> Kept {
+        *lock(&self.wanted).entry(digest.to_owned()).or_default() += 1;
+        Kept { digest: digest.to_owned(), wanted: Arc::clone(&self.wanted) }
     }
 
     fn write(&self, path: &Path, component: &[u8]) -> io::Result<()> {
@@ -79,35 +121,39 @@ impl Components {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// The component with this digest.
+    /// The component with this digest, which stays on disk as long as the second lives.
     ///
     /// # Errors
     /// It is not there or damaged, or the disk fails.
-    pub(crate) fn read(&self, wanted: &str) -> Result<Vec<u8>, ComponentError> {
+    pub(crate) fn read(&self, wanted: &str) -> Result<(Vec<u8>, Kept), ComponentError> {
         // Only a digest is a name here.
         if wanted.len() != 64 || !wanted.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(ComponentError::Unknown(wanted.to_owned()));
         }
         let path = self.path(wanted);
+        let kept = self.hold(wanted);
         match read_bounded(&path) {
             Err(ComponentError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(ComponentError::Unknown(wanted.to_owned()))
             }
             Ok(component) if digest(&component) != wanted => Err(ComponentError::Damaged(wanted.to_owned())),
-            read => read,
+            read => read.map(|component| (component, kept)),
         }
     }
 
-    /// Removes what no plugin refers to, but for the latest [`SPARE_COMPONENTS_MAX`], which somebody may be about to
-    /// install.
-    pub(crate) fn sweep(&self, used: &BTreeSet<String>) {
+    /// Removes what no plugin refers to and nobody is about to, but for the latest [`SPARE_COMPONENTS_MAX`], which
+    /// somebody may install next. `used` is asked after that was looked up: what has come to be used in between is in both.
+    pub(crate) fn sweep(&self, used: impl FnOnce() -> BTreeSet<String>) {
+        let wanted = lock(&self.wanted);
+        let used = used();
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let mut spare: Vec<(SystemTime, PathBuf)> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let path = entry.path();
                 let digest = path.file_stem()?.to_str()?.to_owned();
-                (!used.contains(&digest)).then_some((entry.metadata().ok()?.modified().ok()?, path))
+                let spare = !used.contains(&digest) && !wanted.contains_key(&digest);
+                spare.then_some((entry.metadata().ok()?.modified().ok()?, path))
             })
             .collect();
         spare.sort();
@@ -152,14 +198,15 @@ mod tests {
     fn what_is_read_is_what_was_kept_or_an_error() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let components = Components::open(folder.path().join("plugins")).expect("a folder");
-        let digest = components.keep(b"hello").expect("room");
-        assert_eq!(components.read(&digest).expect("it is there"), b"hello");
+        let digest = components.keep(b"hello").expect("room").digest().to_owned();
+        let read = |digest: &str| components.read(digest).map(|(component, _)| component);
+        assert_eq!(read(&digest).expect("it is there"), b"hello");
         fs::write(components.path(&digest), b"jello").expect("the file is ours");
-        assert!(matches!(components.read(&digest), Err(ComponentError::Damaged(_))));
+        assert!(matches!(read(&digest), Err(ComponentError::Damaged(_))));
         components.keep(b"hello").expect("room");
-        assert_eq!(components.read(&digest).expect("it is repaired"), b"hello");
+        assert_eq!(read(&digest).expect("it is repaired"), b"hello");
         for unknown in ["", "../../etc/passwd", &"0".repeat(64)] {
-            assert!(matches!(components.read(unknown), Err(ComponentError::Unknown(_))), "{unknown}");
+            assert!(matches!(read(unknown), Err(ComponentError::Unknown(_))), "{unknown}");
         }
     }
 
@@ -167,11 +214,17 @@ mod tests {
     fn only_so_many_unused_components_stay() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let components = Components::open(folder.path().to_owned()).expect("a folder");
+        let keep = |n: usize| components.keep(&n.to_le_bytes()).expect("room");
         let digests: Vec<String> =
-            (0..SPARE_COMPONENTS_MAX + 3).map(|n| components.keep(&n.to_le_bytes()).expect("room")).collect();
-        components.sweep(&BTreeSet::from([digests[0].clone()]));
-        let left = digests.iter().filter(|digest| components.read(digest).is_ok()).count();
-        assert_eq!(left, SPARE_COMPONENTS_MAX + 1);
-        assert!(components.read(&digests[0]).is_ok());
+            (0..SPARE_COMPONENTS_MAX + 4).map(|n| keep(n).digest().to_owned()).collect();
+        let being_installed = components.read(&digests[1]).expect("it is there");
+        components.sweep(|| BTreeSet::from([digests[0].clone()]));
+        let there = |digest: &String| components.read(digest).is_ok();
+        assert_eq!(digests.iter().filter(|digest| there(digest)).count(), SPARE_COMPONENTS_MAX + 2);
+        assert!(there(&digests[0]), "a plugin refers to it");
+        assert!(there(&digests[1]), "somebody is about to");
+        drop(being_installed);
+        components.sweep(|| BTreeSet::from([digests[0].clone()]));
+        assert!(!there(&digests[1]));
     }
 }

@@ -43,6 +43,10 @@ pub(crate) struct PluginView {
     /// What it may use: see `PUT`.
     #[schema(value_type = Object)]
     grants: Value,
+    /// The most that the API may grant it, by `[plugin-grants]` of the server's configuration; null for a plugin of the
+    /// configuration itself, which has what that says.
+    #[schema(value_type = Option<Object>)]
+    grants_ceiling: Value,
     /// What one call may take: see `PUT`.
     #[schema(value_type = Object)]
     limits: Value,
@@ -73,7 +77,7 @@ pub(crate) struct PluginView {
 impl PluginView {
     /// A plugin as it is now.
     pub(crate) fn of(sight: Sight) -> Self {
-        let Sight { record, manifest, status, broken } = sight;
+        let Sight { record, manifest, status, broken, ceiling } = sight;
         let (state, reason) = state(status.as_ref(), broken);
         let json = |value: Option<serde_json::Result<Value>>| value.and_then(Result::ok).unwrap_or_default();
         let kind = manifest.as_ref().map(|manifest| manifest.kind.to_string());
@@ -91,6 +95,7 @@ impl PluginView {
             previous_digest: record.previous.as_ref().map(|previous| previous.digest.to_string()),
             settings: with(|manifest| Ok(manifest.settings.clone())),
             grants: with(|manifest| serde_json::to_value(&manifest.grants)),
+            grants_ceiling: json(ceiling.map(serde_json::to_value)),
             limits: with(|manifest| serde_json::to_value(&manifest.limits)),
             warm: manifest.as_ref().is_some_and(|manifest| manifest.warm),
             contract: status.as_ref().map(|status| status.contract.clone()),

@@ -1,0 +1,128 @@
+//! Preparing what is to run, and putting it in the place of what runs.
+//!
+//! Preparing may take a minute and holds nothing up; only what follows takes its turn. By then things may have changed,
+//! so a change says what it was prepared for.
+
+use std::sync::Arc;
+
+use lessor_keeper::Error;
+use lessor_ledger::{Command, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Reply};
+use lessor_plugins::Prepared;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Kept, Manifest, PluginError, Plugins, Sight, aside};
+
+/// What is ready to run. Its component stays on disk until a record refers to it.
+pub(super) struct Ready {
+    prepared: Prepared,
+    _kept: Kept,
+}
+
+/// A change that was prepared.
+pub(super) struct Change {
+    /// Whose.
+    pub(super) name: PluginName,
+    /// What is to be committed, if anything is.
+    pub(super) command: Option<PluginCommand>,
+    /// The version that it is about: if another one is installed by now, nothing is changed.
+    pub(super) about: Option<PluginVersion>,
+    /// What is to run from now on, if something else is.
+    pub(super) ready: Option<Ready>,
+}
+
+impl Plugins {
+    /// A place among those that are being prepared.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, PluginError> {
+        Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| PluginError::Busy)
+    }
+
+    /// As [`place`](Self::place), for the server itself: waits for one.
+    pub(super) async fn await_place(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.0.places).acquire_owned().await.ok()
+    }
+
+    /// Prepares a version, whose grants may have to stay below the ceiling.
+    pub(super) async fn prepare(
+        &self,
+        name: &PluginName,
+        version: &PluginVersion,
+        bounded: bool,
+    ) -> Result<Ready, PluginError> {
+        let manifest = self.manifest(name, version, bounded).await?;
+        let (components, wanted) = (self.0.components.clone(), version.digest.to_string());
+        let (spelled, secrets) = (name.to_string(), self.0.secrets.clone());
+        let read = aside(move || Ok((components.read(&wanted)?, manifest.spec(&spelled, &secrets))));
+        let ((component, kept), spec) = read.await?;
+        Ok(Ready { prepared: self.0.host.prepare(spec, component).await?, _kept: kept })
+    }
+
+    /// How a version is to be run, if its grants are below the ceiling or do not have to be.
+    pub(super) async fn manifest(
+        &self,
+        name: &PluginName,
+        version: &PluginVersion,
+        bounded: bool,
+    ) -> Result<Manifest, PluginError> {
+        let manifest = Manifest::parse(&version.spec);
+        let manifest = manifest.ok_or_else(|| PluginError::Unreadable(name.clone()))?;
+        if !bounded {
+            return Ok(manifest);
+        }
+        let (ceiling, grants) = (self.ceiling(), manifest.grants.clone());
+        let excess = aside(move || Ok(ceiling.exceeded_by(&grants))).await?;
+        if excess.is_empty() { Ok(manifest) } else { Err(PluginError::Beyond { name: name.clone(), excess }) }
+    }
+
+    /// Makes a change in its turn. It is made to the end, whoever waits for it.
+    pub(super) async fn make(&self, change: Change) -> Result<Sight, PluginError> {
+        let plugins = self.clone();
+        let made = tokio::spawn(async move { plugins.make_now(change).await });
+        // It is gone only if the server is going down.
+        made.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
+    }
+
+    async fn make_now(&self, change: Change) -> Result<Sight, PluginError> {
+        let Change { name, command, about, ready } = change;
+        let _turn = self.0.turn.lock().await;
+        if let Some(about) = about
+            && self.record(name.clone())?.version != about
+        {
+            return Err(PluginError::Changed(name));
+        }
+        let record = match command {
+            Some(command) => self.commit(command).await?,
+            None => self.record(name)?,
+        };
+        match ready {
+            Some(ready) => self.swap_in(&record, ready),
+            // One that could not be prepared is not there.
+            None => drop(self.0.host.set_enabled(record.name.as_str(), record.enabled)),
+        }
+        Ok(self.sight(record))
+    }
+
+    /// Runs what was committed.
+    pub(super) fn swap_in(&self, record: &PluginRecord, ready: Ready) {
+        let name = record.name.as_str();
+        let status = self.0.host.install(ready.prepared);
+        let _ = self.0.host.set_enabled(name, record.enabled);
+        self.0.broken().remove(&record.name);
+        tracing::info!(plugin = name, digest = status.digest, enabled = record.enabled, "a plugin is ready");
+    }
+
+    pub(super) async fn commit(&self, command: PluginCommand) -> Result<Arc<PluginRecord>, PluginError> {
+        match self.0.keeper.submit(Command::Plugin(command)).await? {
+            Reply::Plugin(record) => Ok(record),
+            _ => unreachable!("the ledger answers a plugin's command with nothing else"),
+        }
+    }
+}
+
+/// Whether what a record says of grants must stay below the ceiling.
+pub(super) fn bounded(record: &PluginRecord) -> bool {
+    record.origin == PluginOrigin::Api
+}
