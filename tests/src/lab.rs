@@ -169,6 +169,7 @@ impl Lab {
             purpose: None,
             key: None,
             request: None,
+            pickup: None,
             ended: None,
         })));
     }

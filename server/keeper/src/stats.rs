@@ -124,7 +124,7 @@ impl Kind {
 }
 
 /// Every cause, in declaration order.
-pub const CAUSES: [Cause; 9] = [
+pub const CAUSES: [Cause; 10] = [
     Cause::Released,
     Cause::Expired,
     Cause::Reaped,
@@ -134,6 +134,7 @@ pub const CAUSES: [Cause; 9] = [
     Cause::Collected,
     Cause::Deleted,
     Cause::Cleaned,
+    Cause::Uncollected,
 ];
 
 /// Upper bounds of the buckets of [`Stats::batch_size`], in commands.

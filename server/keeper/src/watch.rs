@@ -59,6 +59,11 @@ impl Watches {
         Some(Watch(receiver))
     }
 
+    /// Whether anybody still watches `request`.
+    pub(crate) fn is_live(&self, request: RequestId) -> bool {
+        self.by_request.get(&request).is_some_and(|senders| senders.iter().any(|sender| !sender.is_closed()))
+    }
+
     /// Tells everybody who watches `request` how it ended.
     pub(crate) fn settle(&mut self, request: RequestId, settled: &Settled) {
         let Some(senders) = self.by_request.remove(&request) else { return };

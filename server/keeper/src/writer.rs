@@ -69,6 +69,8 @@ pub(crate) struct Writer {
 struct Decided {
     kind: Kind,
     reply: Result<Reply, Refusal>,
+    /// On the request that was queued, if its asker wants to know how that ends.
+    watch: Option<Watch>,
     /// `None` for the writer's own commands.
     asker: Option<Asker>,
 }
@@ -226,7 +228,13 @@ impl Writer {
         let step = next.apply(command, now);
         self.changes.extend(step.changes);
         self.settled.extend(step.settled);
-        self.decided.push(Decided { kind, reply: step.reply, asker });
+        let watch = match &step.reply {
+            Ok(Reply::Queued(request, _)) if asker.as_ref().is_some_and(|asker| asker.watch) => {
+                self.watches.add(request.id)
+            }
+            _ => None,
+        };
+        self.decided.push(Decided { kind, reply: step.reply, watch, asker });
     }
 
     /// The time to decide at: never before what was decided last, whatever the wall clock says (promise P9).
@@ -235,7 +243,8 @@ impl Writer {
     }
 
     /// Makes the batch at hand durable, shows it, and answers; or forgets it and says why.
-    fn conclude(&mut self, next: Ledger) {
+    fn conclude(&mut self, mut next: Ledger) {
+        self.collect_for_watchers(&mut next);
         if self.changes.is_empty() {
             self.tell();
             return;
@@ -259,6 +268,17 @@ impl Writer {
         }
     }
 
+    /// Collects, in the same commit, what this batch granted to requests that somebody watches: they are about to be
+    /// told, and need not come back to say that they know.
+    fn collect_for_watchers(&mut self, next: &mut Ledger) {
+        for (request, settled) in &self.settled {
+            if matches!(settled, Settled::Granted(_)) && self.watches.is_live(*request) {
+                let step = next.apply(Command::Poll(*request), next.now());
+                self.changes.extend(step.changes);
+            }
+        }
+    }
+
     fn commit(&mut self, next: &Ledger, changes: &Arc<[Change]>) -> Result<(), CommitError> {
         let watch = Stopwatch::start();
         self.store.commit(Batch {
@@ -277,16 +297,12 @@ impl Writer {
         self.current = committed;
     }
 
-    /// Answers what was decided, then tells whoever watched what was settled. A request is watched before anything
-    /// that the same batch settled is told, so no settlement is missed.
+    /// Answers what was decided, then tells whoever watched what was settled. A request is watched as soon as it is
+    /// queued, so no settlement is missed, not even one by the same batch.
     fn tell(&mut self) {
-        for Decided { kind, reply, asker } in self.decided.drain(..) {
+        for Decided { kind, reply, watch, asker } in self.decided.drain(..) {
             self.shared.stats.count(kind, reply.is_err());
             let Some(asker) = asker else { continue };
-            let watch = match &reply {
-                Ok(Reply::Queued(request, _)) if asker.watch => self.watches.add(request.id),
-                _ => None,
-            };
             self.replies.push((asker.sender, reply.map(|reply| (reply, watch)).map_err(Error::from)));
         }
         self.post.deliver(&mut self.replies);

@@ -14,11 +14,11 @@ mod resource;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::command::Command;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, Settled, Step};
-use crate::request::RequestId;
 use crate::state::Ledger;
 use crate::time::Time;
 use draft::Draft;
@@ -52,22 +52,26 @@ impl Ledger {
             draft.decide(command)
         };
         draft.follow_up();
-        let reply = reply.map(|reply| granted_meanwhile(reply, &draft.settled));
+        let reply = reply.map(|reply| draft.granted_meanwhile(reply));
         Step { reply, changes: draft.changes, settled: draft.settled }
     }
 }
 
-/// Getting in line can itself make the resource that is waited for (dynamic pools), and so can coming back to it.
-fn granted_meanwhile(reply: Reply, settled: &[(RequestId, Settled)]) -> Reply {
-    let Reply::Queued(request, _) = &reply else { return reply };
-    match settled.iter().find(|(id, _)| *id == request.id) {
-        Some((_, Settled::Granted(grant))) => Reply::Granted(grant.clone()),
-        Some((_, Settled::Ended(request))) => Reply::Settled(request.clone()),
-        None => reply,
-    }
-}
-
 impl Draft<'_> {
+    /// Getting in line can itself make the resource that is waited for (dynamic pools), and so can coming back to it.
+    fn granted_meanwhile(&mut self, reply: Reply) -> Reply {
+        let Reply::Queued(request, _) = &reply else { return reply };
+        match self.settled.iter().find(|(id, _)| *id == request.id) {
+            Some((_, Settled::Granted(grant))) => {
+                let grant = grant.clone();
+                self.collect(grant.lease.id);
+                Reply::Granted(grant)
+            }
+            Some((_, Settled::Ended(request))) => Reply::Settled(Arc::clone(request)),
+            None => reply,
+        }
+    }
+
     fn decide(&mut self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Tick | Command::Resume => Ok(Reply::Done),

@@ -71,6 +71,9 @@ impl Ledger {
                     lease.id, self.counters.lease
                 )));
             }
+            if lease.pickup.as_ref().is_some_and(|pickup| pickup.by < self.now) {
+                found.push(Violation(format!("lease {} is not collected and not taken back", lease.id)));
+            }
             for target in &lease.targets {
                 if self.locks.get(target).is_none_or(|lock| lock.lease != lease.id) {
                     found.push(Violation(format!("lease {} holds no lock on {target:?}", lease.id)));
@@ -162,7 +165,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 17] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 18] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -173,6 +176,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 17] {
         ("lifespans", kept.lifespans == fresh.lifespans),
         ("leases_by_owner", kept.leases_by_owner == fresh.leases_by_owner),
         ("leases_by_key", kept.leases_by_key == fresh.leases_by_key),
+        ("uncollected", kept.uncollected == fresh.uncollected),
         ("lines", kept.lines == fresh.lines),
         ("silence", kept.silence == fresh.silence),
         ("outcomes", kept.outcomes == fresh.outcomes),

@@ -42,6 +42,8 @@ pub(crate) struct Index {
     pub(crate) leases_by_owner: OrdSet<(Owner, LeaseId)>,
     /// Active leases by owner and client key; several dialects and pools may use the same key.
     pub(crate) leases_by_key: OrdSet<(Owner, Text, LeaseId)>,
+    /// Leases that nobody has collected yet, by when they are taken back.
+    pub(crate) uncollected: OrdSet<(Time, LeaseId)>,
     /// Who waits for what, in order.
     pub(crate) lines: OrdMap<Wanted, Line>,
     /// When to look at each waiting request next: it falls silent, or loses its place.
@@ -69,6 +71,7 @@ impl Index {
         [
             self.deadlines.get_min().map(|&(at, _)| at),
             self.lifespans.get_min().map(|&(at, _)| at),
+            self.uncollected.get_min().map(|&(at, _)| at),
             self.silence.get_min().map(|&(at, _)| at),
             self.outcomes.get_min().map(|&(at, _)| at),
             collected,
@@ -205,12 +208,18 @@ impl Index {
         if let Some(key) = &lease.key {
             self.leases_by_key.insert((lease.owner.clone(), key.clone(), lease.id));
         }
+        if let Some(pickup) = &lease.pickup {
+            self.uncollected.insert((pickup.by, lease.id));
+        }
     }
 
     pub(crate) fn lease_went(&mut self, lease: &Lease) {
         self.leases_by_owner.remove(&(lease.owner.clone(), lease.id));
         if let Some(key) = &lease.key {
             self.leases_by_key.remove(&(lease.owner.clone(), key.clone(), lease.id));
+        }
+        if let Some(pickup) = &lease.pickup {
+            self.uncollected.remove(&(pickup.by, lease.id));
         }
     }
 

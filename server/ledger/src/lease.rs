@@ -1,6 +1,8 @@
 //! Locks and leases: who holds what, since when, until when.
 
-use crate::name::{Owner, Target, Text};
+use std::collections::BTreeMap;
+
+use crate::name::{Owner, State, Target, Text};
 use crate::request::RequestId;
 use crate::time::{Span, Time};
 
@@ -58,8 +60,23 @@ pub struct Lease {
     pub key: Option<Text>,
     /// The request that waited for it, if it was not granted at once.
     pub request: Option<RequestId>,
+    /// Set while nobody has shown to know of it: it was granted to somebody in line who was not there.
+    pub pickup: Option<Box<Pickup>>,
     /// Set once it is over.
     pub ended: Option<Ended>,
+}
+
+/// What becomes of a lease that was granted to somebody in line and that nobody collects.
+///
+/// Whoever waits in line may die there with its place kept. A watch, a poll of the request, the same acquire again, a
+/// renewal and a release collect the lease; without any of them it is taken back, so that the next in line need not
+/// wait for its whole TTL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pickup {
+    /// Until when it can be collected, the instant itself included.
+    pub by: Time,
+    /// The state that each registered target had, and gets back.
+    pub before: BTreeMap<Target, State>,
 }
 
 /// The language in which a lease or request was asked for.
@@ -107,6 +124,8 @@ pub enum Cause {
     Deleted,
     /// The built-in cleaner took it from a resource that was going away.
     Cleaned,
+    /// It was granted to somebody in line who never came for it.
+    Uncollected,
 }
 
 impl Lock {

@@ -40,7 +40,7 @@ pub use command::{
 };
 pub use event::{Event, EventId, EventKind};
 pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};
-pub use lease::{Cause, Dialect, Ended, Lease, LeaseId, Lock};
+pub use lease::{Cause, Dialect, Ended, Lease, LeaseId, Lock, Pickup};
 pub use name::{Job, NameError, Owner, PluginName, PoolName, State, Target, Text};
 pub use place::{Blocker, Place};
 pub use plugin::{PluginOrigin, PluginRecord, PluginVersion};

@@ -13,7 +13,7 @@ use crate::name::{Job, Owner, PoolName, State, Target, Text};
 use crate::plugin::PluginRecord;
 use crate::pool::Pool;
 use crate::reply::Grant;
-use crate::request::{Request, RequestId};
+use crate::request::{Outcome, Request, RequestId};
 use crate::resource::Resource;
 use crate::state::Ledger;
 use crate::time::Time;
@@ -148,6 +148,18 @@ impl Ledger {
     /// Requests by ID, waiting or settled not long ago, from the one after `cursor` on.
     pub fn requests_after(&self, cursor: Option<RequestId>) -> impl Iterator<Item = &Arc<Request>> {
         self.requests.range::<_, RequestId>(after(cursor.as_ref())).map(|(_, request)| request)
+    }
+
+    /// Whether its waiter has to show up for it: to keep its place, or to collect what it was granted.
+    #[must_use]
+    pub fn needs_waiter(&self, request: &Request) -> bool {
+        match request.outcome {
+            None => true,
+            Some(Outcome::Granted { lease, .. }) => {
+                self.leases.get(&lease).is_some_and(|lease| lease.pickup.is_some())
+            }
+            Some(Outcome::Withdrawn { .. } | Outcome::Lapsed { .. }) => false,
+        }
     }
 
     /// How many requests there are, waiting or settled not long ago.

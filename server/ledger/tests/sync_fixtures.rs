@@ -96,6 +96,7 @@ fn held(name: &str, id: LeaseId) -> [Change; 2] {
         purpose: None,
         key: None,
         request: None,
+        pickup: None,
         ended: None,
     };
     [Change::Lock(Arc::new(lock)), Change::Lease(Arc::new(lease))]

@@ -310,6 +310,7 @@ fn the_key_of_a_request_outlives_the_request() {
         0 bob take p*2
         0 ann take p key=k body=1 wait ttl=1h
         1s bob release L1
+        2s - poll R1
         700s - tick
         700s - poll R1
         701s ann take p key=k body=1 wait ttl=1h
@@ -321,6 +322,7 @@ fn the_key_of_a_request_outlives_the_request() {
             0: L1 bob [a,b] until 600s | L1 +a bob free>leased; L1 +b bob free>leased
             0: R1 is #1, 0 of 1 | R1 ann queued
             1s: L1 bob [a,b] Released | L1 -a Released leased>free; L1 -b Released leased>free, over; L2 +a ann free>leased; R1 gets L2
+            2s: settled: R1 ann granted L2
             700s: done
             700s: no: there is no request 1
             701s: L2 ann [a] until 3601s

@@ -146,6 +146,7 @@ pub(crate) fn cause(cause: Cause) -> &'static str {
         Cause::Collected => "collected",
         Cause::Deleted => "deleted",
         Cause::Cleaned => "cleaned",
+        Cause::Uncollected => "not collected",
     }
 }
 

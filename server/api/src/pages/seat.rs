@@ -100,12 +100,14 @@ impl Seats {
         }
     }
 
-    /// One sign of life for everybody; whoever has been granted, has left, or has waited long enough, gets up.
+    /// One sign of life for everybody, which also collects what was granted; whoever has been granted, has left, or has
+    /// waited long enough, gets up.
     async fn beat(&self, keeper: &Keeper) {
         let sitting = self.sitting().clone();
         for (id, until) in sitting {
-            let over = keeper.now() > until;
-            let command = if over { Command::Withdraw(id) } else { Command::Poll(id) };
+            let waits = keeper.snapshot().request(id).is_some_and(|request| request.waits());
+            let command =
+                if waits && keeper.now() > until { Command::Withdraw(id) } else { Command::Poll(id) };
             match keeper.submit(command).await {
                 Ok(Reply::Queued(..)) | Err(Error::Busy | Error::ReadOnly(_)) => {}
                 Ok(_) | Err(Error::Refused(_) | Error::Stopped) => {
@@ -118,6 +120,6 @@ impl Seats {
 
 /// Requests that were made on a page before the server was restarted.
 fn left_over(ledger: &Ledger) -> Sitting {
-    let waiting = ledger.requests_after(None).filter(|request| request.waits());
-    waiting.filter_map(|request| Some((request.id, until(request)?))).take(SEATS_MAX).collect()
+    let open = ledger.requests_after(None).filter(|request| ledger.needs_waiter(request));
+    open.filter_map(|request| Some((request.id, until(request)?))).take(SEATS_MAX).collect()
 }

@@ -126,7 +126,7 @@ pub(crate) struct Ask {
     responses(
         (status = 201, description = "Granted", body = LeaseView,
             headers(("Location" = String, description = "The lease"))),
-        (status = 202, description = "In line: go on with `GET` on the location", body = RequestView,
+        (status = 202, description = "In line: go on with `GET` on the location, with `?wait=`, which keeps the place and collects the lease", body = RequestView,
             headers(("Location" = String, description = "The request"),
                 ("Retry-After" = u32, description = "Seconds; ask at least that often to keep the place"))),
         (status = 409, description = "Not free, and no `wait` was given: who holds what"),

@@ -101,18 +101,23 @@ fn is_of(part: &Part, wanted: &PoolName) -> bool {
     }
 }
 
-/// How long to wait.
+/// Whether and how long to wait.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowQuery {
-    /// Answer only when the request is settled, or after this long: `30s`, or milliseconds; at most 5 minutes.
+    /// Waits: answer only when the request is settled, or after this long: `30s`, or milliseconds; at most 5 minutes.
+    /// 0 does not wait, but is a sign of life as well.
     #[serde(default, deserialize_with = "in_query")]
     #[param(value_type = Option<String>)]
     wait: Option<Length>,
 }
 
-/// Shows a request. For a waiting one this is a sign of life, which keeps its place in line.
+/// Shows a request.
+///
+/// With `wait` this is the waiter's sign of life: it keeps the place in line, and collects the lease once there is one.
+/// Without `wait` it only reads, whoever asks. A lease that was granted while nobody was waiting, and that is not
+/// collected within the request TTL (30 s by default), is taken back: end event `uncollected`, request `lapsed`.
 #[utoipa::path(get, path = "/v1/requests/{id}", operation_id = "show_request", tag = "requests", params(("id" = u64, Path), ShowQuery), responses(
     (status = 200, description = "The request; `lease` once it is granted", body = RequestView),
     (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
@@ -123,18 +128,20 @@ pub(crate) async fn show(
     Query(query): Query<ShowQuery>,
 ) -> Result<Json<RequestView>, Problem> {
     let id = RequestId(id);
-    let patience = patience(query.wait)?;
+    let patience = query.wait.map(patience).transpose()?;
     let ledger = app.keeper.snapshot();
     let known = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
-    // A Boskos waiter keeps its place by polling its own way.
-    if known.dialect != Dialect::V1 || !known.waits() {
-        return Ok(Json(RequestView::of(known, ledger.place(id).as_ref())));
+    match patience {
+        // A Boskos waiter keeps its place by polling its own way.
+        Some(patience) if known.dialect == Dialect::V1 && ledger.needs_waiter(known) => {
+            wait(&app, id, patience).await.map(Json)
+        }
+        Some(_) | None => Ok(Json(RequestView::of(known, ledger.place(id).as_ref()))),
     }
-    wait(&app, id, patience).await.map(Json)
 }
 
-fn patience(wait: Option<Length>) -> Result<Duration, Problem> {
-    let nanos = wait.map_or(0, |wait| wait.0.nanos());
+fn patience(wait: Length) -> Result<Duration, Problem> {
+    let nanos = wait.0.nanos();
     if nanos < 0 {
         return Err(Problem::invalid("wait", "must not be negative"));
     }

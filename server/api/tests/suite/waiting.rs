@@ -225,3 +225,35 @@ async fn two_keys_that_differ_are_refused() {
     let request = with_header(request(Method::POST, "/v1/leases", Some(body)), "idempotency-key", "b");
     lab.send(request).await.problem(400, "invalid");
 }
+
+#[tokio::test]
+async fn looking_at_a_request_is_no_sign_of_life_and_collects_nothing() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
+    for owner in ["bob", "cyd"] {
+        lab.post("/v1/leases", json!({"owner": owner, "pool": "cpu", "wait": 1, "request_id": "k"}))
+            .await
+            .expect(202);
+    }
+    let before = lab.get("/v1/requests/1").await.expect(200);
+    lab.pass(20_000);
+    let seen = lab.get("/v1/requests/1").await.expect(200);
+    assert_eq!(seen["live_until"], before["live_until"], "whoever looks is not the waiter");
+    assert_ne!(lab.get("/v1/requests/1?wait=0").await.expect(200)["live_until"], before["live_until"]);
+    assert_ne!(lab.get("/v1/requests/2?wait=1").await.expect(200)["live_until"], before["live_until"]);
+
+    lab.delete("/v1/leases/1").await.expect(204);
+    assert_eq!(lab.get("/v1/requests/1").await.expect(200)["lease"], 2);
+    lab.pass(29_000);
+    lab.get("/v1/requests/2?wait=0").await.expect(200);
+    lab.pass(1_001);
+    let cyd = lab.get("/v1/requests/2?wait=1s").await.expect(200);
+    assert_eq!((&cyd["status"], &cyd["lease"]), (&json!("granted"), &json!(3)));
+    assert_eq!(lab.get("/v1/leases/2").await.expect(200)["cause"], "uncollected");
+    assert_eq!(lab.get("/v1/requests/1").await.expect(200)["status"], "lapsed");
+
+    lab.pass(60_000);
+    assert_eq!(lab.get("/v1/leases/3").await.expect(200)["cause"], json!(null), "cyd came for it");
+    let again = json!({"owner": "bob", "pool": "cpu", "wait": 1, "request_id": "k"});
+    assert_eq!(lab.post("/v1/leases", again).await.expect(202)["id"], 3, "bob starts anew");
+}

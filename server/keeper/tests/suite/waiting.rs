@@ -123,3 +123,39 @@ async fn a_restart_keeps_the_line_and_gives_everybody_time_to_come_back() {
     lab.release(&first).await.expect("it is held");
     assert_eq!(granted(watch.expect("bob waits")).await.lease.owner.as_str(), "bob");
 }
+
+#[tokio::test]
+async fn whoever_watches_has_collected_in_the_commit_that_grants() {
+    let lab = Lab::new(1).await;
+    let first = lab.acquire("ann").await.expect("something is free");
+    let watch = lab.queue("bob").await;
+    let before = lab.keeper.stats().batch_size.read().count;
+    lab.release(&first).await.expect("it is held");
+    let lease = granted(watch).await.lease.id;
+    let snapshot = lab.keeper.snapshot();
+    assert_eq!(snapshot.lease(lease).expect("bob holds it").pickup, None);
+    assert_eq!(lab.keeper.stats().batch_size.read().count, before + 1, "one commit for both");
+}
+
+#[tokio::test]
+async fn a_grant_to_somebody_who_left_goes_to_the_next_even_after_a_restart() {
+    let lab = Lab::new(1).await;
+    let first = lab.acquire("ann").await.expect("something is free");
+    drop(lab.queue("bob").await);
+    let _cid = lab.queue("cid").await;
+    lab.release(&first).await.expect("it is held");
+    assert_eq!(lab.holder("gpu-0").as_deref(), Some("bob"));
+
+    let lab = lab.restart(1_020).await;
+    crate::lab::until("the writer has begun", || (lab.keeper.snapshot().now() == at(1_020)).then_some(()))
+        .await;
+    lab.clock.set(1_050);
+    lab.keeper.submit(Command::Tick).await.expect("the keeper lives");
+    assert_eq!(lab.holder("gpu-0").as_deref(), Some("bob"), "a restart gives a full request TTL");
+    lab.clock.set(1_049);
+    let request = lab.keeper.snapshot().requests_after(None).nth(1).expect("cid waits").id;
+    lab.keeper.submit(Command::Poll(request)).await.expect("cid waits");
+    lab.clock.set(1_051);
+    crate::lab::until("cid's turn", || (lab.holder("gpu-0").as_deref() == Some("cid")).then_some(())).await;
+    assert_eq!(lab.keeper.stats().lost(lessor_ledger::Cause::Uncollected), 1);
+}

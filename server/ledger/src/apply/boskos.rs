@@ -204,6 +204,7 @@ impl Draft<'_> {
         if let Some(ttl) = ttl {
             self.set_lock(Lock { deadline: Some(self.now.plus(ttl)), ..Lock::clone(&lock) });
         }
+        self.collect(lock.lease);
         Ok(Reply::Done)
     }
 

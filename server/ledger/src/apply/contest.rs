@@ -144,10 +144,9 @@ impl Draft<'_> {
     /// A job refreshes all that it holds in one call (`reference/contest.md` §4.4), so a sign of life for one target
     /// of a lease is one for the lease: a Boskos `/reset` leaves it alone as it does what was just written.
     pub(super) fn note_renewal(&mut self, id: LeaseId) {
-        let Some(lease) = self.ledger.leases.get(&id).filter(|lease| lease.renewed_at < self.now) else {
-            return;
-        };
-        let renewed = Lease { renewed_at: self.now, ..Lease::clone(lease) };
+        let noted = |lease: &&Arc<Lease>| lease.renewed_at == self.now && lease.pickup.is_none();
+        let Some(lease) = self.ledger.leases.get(&id).filter(|lease| !noted(lease)) else { return };
+        let renewed = Lease { renewed_at: self.now, pickup: None, ..Lease::clone(lease) };
         self.record(Change::Lease(Arc::new(renewed)));
     }
 

@@ -144,7 +144,10 @@ impl Draft<'_> {
         if kept.is_empty() {
             next.targets.clone_from(&lost);
             next.ended = Some(how.clone());
+            next.pickup = None;
         } else {
+            // Whoever gives something back knows of the lease.
+            next.pickup = next.pickup.filter(|_| how.cause != Cause::Released);
             next.returned.extend(lost.iter().cloned());
             next.targets = kept;
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::apply::Draft;
-use crate::change::Change;
+use crate::change::{Answer, Change};
 use crate::event::EventKind;
-use crate::lease::{Cause, Dialect, LeaseId, Lock};
+use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock, Pickup};
 use crate::limits;
-use crate::name::Target;
+use crate::name::{Owner, Target, Text};
 use crate::reply::Settled;
 use crate::request::{Outcome, Request, RequestId};
 use crate::resource::Resource;
@@ -19,6 +19,7 @@ impl Draft<'_> {
     pub(super) fn settle_due(&mut self) {
         self.settle_jobs();
         self.settle_locks();
+        self.take_back_uncollected();
         self.collect_lapsed();
         self.end_lifespans();
         self.settle_silence();
@@ -93,6 +94,37 @@ impl Draft<'_> {
         self.tell(event);
     }
 
+    /// Takes back what was granted to waiters who never came for it. As if they had been passed over: what they held is
+    /// as it was before, their request has lapsed, and the same acquire starts anew.
+    fn take_back_uncollected(&mut self) {
+        while let Some(&(by, id)) = self.ledger.index.uncollected.get_min()
+            && by < self.now
+        {
+            let Some(lease) = self.ledger.leases.get(&id).cloned() else { return };
+            let how = self.ended(Cause::Uncollected);
+            self.strip(id, &lease.targets, &how, |draft, resource| {
+                let before = lease.pickup.as_ref().and_then(|pickup| pickup.before.get(&resource.name));
+                if let Some(state) = before {
+                    draft.returned(resource, state.clone());
+                }
+            });
+            if let Some(key) = &lease.key {
+                self.forget_key_of(&lease.owner, key, id);
+            }
+            if let Some(request) = lease.request.and_then(|id| self.ledger.requests.get(&id)).cloned() {
+                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now });
+            }
+        }
+    }
+
+    /// Forgets an idempotency key if it stands for this lease.
+    fn forget_key_of(&mut self, owner: &Owner, text: &Text, lease: LeaseId) {
+        let place = (owner.clone(), text.clone());
+        if self.ledger.keys.get(&place).is_some_and(|key| key.outcome == Answer::Lease(lease)) {
+            self.record(Change::KeyGone(place.0, place.1));
+        }
+    }
+
     fn collect_lapsed(&mut self) {
         let now = self.now;
         let due = self.ledger.index.lapsed.iter();
@@ -156,7 +188,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Gives every waiter a full request TTL from now on, sees to jobs that were under way, and looks at every dynamic
+    /// Gives every waiter a full request TTL from now on, to wait or to collect what it was granted, sees to jobs that were under way, and looks at every dynamic
     /// pool once.
     pub(super) fn resume(&mut self) {
         self.resume_jobs();
@@ -180,8 +212,21 @@ impl Draft<'_> {
                 self.note_lines(&request);
             }
         }
+        self.resume_pickups(until);
         let dynamic = self.ledger.pools.values().filter(|pool| pool.lifecycle.is_some());
         let dynamic: Vec<_> = dynamic.map(|pool| pool.name.clone()).collect();
         self.stirred.extend(dynamic);
+    }
+
+    fn resume_pickups(&mut self, until: Time) {
+        let late: Vec<LeaseId> = self.ledger.index.uncollected.iter().map(|(_, id)| *id).collect();
+        for id in late {
+            if let Some(lease) = self.ledger.leases.get(&id).cloned()
+                && let Some(pickup) = lease.pickup.as_ref().filter(|pickup| pickup.by < until)
+            {
+                let pickup = Some(Box::new(Pickup { by: until, ..Pickup::clone(pickup) }));
+                self.record(Change::Lease(Arc::new(Lease { pickup, ..Lease::clone(&lease) })));
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::apply::Draft;
 use crate::change::Change;
 use crate::event::EventKind;
-use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock};
+use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock, Pickup};
 use crate::name::{Owner, State, Target, Text};
 use crate::request::RequestId;
 use crate::time::{Span, Time};
@@ -21,6 +21,7 @@ pub(super) struct NewLease {
     pub(super) ttl: Option<Span>,
     pub(super) purpose: Option<Text>,
     pub(super) key: Option<Text>,
+    /// The request in line that it is pushed to.
     pub(super) request: Option<RequestId>,
 }
 
@@ -29,6 +30,7 @@ impl Draft<'_> {
     pub(super) fn grant(&mut self, new: NewLease) -> LeaseId {
         let id = LeaseId(self.ledger.counters.lease + 1);
         let deadline = new.ttl.map(|ttl| self.now.plus(ttl));
+        let pickup = new.request.map(|_| Box::new(self.pickup(&new.targets)));
         self.take_over(&new.targets);
         for target in &new.targets {
             self.take(id, &new, target, deadline);
@@ -46,12 +48,30 @@ impl Draft<'_> {
             purpose: new.purpose,
             key: new.key,
             request: new.request,
+            pickup,
             ended: None,
         })));
         if let Some(targets) = over {
             self.expire(id, &targets);
         }
         id
+    }
+
+    /// How a lease of `targets`, which nobody holds yet, is to be collected.
+    fn pickup(&self, targets: &[Target]) -> Pickup {
+        let resources = targets.iter().filter_map(|target| self.ledger.resources.get(target));
+        Pickup {
+            by: self.now.plus(self.ledger.settings.request_ttl),
+            before: resources.map(|resource| (resource.name.clone(), resource.state.clone())).collect(),
+        }
+    }
+
+    /// Notes that whoever waited for a lease knows of it.
+    pub(super) fn collect(&mut self, id: LeaseId) {
+        let lease = self.ledger.leases.get(&id).filter(|lease| lease.pickup.is_some());
+        if let Some(lease) = lease.cloned() {
+            self.record(Change::Lease(Arc::new(Lease { pickup: None, ..Lease::clone(&lease) })));
+        }
     }
 
     fn take(&mut self, lease: LeaseId, new: &NewLease, target: &Target, deadline: Option<Time>) {

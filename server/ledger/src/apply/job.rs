@@ -199,6 +199,7 @@ impl Draft<'_> {
             Cause::Collected => "collected",
             Cause::Deleted => "deleted",
             Cause::Cleaned => "cleaned away",
+            Cause::Uncollected => "not collected",
         };
         let reason = clip(&format!("{target} was {verb}{by}{why}"));
         self.bereft.entry(job).or_insert(reason);

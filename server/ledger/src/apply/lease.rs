@@ -34,7 +34,7 @@ impl Draft<'_> {
                 self.rebase(target, deadline);
             }
         }
-        let renewed = Lease { ttl, renewed_at: self.now, ..Lease::clone(&lease) };
+        let renewed = Lease { ttl, renewed_at: self.now, pickup: None, ..Lease::clone(&lease) };
         self.record(Change::Lease(Arc::new(renewed)));
         Ok(Reply::Granted(Box::new(self.granted(id)?)))
     }

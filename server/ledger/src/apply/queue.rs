@@ -52,12 +52,16 @@ impl Draft<'_> {
         self.queued(&request)
     }
 
-    /// Shows that a waiter is alive, which also brings back the place of one that fell silent.
+    /// Shows that a waiter is alive, which also brings back the place of one that fell silent. If its request was
+    /// granted meanwhile, it knows now.
     pub(super) fn poll(&mut self, id: RequestId) -> Result<Reply, Refusal> {
         let Some(request) = self.ledger.requests.get(&id).cloned() else {
             return Err(Refusal::NoSuchRequest(id));
         };
-        if !request.waits() {
+        if let Some(outcome) = request.outcome {
+            if let Outcome::Granted { lease, .. } = outcome {
+                self.collect(lease);
+            }
             return Ok(Reply::Settled(request));
         }
         let live_until = self.now.plus(self.ledger.settings.request_ttl);
@@ -231,7 +235,8 @@ impl Draft<'_> {
         }
     }
 
-    fn replay_lease(&self, lease: LeaseId) -> Reply {
+    fn replay_lease(&mut self, lease: LeaseId) -> Reply {
+        self.collect(lease);
         self.ledger.grant(lease).map_or(Reply::Replayed(lease), |grant| Reply::Granted(Box::new(grant)))
     }
 

@@ -28,6 +28,9 @@ impl Model {
                 waiter.live_until = waiter.live_until.max(until);
                 waiter.dormant = false;
             }
+            for (by, _) in self.deals.iter_mut().filter_map(|deal| deal.pickup.as_mut()) {
+                *by = (*by).max(until);
+            }
         }
         self.settle();
         if *command != Command::Resume {
@@ -37,8 +40,11 @@ impl Model {
         let said = self.decide(command);
         self.follow_up();
         // Getting in line, or coming back to it, can itself make what is waited for.
-        match self.lined_up.and_then(|id| self.waiter(id)).map(|waiter| &waiter.fate) {
-            Some(Fate::Granted(lease, _)) => Ok(self.grant_text(*lease)),
+        match self.lined_up.and_then(|id| self.waiter(id)).map(|waiter| waiter.fate.clone()) {
+            Some(Fate::Granted(lease, _)) => {
+                self.collect(lease);
+                Ok(self.grant_text(lease))
+            }
             _ => said,
         }
     }
@@ -52,7 +58,12 @@ impl Model {
             }
             Command::BoskosRelease { name, dest, owner } => {
                 self.boskos_holder(name, owner)?;
-                if self.take_away(name) {
+                let lease = self.hold(name).map(|hold| hold.lease);
+                let live = self.take_away(name);
+                if let Some(id) = lease {
+                    self.collect(id);
+                }
+                if live {
                     self.bring_back(name, dest.clone());
                 }
                 Ok("done".into())
@@ -208,6 +219,10 @@ impl Model {
         Ok(self.hand_over(&ask, &pool, &targets))
     }
 
+    fn collect(&mut self, id: LeaseId) {
+        self.deals.iter_mut().filter(|deal| deal.id == id).for_each(|deal| deal.pickup = None);
+    }
+
     fn boskos_holder(&self, name: &Target, owner: &Owner) -> Result<(), String> {
         self.thing(name).ok_or("no resource")?;
         match self.holder(name) {
@@ -235,6 +250,7 @@ impl Model {
         if let Some(ttl) = ttl {
             self.set_deadline(&update.name, now.plus(ttl));
         }
+        self.collect(hold.lease);
         Ok("done".into())
     }
 
@@ -306,6 +322,7 @@ impl Model {
             self.rebase(target, deadline);
             for deal in self.deals.iter_mut().filter(|deal| Some(deal.id) == lease) {
                 deal.renewed = now;
+                deal.pickup = None;
             }
         }
         if !new.is_empty() {
@@ -329,6 +346,9 @@ impl Model {
         let lease = self.hold(target).map(|hold| hold.lease);
         let contest = lease.and_then(|id| self.deal(id)).is_some_and(|deal| deal.dialect == Dialect::Contest);
         let live = self.take_away(target);
+        if let Some(id) = lease {
+            self.collect(id);
+        }
         match to {
             Some(state) if live => self.bring_back(target, state.clone()),
             None if live && !contest => {
@@ -346,7 +366,12 @@ impl Model {
                 self.alive(id);
                 Ok(self.queue_text(id))
             }
-            Some(waiter) => Ok(format!("settled {}", fate_text(&waiter.fate))),
+            Some(waiter) => {
+                if let Fate::Granted(lease, _) = waiter.fate {
+                    self.collect(lease);
+                }
+                Ok(format!("settled {}", fate_text(&waiter.fate)))
+            }
         }
     }
 
@@ -401,6 +426,7 @@ impl Model {
         for mine in self.deals.iter_mut().filter(|mine| mine.id == id) {
             mine.ttl = ttl;
             mine.renewed = now;
+            mine.pickup = None;
         }
         Ok(self.grant_text(id))
     }
@@ -537,7 +563,10 @@ impl Model {
             return Err("key".into());
         }
         match note.answer {
-            Answer::Lease(id) if self.deal(id).is_some() => Ok(Some(self.grant_text(id))),
+            Answer::Lease(id) if self.deal(id).is_some() => {
+                self.collect(id);
+                Ok(Some(self.grant_text(id)))
+            }
             Answer::Lease(id) => Ok(Some(format!("was {id}"))),
             Answer::Request(id) => match self.waiter(id).map(|waiter| waiter.fate.clone()) {
                 Some(Fate::Waits) => self.poll(id).map(Some),

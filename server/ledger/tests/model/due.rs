@@ -1,8 +1,10 @@
 //! What time brings about, and what follows from any change.
 
+use std::collections::BTreeMap;
+
 use lessor_ledger::{Answer, Dialect, Origin, Pool, Span, State, Target};
 
-use super::naive::{CLEANER, DAY, Fate, Fit, GRACE, Model, Spot, TEN_MINUTES, Thing, Waiter, turn};
+use super::naive::{CLEANER, DAY, Fate, Fit, GRACE, Model, Spot, TEN_MINUTES, TTL, Thing, Waiter, turn};
 
 impl Model {
     /// Everything that is due at the model's time.
@@ -13,6 +15,7 @@ impl Model {
                 self.expire(&hold.target);
             }
         }
+        self.settle_pickups();
         for hold in self.holds.clone() {
             if hold.over && hold.deadline.is_some_and(|deadline| deadline.plus(DAY) < now) {
                 self.take_away(&hold.target);
@@ -31,6 +34,26 @@ impl Model {
             let doomed = self.thing(&thing.name).is_some_and(|thing| thing.state == State::to_be_deleted());
             if idle && doomed && thing.updated.plus(CLEANER) < now && thing.state == State::to_be_deleted() {
                 self.mark(&thing.name, State::tombstone());
+            }
+        }
+    }
+
+    /// What nobody came for is as it was before, and so is the key.
+    fn settle_pickups(&mut self) {
+        let now = self.time();
+        for deal in self.deals.clone() {
+            let Some((_, before)) = deal.pickup.filter(|(by, _)| *by < now) else { continue };
+            for target in &deal.targets {
+                self.take_away(target);
+                if let Some(state) = before.get(target) {
+                    self.bring_back(target, state.clone());
+                }
+            }
+            self.notes.retain(|note| note.answer != Answer::Lease(deal.id));
+            for waiter in &mut self.waiters {
+                if matches!(waiter.fate, Fate::Granted(lease, _) if lease == deal.id) {
+                    waiter.fate = Fate::Lapsed(now);
+                }
             }
         }
     }
@@ -206,8 +229,14 @@ impl Model {
             let Some(targets) = self.whole_in_order(&waiter.parts, turn(&waiter)) else { continue };
             let ttl = waiter.ttl.unwrap_or_else(|| self.default_ttl(&targets));
             let (owner, to, key) = (&waiter.owner, Some(&waiter.to), waiter.key.clone());
+            let registered = targets.iter().filter_map(|target| self.thing(target));
+            let before: BTreeMap<Target, State> =
+                registered.map(|thing| (thing.name.clone(), thing.state.clone())).collect();
             let lease = self.grant(owner, Dialect::V1, &targets, to, Some(ttl), key);
             let at = self.time();
+            for deal in self.deals.iter_mut().filter(|deal| deal.id == lease) {
+                deal.pickup = Some((at.plus(TTL), before.clone()));
+            }
             for mine in self.waiters.iter_mut().filter(|mine| mine.id == waiter.id) {
                 mine.fate = Fate::Granted(lease, at);
             }

@@ -51,6 +51,8 @@ pub(crate) struct Deal {
     pub(crate) ttl: Option<Span>,
     pub(crate) renewed: Time,
     pub(crate) key: Option<Text>,
+    /// Until when it is to be collected, and what its resources were before.
+    pub(crate) pickup: Option<(Time, BTreeMap<Target, State>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -371,6 +373,7 @@ impl Model {
             ttl,
             renewed: now,
             key,
+            pickup: None,
         });
         if deadline.is_some_and(|deadline| deadline < now) {
             for target in targets {

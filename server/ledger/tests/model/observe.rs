@@ -193,6 +193,7 @@ pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
         ttl: lease.ttl,
         renewed: lease.renewed_at,
         key: lease.key.clone(),
+        pickup: lease.pickup.as_ref().map(|pickup| (pickup.by, pickup.before.clone())),
     });
     let deals: Vec<Deal> = deals.collect();
     let mut expected = sorted(&model.deals, |deal| deal.id);

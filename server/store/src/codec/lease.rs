@@ -1,9 +1,11 @@
 //! The stored forms of a lock and a lease.
 
-use lessor_ledger::{Ended, Lease, LeaseId, Lock, RequestId, Span, Target, Time};
+use std::borrow::Cow;
+
+use lessor_ledger::{Ended, Lease, LeaseId, Lock, Pickup, RequestId, Span, Target, Text, Time};
 use minicbor::{Decode, Encode};
 
-use super::field::{Targets, codes};
+use super::field::{Pairs, Targets, codes};
 use super::{DecodeError, Names, Record};
 
 codes!(Dialect, "dialect", put_dialect, get_dialect, { Boskos = 0, Contest = 1, V1 = 2 });
@@ -17,6 +19,7 @@ codes!(Cause, "cause", put_cause, get_cause, {
     Collected = 6,
     Deleted = 7,
     Cleaned = 8,
+    Uncollected = 9,
 });
 
 #[derive(Encode, Decode)]
@@ -64,6 +67,18 @@ pub(crate) struct LeaseRecord<'a> {
     request: Option<u64>,
     #[b(11)]
     ended: Option<EndedRecord<'a>>,
+    #[b(12)]
+    pickup: Option<PickupRecord<'a>>,
+}
+
+/// `before` has states by target.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct PickupRecord<'a> {
+    #[n(0)]
+    by: i64,
+    #[n(1)]
+    before: Pairs<'a>,
 }
 
 #[derive(Encode, Decode)]
@@ -143,6 +158,7 @@ impl<'a> Record<'a> for LeaseRecord<'a> {
                 by: ended.by.as_ref().map(lessor_ledger::Owner::as_str),
                 reason: ended.reason.as_deref(),
             }),
+            pickup: lease.pickup.as_deref().map(PickupRecord::of),
         }
     }
 
@@ -168,7 +184,24 @@ impl<'a> Record<'a> for LeaseRecord<'a> {
             purpose: self.purpose.map(Into::into),
             key: self.key.map(Into::into),
             request: self.request.map(RequestId),
+            pickup: self.pickup.map(|pickup| pickup.build(names)).transpose()?,
             ended,
         })
+    }
+}
+
+impl PickupRecord<'_> {
+    fn of(pickup: &Pickup) -> Self {
+        let text = |name: &str| Text::from(name);
+        let before =
+            pickup.before.iter().map(|(target, state)| (text(target.as_str()), text(state.as_str())));
+        Self { by: pickup.by.nanos(), before: Pairs(Cow::Owned(before.collect())) }
+    }
+
+    fn build(self, names: &mut Names) -> Result<Box<Pickup>, DecodeError> {
+        let before = self.before.into_map().into_iter();
+        let before = before.map(|(target, state)| Ok((Target::new(&*target)?, names.state(&state)?)));
+        let before = before.collect::<Result<_, DecodeError>>()?;
+        Ok(Box::new(Pickup { by: Time::from_nanos(self.by), before }))
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use lessor_ledger::{
     Addresses, Answer, Cause, Change, Cordon, Details, Dialect, EndCause, Ended, Ending, Event, EventId,
     EventKind, Job, JobRecord, JobTarget, Key, Lease, LeaseId, Lifecycle, Lock, Move, Origin, Outcome, Owner,
-    Part, Phase, PluginName, PluginOrigin, PluginRecord, PluginVersion, Pool, PoolName, PoolOrigin, Request,
-    RequestId, Resource, Span, State, Target, TargetFacts, Text, Time, Verdict,
+    Part, Phase, Pickup, PluginName, PluginOrigin, PluginRecord, PluginVersion, Pool, PoolName, PoolOrigin,
+    Request, RequestId, Resource, Span, State, Target, TargetFacts, Text, Time, Verdict,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -161,6 +161,7 @@ fn cause() -> impl Strategy<Value = Cause> {
         Cause::Collected,
         Cause::Deleted,
         Cause::Cleaned,
+        Cause::Uncollected,
     ])
 }
 
@@ -171,16 +172,18 @@ fn dialect() -> impl Strategy<Value = Dialect> {
 fn lease() -> impl Strategy<Value = Lease> {
     let ended = (time(), cause(), of(owner()), of(text()));
     let ended = ended.prop_map(|(at, cause, by, reason)| Ended { at, cause, by, reason });
+    let before = vec((target(), state()), 0..4).prop_map(|before| before.into_iter().collect());
+    let pickup = (time(), before).prop_map(|(by, before)| Box::new(Pickup { by, before }));
     let who = (number(), owner(), dialect(), of(number()));
     let targets = (vec(target(), 0..4), vec(target(), 0..4));
-    (who, targets, (time(), time()), of(span()), (of(text()), of(text())), of(ended)).prop_map(
+    (who, targets, (time(), time()), of(span()), (of(text()), of(text())), (of(pickup), of(ended))).prop_map(
         |(
             (id, owner, dialect, request),
             (targets, returned),
             (granted_at, renewed_at),
             ttl,
             (purpose, key),
-            ended,
+            (pickup, ended),
         )| {
             Lease {
                 id: LeaseId(id),
@@ -194,6 +197,7 @@ fn lease() -> impl Strategy<Value = Lease> {
                 purpose,
                 key,
                 request: request.map(RequestId),
+                pickup,
                 ended,
             }
         },

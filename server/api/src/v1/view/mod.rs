@@ -46,6 +46,7 @@ pub(crate) fn cause(cause: Cause) -> &'static str {
         Cause::Collected => "collected",
         Cause::Deleted => "deleted",
         Cause::Cleaned => "cleaned",
+        Cause::Uncollected => "uncollected",
     }
 }
 
