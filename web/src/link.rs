@@ -68,18 +68,6 @@ pub fn with(path: &str, pairs: &[(&str, &str)]) -> String {
     link
 }
 
-/// A word of a filter that stands for exactly this text: in quotes if it must be.
-#[must_use]
-pub fn term(key: &str, value: &str) -> String {
-    let plain = !value.is_empty()
-        && !value.ends_with('*')
-        && !value.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
-    if plain {
-        return format!("{key}:{value}");
-    }
-    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,13 +81,5 @@ mod tests {
             "/leases?q=owner%3Aa%20b&n=1%262"
         );
         assert_eq!(with("/leases", &[("q", "")]), "/leases");
-    }
-
-    #[test]
-    fn terms_are_quoted_where_they_must_be() {
-        assert_eq!(term("pool", "gpu"), "pool:gpu");
-        assert_eq!(term("pool", "a b"), "pool:\"a b\"");
-        assert_eq!(term("pool", "a\"\\"), "pool:\"a\\\"\\\\\"");
-        assert_eq!(term("pool", "a*"), "pool:\"a*\"");
     }
 }

@@ -26,7 +26,7 @@ pub struct List {
     /// A filter that would work, as an example.
     pub example: &'static str,
     /// What a filter may say.
-    pub keys: &'static [&'static str],
+    pub keys: Vec<&'static str>,
     /// The orders that there are; the first is the usual one.
     pub sorts: &'static [Sort],
     /// The order that it has.

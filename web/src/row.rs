@@ -76,7 +76,7 @@ impl PoolRow {
     /// Its resources, filtered.
     #[must_use]
     pub fn resources(&self, more: &str) -> String {
-        let filter = format!("{} {more}", link::term("pool", self.name.raw()));
+        let filter = format!("{} {more}", lessor_filter::term("pool", self.name.raw()));
         link::with("/resources", &[("q", filter.trim())])
     }
 }

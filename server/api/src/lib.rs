@@ -16,6 +16,7 @@ mod openapi;
 mod pages;
 mod problem;
 mod router;
+mod sieve;
 mod sse;
 mod time;
 mod v1;

@@ -73,8 +73,8 @@ pub(crate) const LISTING_ROWS_SHOWN: usize = 100;
 /// Most rows looked at for one page of a list: those of a large site, in less than 10 ms.
 pub(crate) const LISTING_ROWS_LOOKED_AT_MAX: usize = 10_000;
 
-/// Events read from the history at once while a page of them is filled.
-pub(crate) const LISTING_EVENTS_AT_ONCE: usize = 500;
+/// Rows read from the history at once while a list of them is filled through a filter.
+pub(crate) const HISTORY_ROWS_AT_ONCE: usize = 500;
 
 /// Most rows in a file of a list: as many as are looked at.
 pub(crate) const EXPORT_ROWS_MAX: usize = LISTING_ROWS_LOOKED_AT_MAX;

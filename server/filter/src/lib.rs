@@ -14,7 +14,12 @@
 
 pub mod limits;
 
+mod key;
 mod parse;
+
+pub use key::{Key, Values};
+
+use std::fmt;
 
 use limits::{FILTER_BYTES_MAX, FILTER_WORDS_MAX};
 
@@ -60,21 +65,40 @@ pub trait Row {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// There is no such key.
-    #[error("there is no {key:?} here, only {}; put a word with a colon in quotes to look for it as text", .keys.join(", "))]
+    #[error("byte {at}: there is no {key:?} here, only {}; put a word with a colon in quotes to look for it as text", .keys.join(", "))]
     UnknownKey {
+        /// Where it begins, in bytes.
+        at: usize,
         /// What was written before the colon.
         key: String,
         /// What may be.
         keys: Vec<String>,
     },
+    /// No row can have this value under this key.
+    #[error("byte {at}: {value:?} is no value of {key:?}, which takes {values}")]
+    UnknownValue {
+        /// Where the word begins, in bytes.
+        at: usize,
+        /// The key.
+        key: String,
+        /// What was written after the colon.
+        value: String,
+        /// What may be, in words.
+        values: String,
+    },
     /// Nothing stands after the colon, or between the quotes.
-    #[error("{0:?} says nothing to look for")]
-    Nothing(String),
+    #[error("byte {at}: {word:?} says nothing to look for")]
+    Nothing {
+        /// Where it begins, in bytes.
+        at: usize,
+        /// The word.
+        word: String,
+    },
     /// A quote has no end.
-    #[error("the quote that begins at byte {0} has no end")]
+    #[error("byte {0}: the quote that begins here has no end")]
     OpenQuote(usize),
     /// Something stands right after a quote.
-    #[error("a space must stand after the quote that ends at byte {0}")]
+    #[error("byte {0}: a space must stand here, after the quote")]
     Glued(usize),
     /// Longer than [`FILTER_BYTES_MAX`].
     #[error("a filter has at most {FILTER_BYTES_MAX} bytes, this one has {0}")]
@@ -89,7 +113,7 @@ impl Filter {
     ///
     /// # Errors
     /// [`FilterError`] if it cannot be understood; nothing is guessed.
-    pub fn parse(text: &str, keys: &[&str]) -> Result<Self, FilterError> {
+    pub fn parse(text: &str, keys: &[Key]) -> Result<Self, FilterError> {
         parse::words(text, keys).map(|words| Self { words })
     }
 
@@ -110,6 +134,15 @@ impl Filter {
         })
     }
 
+    /// Whether a word asks for `value` under `key`, or for everything but it.
+    #[must_use]
+    pub fn asks(&self, key: &str, value: &str) -> bool {
+        self.words.iter().any(|word| match &word.test {
+            Test::Has(has, wanted) => has == key && wanted.is(value),
+            Test::Contains(_) => false,
+        })
+    }
+
     /// The one value that everything that matches has under `key`, if there is one: good for an index.
     #[must_use]
     pub fn only(&self, key: &str) -> Option<&str> {
@@ -117,6 +150,15 @@ impl Filter {
             Test::Has(has, Value::Exactly(value)) if !word.negated && has == key => Some(value.as_str()),
             _ => None,
         })
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(text) => f.write_str(text),
+            Self::Prefix(text) => write!(f, "{text}*"),
+        }
     }
 }
 
@@ -158,6 +200,18 @@ pub fn contains(text: &str, needle: &str) -> bool {
     text.to_lowercase().contains(needle)
 }
 
+/// A word of a filter that stands for exactly this text: in quotes if it must be.
+#[must_use]
+pub fn term(key: &str, value: &str) -> String {
+    let plain = !value.is_empty()
+        && !value.ends_with('*')
+        && !value.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
+    if plain {
+        return format!("{key}:{value}");
+    }
+    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +235,9 @@ mod tests {
 
     #[track_caller]
     fn check(filter: &str, expected: bool) {
-        let filter = Filter::parse(filter, &["pool", "owner", "label", "is"]).expect("a filter");
+        const KEYS: &[Key] =
+            &[Key::any("pool"), Key::any("owner"), Key::any("label"), Key::one_of("is", &["free", "held"])];
+        let filter = Filter::parse(filter, KEYS).expect("a filter");
         assert_eq!(filter.matches(&Thing), expected, "{filter:?}");
     }
 
@@ -239,12 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn a_term_is_read_as_the_text_that_it_was_made_of() {
+        for text in ["gpu", "a b", "a\"\\", "a*", "\\", "job:17", "-x", "\u{3000}"] {
+            let term = term("pool", text);
+            let filter = Filter::parse(&term, &[Key::any("pool")]).expect("a filter");
+            assert_eq!(filter.only("pool"), Some(text), "{term}");
+        }
+        assert_eq!(term("pool", "gpu"), "pool:gpu");
+        assert_eq!(term("pool", "a*"), "pool:\"a*\"");
+    }
+
+    #[test]
     fn an_index_is_told_what_must_be() {
-        let filter = |text: &str| Filter::parse(text, &["pool"]).expect("a filter");
+        let filter = |text: &str| Filter::parse(text, &[Key::any("pool")]).expect("a filter");
         assert_eq!(filter("x pool:gpu").only("pool"), Some("gpu"));
         assert_eq!(filter("-pool:gpu").only("pool"), None);
         assert_eq!(filter("pool:gpu*").only("pool"), None);
         assert_eq!(filter("x").only("pool"), None);
         assert!(filter(" ").is_empty() && !filter("x").is_empty());
+        assert!(filter("-pool:gpu").asks("pool", "gpu") && filter("pool:g*").asks("pool", "gpu"));
+        assert!(!filter("gpu pool:cpu").asks("pool", "gpu"));
     }
 }

@@ -1,10 +1,10 @@
 //! From text to words.
 
 use crate::limits::{FILTER_BYTES_MAX, FILTER_WORDS_MAX};
-use crate::{FilterError, Test, Value, Word};
+use crate::{FilterError, Key, Test, Value, Word};
 
 /// Reads all words of a filter.
-pub(crate) fn words(text: &str, keys: &[&str]) -> Result<Vec<Word>, FilterError> {
+pub(crate) fn words(text: &str, keys: &[Key]) -> Result<Vec<Word>, FilterError> {
     if text.len() > FILTER_BYTES_MAX {
         return Err(FilterError::TooLong(text.len()));
     }
@@ -19,47 +19,42 @@ pub(crate) fn words(text: &str, keys: &[&str]) -> Result<Vec<Word>, FilterError>
     Ok(words)
 }
 
-fn word(cursor: &mut Cursor<'_>, keys: &[&str]) -> Result<Word, FilterError> {
-    let start = cursor.at;
-    let whole = |end: usize| cursor.text[start..end].to_owned();
+fn word(cursor: &mut Cursor<'_>, keys: &[Key]) -> Result<Word, FilterError> {
+    let at = cursor.at;
     let rest = cursor.rest();
     let negated = rest.starts_with('-') && rest.len() > 1 && !rest[1..].starts_with(char::is_whitespace);
-    let mut reader = Cursor { text: cursor.text, at: start + usize::from(negated) };
-    let test = if let Some(text) = reader.quoted()? {
-        Test::Contains(text.to_lowercase())
-    } else {
-        let plain = reader.plain();
-        match plain.split_once(':') {
-            None => Test::Contains(plain.to_lowercase()),
-            Some((key, _)) if !keys.contains(&key) => {
-                let keys = keys.iter().map(|&key| key.to_owned()).collect();
-                return Err(FilterError::UnknownKey { key: key.to_owned(), keys });
-            }
-            Some((key, _)) => {
-                reader.at = start + usize::from(negated) + key.len() + 1;
-                let value = match reader.quoted()? {
-                    Some(text) => Value::Exactly(text),
-                    None => match reader.plain() {
-                        "" => return Err(FilterError::Nothing(whole(reader.at))),
-                        value => match value.strip_suffix('*') {
-                            Some(prefix) => Value::Prefix(prefix.to_owned()),
-                            None => Value::Exactly(value.to_owned()),
-                        },
-                    },
-                };
-                Test::Has(key.to_owned(), value)
-            }
+    cursor.at += usize::from(negated);
+    let test = match cursor.key() {
+        Some(name) => {
+            let key = keys.iter().find(|key| key.name == name).ok_or_else(|| {
+                let keys = keys.iter().map(|key| key.name.to_owned()).collect();
+                FilterError::UnknownKey { at, key: name.to_owned(), keys }
+            })?;
+            let value = cursor.value()?;
+            Test::Has(name.to_owned(), allowed(key, value, at)?)
         }
+        None => Test::Contains(match cursor.quoted()? {
+            Some(text) => text.to_lowercase(),
+            None => cursor.plain().to_lowercase(),
+        }),
     };
     let nothing = match &test {
         Test::Contains(needle) => needle.is_empty(),
         Test::Has(_, value) => *value == Value::Exactly(String::new()),
     };
     if nothing {
-        return Err(FilterError::Nothing(whole(reader.at)));
+        return Err(FilterError::Nothing { at, word: cursor.text[at..cursor.at].to_owned() });
     }
-    cursor.at = reader.at;
     Ok(Word { negated, test })
+}
+
+/// The value, if a row may have it under the key. Nothing at all is another error.
+fn allowed(key: &Key, value: Value, at: usize) -> Result<Value, FilterError> {
+    if value == Value::Exactly(String::new()) || key.values.take(&value) {
+        return Ok(value);
+    }
+    let (value, values) = (value.to_string(), key.values.words());
+    Err(FilterError::UnknownValue { at, key: key.name.to_owned(), value, values })
 }
 
 /// A place in the text.
@@ -86,6 +81,29 @@ impl<'t> Cursor<'t> {
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
         self.at += end;
         &rest[..end]
+    }
+
+    /// Takes what stands before the first colon of a word that does not begin with a quote, and the colon.
+    fn key(&mut self) -> Option<&'t str> {
+        let rest = self.rest();
+        let end = rest.find(|c: char| c == ':' || c.is_whitespace())?;
+        if rest.starts_with('"') || !rest[end..].starts_with(':') {
+            return None;
+        }
+        self.at += end + 1;
+        Some(&rest[..end])
+    }
+
+    /// Takes what stands after a colon, perhaps nothing.
+    fn value(&mut self) -> Result<Value, FilterError> {
+        if let Some(text) = self.quoted()? {
+            return Ok(Value::Exactly(text));
+        }
+        let plain = self.plain();
+        Ok(match plain.strip_suffix('*') {
+            Some(prefix) => Value::Prefix(prefix.to_owned()),
+            None => Value::Exactly(plain.to_owned()),
+        })
     }
 
     /// Takes a text in quotes; `None` if there is no quote here.
@@ -119,24 +137,51 @@ impl<'t> Cursor<'t> {
 #[cfg(test)]
 mod tests {
     use crate::limits::{FILTER_BYTES_MAX, FILTER_WORDS_MAX};
-    use crate::{Filter, FilterError};
+    use crate::{Filter, FilterError, Key, Value};
+
+    fn number(value: &Value) -> bool {
+        matches!(value, Value::Exactly(text) if text.parse::<u64>().is_ok())
+    }
+
+    const KEYS: &[Key] = &[
+        Key::any("pool"),
+        Key::any("label"),
+        Key::one_of("is", &["free", "held"]),
+        Key::like("lease", number, "a number"),
+    ];
 
     fn error(text: &str) -> FilterError {
-        Filter::parse(text, &["pool", "label"]).expect_err(text)
+        Filter::parse(text, KEYS).expect_err(text)
+    }
+
+    fn nothing(at: usize, word: &str) -> FilterError {
+        FilterError::Nothing { at, word: word.to_owned() }
     }
 
     #[test]
     fn what_cannot_be_understood_is_said() {
-        assert!(matches!(error("x:y"), FilterError::UnknownKey { key, .. } if key == "x"));
+        assert!(matches!(error("a x:y"), FilterError::UnknownKey { at: 2, key, .. } if key == "x"));
         assert!(matches!(error("POOL:y"), FilterError::UnknownKey { .. }));
         assert!(matches!(error(":y"), FilterError::UnknownKey { .. }));
-        assert_eq!(error("pool:"), FilterError::Nothing("pool:".into()));
-        assert_eq!(error("a -pool: b"), FilterError::Nothing("-pool:".into()));
-        assert_eq!(error("pool:\"\""), FilterError::Nothing("pool:\"\"".into()));
-        assert_eq!(error("\"\""), FilterError::Nothing("\"\"".into()));
+        assert_eq!(error("pool:"), nothing(0, "pool:"));
+        assert_eq!(error("a -pool: b"), nothing(2, "-pool:"));
+        assert_eq!(error("is:"), nothing(0, "is:"));
+        assert_eq!(error("pool:\"\""), nothing(0, "pool:\"\""));
+        assert_eq!(error("\"\""), nothing(0, "\"\""));
         assert_eq!(error("a \"b"), FilterError::OpenQuote(2));
         assert_eq!(error("pool:\"b\\"), FilterError::OpenQuote(5));
         assert_eq!(error("\"a\"b"), FilterError::Glued(3));
+    }
+
+    #[test]
+    fn a_value_that_no_row_has_is_said_with_those_that_are() {
+        for good in ["is:free", "-is:held", "is:f*", "is:*", "is:\"free\"", "lease:17"] {
+            assert!(Filter::parse(good, KEYS).is_ok(), "{good}");
+        }
+        let words = |text: &str| error(text).to_string();
+        assert_eq!(words("a is:fre"), "byte 2: \"fre\" is no value of \"is\", which takes free, held");
+        assert_eq!(words("-is:x*"), "byte 0: \"x*\" is no value of \"is\", which takes free, held");
+        assert_eq!(words("lease:17a"), "byte 0: \"17a\" is no value of \"lease\", which takes a number");
     }
 
     #[test]
@@ -150,7 +195,7 @@ mod tests {
 
     #[test]
     fn quotes_may_hold_anything() {
-        let filter = Filter::parse(r#"pool:"a \"b\" \\ \n c:d*""#, &["pool"]).expect("a filter");
+        let filter = Filter::parse(r#"pool:"a \"b\" \\ \n c:d*""#, KEYS).expect("a filter");
         assert_eq!(filter.only("pool"), Some(r#"a "b" \ \n c:d*"#));
     }
 
@@ -169,7 +214,7 @@ mod tests {
                 for c in pieces {
                     for d in pieces {
                         // Whether it is a filter does not matter here.
-                        let _ = Filter::parse(&[a, b, c, d].concat(), &["pool"]);
+                        let _ = Filter::parse(&[a, b, c, d].concat(), KEYS);
                     }
                 }
             }

@@ -31,7 +31,8 @@ Examples:
   lessor events --target gpu-1
   lessor events -f                       # from now on, until Ctrl-C
   lessor events -f --after 1000 -o jsonl # everything after event 1000; resumes by itself when the connection breaks
-  lessor events --lease 17 --kind lease-ended")]
+  lessor events --lease 17 --kind lease-ended
+  lessor events --filter 'pool:gpu kind:lease-ended since:2h'")]
 pub(crate) struct Events {
     /// Go on with what happens from now on
     #[arg(short, long)]
@@ -48,6 +49,9 @@ pub(crate) struct Events {
     /// Only of this kind
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Only what this filter finds, as on the dashboard: words like `pool:gpu`, `owner:ci-*`, `since:2h`, or any text
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
+    filter: Option<String>,
     /// At most so many: the newest 100, or everything after --after, if not given
     #[arg(long, value_name = "N", conflicts_with = "follow", value_parser = clap::value_parser!(u64).range(1..=EVENTS_MAX))]
     limit: Option<u64>,
@@ -77,6 +81,7 @@ impl Events {
     async fn newest(&self, client: &Client) -> Result<Vec<Value>, Failure> {
         let most = self.limit.unwrap_or(EVENTS_SHOWN);
         let mut newest: Vec<Value> = Vec::new();
+        let mut before: Option<String> = None;
         while (newest.len() as u64) < most {
             let left = most - newest.len() as u64;
             let mut call = client
@@ -86,15 +91,16 @@ impl Events {
             for (key, value) in self.filters() {
                 call = call.query(key, &value);
             }
-            if let Some(last) = newest.last() {
-                call = call.query("before", &cell(last, "id"));
+            if let Some(before) = &before {
+                call = call.query("before", before);
             }
             let mut body = call.send().await?.body;
             let Some(Value::Array(items)) = body.get_mut("items").map(Value::take) else {
                 return Err(client.garbled("a list without items"));
             };
             newest.extend(items);
-            if body["next"].is_null() {
+            before = body["next"].as_str().map(str::to_owned);
+            if before.is_none() {
                 break;
             }
         }
@@ -104,7 +110,8 @@ impl Events {
 
     fn filters(&self) -> Vec<(&'static str, String)> {
         let lease = self.lease.map(|lease| lease.to_string());
-        let named = [("target", &self.target), ("lease", &lease), ("kind", &self.kind)];
+        let named =
+            [("target", &self.target), ("lease", &lease), ("kind", &self.kind), ("filter", &self.filter)];
         named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }
 

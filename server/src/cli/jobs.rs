@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Pages};
+use super::client::Client;
 use super::failure::Failure;
-use super::output::{Kind, List, Output, cell, cell_millis, cell_time, column, optional};
+use super::output::{Kind, Output, cell, cell_millis, cell_time, column, optional};
+use super::which::Which;
 use super::{value, whoami};
 
 /// How jobs are shown.
@@ -120,9 +121,8 @@ Examples:
         /// Those that are over, of the last day
         #[arg(long)]
         over: bool,
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Shows one job
     #[command(after_help = "Example:\n  lessor job show 17 -o json")]
@@ -196,15 +196,11 @@ impl Jobs {
                 output.details(KIND, &job)?;
                 not_failed(&job)
             }
-            Self::List { owner, manager, over, limit } => {
-                let named = [("owner", owner), ("target_manager", manager)];
-                let mut query: Vec<_> =
-                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-                query.extend(over.then(|| ("over", "true".to_owned())));
-                let mut list = List::new(output, KIND);
-                let pages = Pages { query: &query, most: *limit, after: None };
-                let next = client.pages(&["v1", "jobs"], pages, |page| list.page(&page)).await?;
-                list.end(next.as_deref())
+            Self::List { owner, manager, over, which } => {
+                let over = over.then_some("true");
+                let named =
+                    [("owner", owner.as_deref()), ("target_manager", manager.as_deref()), ("over", over)];
+                which.show(client, output, (KIND, "jobs"), &named).await
             }
             Self::Show { id } => {
                 let job = client.get(&["v1", "jobs", &id.to_string()])?.send().await?.body;

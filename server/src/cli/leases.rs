@@ -9,6 +9,7 @@ use super::client::{Client, Pages};
 use super::failure::Failure;
 use super::limits::ANSWER_MAX;
 use super::output::{Kind, List, Output, cell, cell_millis, cell_time, column, optional};
+use super::which::Which;
 use super::{value, whoami};
 
 /// How leases are shown.
@@ -229,7 +230,9 @@ pub(crate) enum Leases {
 Examples:
   lessor leases list
   lessor leases list --owner ci-job-17 -o name
-  lessor leases list --pool gpu -o jsonl"
+  lessor leases list --pool gpu -o jsonl
+  lessor leases list -f 'owner:ci-* -pool:gpu nightly'
+  lessor leases list -f is:ended"
     )]
     List {
         /// Only of this owner
@@ -241,9 +244,8 @@ Examples:
         /// Only with this target
         #[arg(short, long, value_name = "NAME")]
         target: Option<String>,
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Shows one lease, also when it is over
     #[command(after_help = "Example:\n  lessor leases show 17 -o json")]
@@ -283,17 +285,10 @@ impl Leases {
     /// What the server says.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
-            Self::List { owner, pool, target, limit } => {
-                let named = [("owner", owner), ("pool", pool), ("target", target)];
-                let query: Vec<_> =
-                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-                let mut list = List::new(output, KIND);
-                let next = client
-                    .pages(&["v1", "leases"], Pages { query: &query, most: *limit, after: None }, |page| {
-                        list.page(&page)
-                    })
-                    .await?;
-                list.end(next.as_deref())
+            Self::List { owner, pool, target, which } => {
+                let which = pool.as_ref().map_or(which.clone(), |pool| which.with("pool", pool));
+                let named = [("owner", owner.as_deref()), ("target", target.as_deref())];
+                which.show(client, output, (KIND, "leases"), &named).await
             }
             Self::Show { id } => {
                 let lease = client.get(&["v1", "leases", &id.to_string()])?.send().await?.body;

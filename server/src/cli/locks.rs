@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Pages};
+use super::client::Client;
 use super::failure::Failure;
-use super::output::{Format, Kind, List, Output, cell, cell_time, column, optional};
+use super::output::{Format, Kind, Output, cell, cell_time, column, optional};
 use super::text::clean;
 use super::value;
+use super::which::Which;
 
 const KIND: Kind = Kind {
     name: "target",
@@ -56,11 +57,13 @@ Exit code 6 says that others hold some of them.")]
     #[command(after_help = "Example:\n  lessor lock refresh --job 17 --duration 5m 001 002")]
     Refresh(Targets),
     /// Lists the lock table
-    #[command(visible_alias = "ls", after_help = "Example:\n  lessor lock list -o jsonl")]
+    #[command(
+        visible_alias = "ls",
+        after_help = "Example:\n  lessor lock list -o jsonl\n  lessor lock list -f is:lapsed"
+    )]
     List {
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
 }
 
@@ -99,15 +102,7 @@ impl Lock {
             }
             Self::Unlock { job, targets } => ("unlock", json!({ "job": job, "targets": targets })),
             Self::Refresh(targets) => ("refresh", targets.body()),
-            Self::List { limit } => {
-                let mut list = List::new(output, KIND);
-                let next = client
-                    .pages(&["v1", "locks"], Pages { most: *limit, ..Pages::default() }, |page| {
-                        list.page(&page)
-                    })
-                    .await?;
-                return list.end(next.as_deref());
-            }
+            Self::List { which } => return which.show(client, output, (KIND, "locks"), &[]).await,
         };
         let answer = client.post(&["v1", "locks", verb])?.json(&body).send().await;
         let answer = answer.map_err(|failure| match self {

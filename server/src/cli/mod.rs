@@ -29,6 +29,7 @@ mod signals;
 mod sse;
 mod text;
 mod value;
+mod which;
 mod whoami;
 
 use std::process::ExitCode;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::client::{Client, Pages};
+use super::client::Client;
 use super::failure::Failure;
 use super::limits::POOLS_FILE_BYTES_MAX;
-use super::output::{Format, Kind, List, Output, cell, cell_time, column, optional};
+use super::output::{Format, Kind, Output, cell, cell_time, column, optional};
 use super::text::clean;
+use super::which::Which;
 
 const KIND: Kind = Kind {
     name: "name",
@@ -32,12 +33,11 @@ pub(crate) enum Pools {
     /// Lists pools with what is free and who waits
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  lessor pools list\n  lessor pools list -o json"
+        after_help = "Examples:\n  lessor pools list\n  lessor pools list -o json\n  lessor pools list -f is:waited-for"
     )]
     List {
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Shows one pool with its settings
     #[command(after_help = "Example:\n  lessor pools show gpu")]
@@ -73,15 +73,7 @@ impl Pools {
     /// What the server says; [`Failure::Usage`] if the file is too long.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
-            Self::List { limit } => {
-                let mut list = List::new(output, KIND);
-                let next = client
-                    .pages(&["v1", "pools"], Pages { most: *limit, ..Pages::default() }, |page| {
-                        list.page(&page)
-                    })
-                    .await?;
-                list.end(next.as_deref())
-            }
+            Self::List { which } => which.show(client, output, (KIND, "pools"), &[]).await,
             Self::Show { name } => {
                 let pool = client.get(&["v1", "pools", name])?.send().await?.body;
                 output.details(KIND, &pool)

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::{Client, Pages};
+use super::client::Client;
 use super::failure::Failure;
-use super::output::{Kind, List, Output, cell, cell_time, column, optional};
+use super::output::{Kind, Output, cell, cell_time, column, optional};
+use super::which::Which;
 
 const KIND: Kind = Kind {
     name: "id",
@@ -60,7 +61,8 @@ pub(crate) enum Requests {
         after_help = "\
 Examples:
   lessor requests list --pool gpu
-  lessor requests list --owner ci-job-17 -o name"
+  lessor requests list --owner ci-job-17 -o name
+  lessor requests list -f 'pool:gpu -owner:ci-*'"
     )]
     List {
         /// Only for this pool
@@ -69,9 +71,8 @@ Examples:
         /// Only of this owner
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Shows one request: its place, what it waits for, what became of it
     #[command(visible_alias = "why", after_help = "Example:\n  lessor requests show 5")]
@@ -94,17 +95,9 @@ impl Requests {
     /// What the server says.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
-            Self::List { pool, owner, limit } => {
-                let named = [("pool", pool), ("owner", owner)];
-                let query: Vec<_> =
-                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-                let mut list = List::new(output, KIND);
-                let next = client
-                    .pages(&["v1", "requests"], Pages { query: &query, most: *limit, after: None }, |page| {
-                        list.page(&page)
-                    })
-                    .await?;
-                list.end(next.as_deref())
+            Self::List { pool, owner, which } => {
+                let named = [("pool", pool.as_deref()), ("owner", owner.as_deref())];
+                which.show(client, output, (KIND, "requests"), &named).await
             }
             Self::Show { id } => {
                 let request = client.get(&["v1", "requests", &id.to_string()])?.send().await?.body;

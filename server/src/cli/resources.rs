@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Pages};
+use super::client::Client;
 use super::failure::Failure;
-use super::output::{Kind, List, Output, cell, cell_time, column, optional};
+use super::output::{Kind, Output, cell, cell_time, column, optional};
 use super::value;
+use super::which::Which;
 
 const KIND: Kind = Kind {
     name: "name",
@@ -50,9 +51,8 @@ Examples:
         /// Only held by this owner
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u64>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Shows one resource
     #[command(after_help = "Example:\n  lessor resources show gpu-1")]
@@ -191,17 +191,10 @@ impl Resources {
     /// What the server says.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
-            Self::List { pool, state, owner, limit } => {
-                let named = [("pool", pool), ("state", state), ("owner", owner)];
-                let query: Vec<_> =
-                    named.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-                let mut list = List::new(output, KIND);
-                let next = client
-                    .pages(&["v1", "resources"], Pages { query: &query, most: *limit, after: None }, |page| {
-                        list.page(&page)
-                    })
-                    .await?;
-                list.end(next.as_deref())
+            Self::List { pool, state, owner, which } => {
+                let named =
+                    [("pool", pool.as_deref()), ("state", state.as_deref()), ("owner", owner.as_deref())];
+                which.show(client, output, (KIND, "resources"), &named).await
             }
             Self::Show { name } => {
                 let resource = client.get(&["v1", "resources", name])?.send().await?.body;

@@ -44,6 +44,29 @@ fn every_format_says_the_same() {
 }
 
 #[test]
+fn lists_take_the_filter_of_the_dashboard() {
+    let server = server();
+    lessor(&server, &["acquire", "-p", "gpu", "--owner", "ann", "--purpose", "soak test"]).gives(0);
+    let named = |args: &[&str], filter: &str| {
+        let args = [args, &["-o", "name", "--filter", filter]].concat();
+        lessor(&server, &args).gives(0).out
+    };
+    assert_eq!(named(&["resources", "list"], "pool:gpu -owner:ann"), "gpu-2\n");
+    assert_eq!(named(&["resources", "list", "--pool", "gpu"], "is:held"), "gpu-1\n");
+    assert_eq!(named(&["leases", "list", "--pool", "gpu"], "\"soak test\""), "1\n");
+    assert_eq!(named(&["leases", "list", "--pool", "g\"pu"], "soak"), "");
+    assert_eq!(named(&["leases", "list"], "-owner:ann"), "");
+    assert_eq!(named(&["requests", "list"], "-owner:ann"), "");
+    assert_eq!(named(&["pools", "list"], "is:free name:gpu"), "gpu\n");
+    assert_eq!(named(&["lock", "list"], "is:live"), "gpu-1\n");
+    assert_eq!(named(&["job", "list"], "is:over"), "");
+    assert_eq!(named(&["events"], "kind:lease-granted owner:ann since:1h").lines().count(), 1);
+    assert_eq!(named(&["events", "--after", "0"], "kind:lease-granted -owner:ann"), "");
+    let refused = lessor(&server, &["resources", "list", "-f", "is:fre"]).gives(2);
+    assert!(refused.err.contains("which takes drained, free, held"), "{refused:?}");
+}
+
+#[test]
 fn a_list_of_more_than_a_page_is_whole() {
     let names: Vec<String> = (0..2500).map(|number| format!("r{number:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -11,9 +11,9 @@ use crate::extract::Query;
 use crate::limits::{BULK_NAMES_SHOWN, BULK_RESOURCES_MAX, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::edit::nothing;
 use crate::pages::form::{self, Form};
-use crate::pages::resource::{Candidate, KEYS, candidates};
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
+use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
 use crate::v1::body;
 
 /// Which resources.
@@ -30,19 +30,19 @@ struct Found {
 }
 
 async fn find(visitor: &Visitor, text: &str) -> Result<Found, Problem> {
-    let filter = Filter::parse(text, KEYS).map_err(|error| Problem::invalid("filter", error))?;
+    let filter = Filter::parse(text, &PAGE_KEYS).map_err(|error| Problem::invalid("filter", error))?;
     let looker = visitor.clone();
     visitor
         .app
         .look(move |ledger, now| {
-            let all = candidates(ledger, &filter, None);
+            let all = candidates(ledger, &filter, None, LISTING_ROWS_LOOKED_AT_MAX + 1);
             let mut found = Found { names: Vec::new(), more: false };
-            for (looked_at, resource) in all.enumerate() {
+            for (looked_at, resource) in all.into_iter().enumerate() {
                 if found.names.len() == BULK_RESOURCES_MAX || looked_at == LISTING_ROWS_LOOKED_AT_MAX {
                     found.more = true;
                     break;
                 }
-                if filter.matches(&Candidate { resource, ledger, now, visitor: &looker }) {
+                if filter.matches(&Candidate { resource, ledger, now, viewer: looker.owner.as_ref() }) {
                     found.names.push(resource.name.clone());
                 }
             }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_filter::{Row, Value, contains};
 use lessor_ledger::{Command, Job, JobCommand, JobRecord, JobTarget, Ledger, Owner, Refusal, Span, Time};
 use lessor_web::{Frame, Sort, Text, link, page};
 
@@ -15,6 +14,7 @@ use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done, see};
 use crate::problem::Problem;
+use crate::sieve::job::{Candidate, PAGE_KEYS};
 use crate::time::Length;
 use crate::v1::body;
 use crate::v1::view::end_cause;
@@ -22,7 +22,7 @@ use crate::v1::view::end_cause;
 const LIST: Kind = Kind {
     path: "/jobs",
     what: "jobs",
-    keys: &["owner", "manager", "target", "phase", "is"],
+    keys: &PAGE_KEYS,
     sorts: &[
         Sort { key: "id", words: "oldest first" },
         Sort { key: "-id", words: "newest first" },
@@ -31,36 +31,6 @@ const LIST: Kind = Kind {
     ],
     example: "owner:ann phase:leased",
 };
-
-/// A job as a filter sees it.
-struct Candidate<'l> {
-    job: &'l JobRecord,
-    visitor: &'l Visitor,
-}
-
-impl Row for Candidate<'_> {
-    fn has(&self, key: &str, value: &Value) -> bool {
-        let Self { job, visitor } = self;
-        match key {
-            "owner" => value.is(job.owner.as_str()),
-            "manager" => value.is(job.manager.as_str()),
-            "target" => job.targets.iter().any(|target| value.is(target.id.as_str())),
-            "phase" => value.is(job.phase.name()),
-            _ => {
-                value.is("live") && job.live()
-                    || value.is("over") && !job.live()
-                    || value.is("mine") && visitor.is(&job.owner)
-            }
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        let job = self.job;
-        contains(job.owner.as_str(), needle)
-            || contains(job.manager.as_str(), needle)
-            || job.targets.iter().any(|target| contains(target.id.as_str(), needle))
-    }
-}
 
 /// `GET /jobs`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
@@ -89,7 +59,8 @@ async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<R
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<JobRecord>> {
     let name = |job: &&Arc<JobRecord>| padded(job.id.0);
-    let wanted = |job: &&Arc<JobRecord>| listing.filter.matches(&Candidate { job, visitor });
+    let wanted =
+        |job: &&Arc<JobRecord>| listing.filter.matches(&Candidate { job, viewer: visitor.owner.as_ref() });
     match listing.list.sort {
         "owner" => listing.sorted(ledger.jobs_after(None), name, |job| job.owner.to_string(), wanted),
         "manager" => listing.sorted(ledger.jobs_after(None), name, |job| job.manager.to_string(), wanted),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_filter::{Row, Value, contains};
 use lessor_ledger::{
     Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Time,
 };
@@ -18,13 +17,14 @@ use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row};
 use crate::problem::Problem;
+use crate::sieve::lease::{self as sieve, Candidate, PAGE_KEYS};
 use crate::time::Length;
 use crate::v1::body;
 
 const LIST: Kind = Kind {
     path: "/leases",
     what: "leases",
-    keys: &["owner", "target", "name", "pool", "purpose", "lease", "is"],
+    keys: &PAGE_KEYS,
     sorts: &[
         Sort { key: "id", words: "oldest first" },
         Sort { key: "-id", words: "newest first" },
@@ -34,50 +34,14 @@ const LIST: Kind = Kind {
     example: "owner:ann nightly",
 };
 
-/// A lease as a filter sees it.
-struct Candidate<'l> {
-    lease: &'l Lease,
-    ledger: Option<&'l Ledger>,
-    visitor: &'l Visitor,
-}
-
-impl Row for Candidate<'_> {
-    fn has(&self, key: &str, value: &Value) -> bool {
-        let Self { lease, ledger, visitor } = self;
-        match key {
-            "owner" => value.is(lease.owner.as_str()),
-            "target" | "name" => {
-                lease.targets.iter().chain(&lease.returned).any(|target| value.is(target.as_str()))
-            }
-            "pool" => lease.targets.iter().any(|target| {
-                let resource = ledger.and_then(|ledger| ledger.resource(target.as_str()));
-                resource.is_some_and(|resource| value.is(resource.pool.as_str()))
-            }),
-            "purpose" => lease.purpose.as_ref().is_some_and(|purpose| value.is(purpose)),
-            "lease" => value.is(&lease.id.to_string()),
-            _ => {
-                value.is("held") && lease.ended.is_none()
-                    || value.is("ended") && lease.ended.is_some()
-                    || value.is("mine") && visitor.is(&lease.owner)
-            }
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        let lease = self.lease;
-        contains(lease.owner.as_str(), needle)
-            || lease.purpose.as_ref().is_some_and(|purpose| contains(purpose, needle))
-            || lease.targets.iter().any(|target| contains(target.as_str(), needle))
-    }
-}
-
 /// `GET /leases`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
     let listing = Listing::new(&LIST, query);
     let frame = visitor.frame("Leases", "/leases", "leases");
-    let page = match listing.filter.only("is") {
-        Some("ended") => ended(&visitor, listing, frame).await,
-        _ => active(&visitor, listing, frame).await,
+    let page = if sieve::is_about_ended(&listing.filter) {
+        ended(&visitor, listing, frame).await
+    } else {
+        active(&visitor, listing, frame).await
     };
     visitor.answer(page)
 }
@@ -99,8 +63,9 @@ async fn active(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
     let name = |lease: &&Arc<Lease>| padded(lease.id.0);
+    let viewer = visitor.owner.as_ref();
     let wanted =
-        |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger: Some(ledger), visitor });
+        |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger: Some(ledger), viewer });
     let sorted = listing.list.sort != "id";
     let after =
         listing.after.as_deref().filter(|_| !sorted).and_then(|after| after.parse().ok()).map(LeaseId);
@@ -131,24 +96,15 @@ async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<
     let (listing, rows) = visitor
         .app
         .read(move |reader| {
-            let filter = LeaseFilter {
+            let wanted = LeaseFilter {
                 before: listing.after.as_deref().and_then(|after| after.parse().ok()).map(LeaseId),
-                owner: listing.filter.only("owner").and_then(|owner| Owner::new(owner).ok()),
-                target: listing.filter.only("target").and_then(|name| lessor_ledger::Target::new(name).ok()),
                 newest_first: true,
                 ..LeaseFilter::default()
             };
-            let leases = reader.leases(&filter)?;
-            let full = leases.len() == filter.limit;
-            let wanted =
-                |lease: &Lease| listing.filter.matches(&Candidate { lease, ledger: None, visitor: &looker });
-            let mut paged = listing.plain(leases.iter(), |lease| padded(lease.id.0), |lease| wanted(lease));
-            if full && paged.next.is_none() {
-                paged.next = leases.last().map(|lease| padded(lease.id.0));
-                paged.looked_at = Some(leases.len());
-            }
-            let rows = listing.finish(paged, None);
-            let rows: Vec<_> = rows.into_iter().map(|lease| row::lease(lease, now, &looker)).collect();
+            let bounds = (listing.limit(), LISTING_ROWS_LOOKED_AT_MAX);
+            let found = sieve::ended(reader, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
+            let rows = listing.finish(found.into(), None);
+            let rows: Vec<_> = rows.iter().map(|lease| row::lease(lease, now, &looker)).collect();
             Ok((listing, rows))
         })
         .await?;

@@ -2,13 +2,14 @@
 //! is left to the next page, and the page says so.
 
 use axum::response::Response;
-use lessor_filter::Filter;
+use lessor_filter::{Filter, Key};
 use lessor_web::{List, Sort, Text};
 use serde::Deserialize;
 
 use crate::limits::{EXPORT_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN};
 use crate::pages::export::{self, Cells};
 use crate::problem::Problem;
+use crate::sieve::Sifted;
 
 /// Between the parts of a cursor of a sorted list.
 const SEPARATOR: char = '\u{1f}';
@@ -38,7 +39,7 @@ pub(crate) struct Listing {
 pub(crate) struct Kind {
     pub(crate) path: &'static str,
     pub(crate) what: &'static str,
-    pub(crate) keys: &'static [&'static str],
+    pub(crate) keys: &'static [Key],
     pub(crate) sorts: &'static [Sort],
     pub(crate) example: &'static str,
 }
@@ -49,6 +50,12 @@ pub(crate) struct Paged<R> {
     pub(crate) rows: Vec<R>,
     pub(crate) next: Option<String>,
     pub(crate) looked_at: Option<usize>,
+}
+
+impl<R> From<Sifted<R>> for Paged<R> {
+    fn from(found: Sifted<R>) -> Self {
+        Self { rows: found.rows, next: found.next.map(|next| next.to_string()), looked_at: found.looked_at }
+    }
 }
 
 impl Listing {
@@ -66,7 +73,7 @@ impl Listing {
             filter: q.into(),
             error,
             example: kind.example,
-            keys: kind.keys,
+            keys: kind.keys.iter().map(|key| key.name).collect(),
             sorts: kind.sorts,
             sort: kind.sorts.iter().map(|sort| sort.key).find(|key| *key == sort).unwrap_or(usual),
             further: after.is_some(),
@@ -167,7 +174,7 @@ mod tests {
     const KIND: Kind = Kind {
         path: "/things",
         what: "things",
-        keys: &["is"],
+        keys: &[Key::any("is")],
         sorts: &[
             Sort { key: "name", words: "name" },
             Sort { key: "-last", words: "last digit" },
@@ -232,6 +239,8 @@ mod tests {
         let query = ListQuery { q: "no:such".into(), ..ListQuery::default() };
         let listing = Listing::new(&KIND, query);
         assert!(listing.filter.is_empty());
-        assert!(listing.list.error.is_some_and(|error| error.raw().contains("there is no \"no\" here")));
+        assert!(
+            listing.list.error.is_some_and(|error| error.raw().contains("byte 0: there is no \"no\" here"))
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! Pools.
 
 use axum::response::Response;
-use lessor_filter::{Row, Value, contains};
 use lessor_ledger::{Ledger, Pool, Refusal, Time};
 use lessor_web::chart::Histogram;
 use lessor_web::{Frame, PoolRow, Sort, Text, page};
@@ -14,12 +13,13 @@ use crate::pages::listing::{Kind, ListQuery, Listing, padded};
 use crate::pages::row;
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
+use crate::sieve::pool::{Candidate, KEYS};
 use crate::v1::body;
 
 const LIST: Kind = Kind {
     path: "/pools",
     what: "pools",
-    keys: &["name", "pool", "is"],
+    keys: &KEYS,
     sorts: &[
         Sort { key: "name", words: "name" },
         Sort { key: "-waiting", words: "most waiting" },
@@ -28,27 +28,6 @@ const LIST: Kind = Kind {
     ],
     example: "gpu is:free",
 };
-
-/// A pool as a filter sees it.
-struct Candidate<'r>(&'r PoolRow);
-
-impl Row for Candidate<'_> {
-    fn has(&self, key: &str, value: &Value) -> bool {
-        match key {
-            "is" => {
-                value.is("free") && self.0.stock.free > 0
-                    || value.is("full") && self.0.stock.free == 0
-                    || value.is("waited-for") && self.0.waiting > 0
-                    || value.is("dynamic") && self.0.dynamic
-            }
-            _ => value.is(self.0.name.raw()),
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        contains(self.0.name.raw(), needle)
-    }
-}
 
 /// `GET /pools`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
@@ -67,15 +46,15 @@ async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<R
             let by_name = listing.list.sort == "name";
             let pools = ledger
                 .pools()
-                .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after));
+                .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after))
+                .filter(|pool| listing.filter.matches(&Candidate { pool, ledger }));
             let rows =
                 pools.map(|pool| row::pool(pool, ledger, now, app.pulse.summary(&pool.name, now).as_ref()));
             let name = |row: &PoolRow| row.name.raw().to_owned();
-            let wanted = |row: &PoolRow| listing.filter.matches(&Candidate(row));
             let paged = if by_name {
-                listing.plain(rows, name, wanted)
+                listing.plain(rows, name, |_| true)
             } else {
-                listing.sorted(rows, name, sort_key(listing.list.sort), wanted)
+                listing.sorted(rows, name, sort_key(listing.list.sort), |_| true)
             };
             let total = ledger.pool_count();
             let rows = listing.finish(paged, Some(total));

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_filter::{Row, Value, contains};
-use lessor_ledger::{Command, Ledger, Outcome, Part, Refusal, Request, RequestId};
+use lessor_ledger::{Command, Ledger, Outcome, Refusal, Request, RequestId};
 use lessor_web::{Frame, Sort, link, page};
 
 use crate::extract::{Path, Query};
@@ -13,12 +12,13 @@ use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done};
 use crate::pages::{row, seat};
 use crate::problem::Problem;
+use crate::sieve::request::{Candidate, PAGE_KEYS};
 use crate::v1::hold;
 
 const LIST: Kind = Kind {
     path: "/queue",
     what: "requests",
-    keys: &["owner", "pool", "target", "is"],
+    keys: &PAGE_KEYS,
     sorts: &[
         Sort { key: "id", words: "oldest first" },
         Sort { key: "turn", words: "as they are served" },
@@ -26,44 +26,6 @@ const LIST: Kind = Kind {
     ],
     example: "pool:gpu owner:ann",
 };
-
-/// A request as a filter sees it.
-struct Candidate<'l> {
-    request: &'l Request,
-    ledger: &'l Ledger,
-    visitor: &'l Visitor,
-}
-
-impl Row for Candidate<'_> {
-    fn has(&self, key: &str, value: &Value) -> bool {
-        let Self { request, ledger, visitor } = self;
-        let pool_of = |target: &lessor_ledger::Target| {
-            ledger.resource(target.as_str()).is_some_and(|resource| value.is(resource.pool.as_str()))
-        };
-        match key {
-            "owner" => value.is(request.owner.as_str()),
-            "pool" => request.parts.iter().any(|part| match part {
-                Part::Pool { pool, .. } => value.is(pool.as_str()),
-                Part::Named { targets, .. } => targets.iter().any(pool_of),
-            }),
-            "target" => request.parts.iter().any(|part| match part {
-                Part::Pool { .. } => false,
-                Part::Named { targets, .. } => targets.iter().any(|target| value.is(target.as_str())),
-            }),
-            _ => value.is("mine") && visitor.is(&request.owner) || value.is("silent") && request.dormant,
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        let request = self.request;
-        contains(request.owner.as_str(), needle)
-            || request.purpose.as_ref().is_some_and(|purpose| contains(purpose, needle))
-            || request.parts.iter().any(|part| match part {
-                Part::Pool { pool, .. } => contains(pool.as_str(), needle),
-                Part::Named { targets, .. } => targets.iter().any(|target| contains(target.as_str(), needle)),
-            })
-    }
-}
 
 /// `GET /queue`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
@@ -93,7 +55,8 @@ async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<R
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Request>> {
     let name = |request: &&Arc<Request>| padded(request.id.0);
     let wanted = |request: &&Arc<Request>| {
-        request.waits() && listing.filter.matches(&Candidate { request, ledger, visitor })
+        request.waits()
+            && listing.filter.matches(&Candidate { request, ledger, viewer: visitor.owner.as_ref() })
     };
     // Higher priorities first: turned around, they are in the order of unsigned numbers.
     let turn =

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_filter::{Filter, Row, Value, contains};
-use lessor_ledger::{Ledger, Origin, Refusal, Resource, State, Target, Time};
+use lessor_ledger::{Ledger, Origin, Refusal, Resource, Target, Time};
 use lessor_store::{EventFilter, ReadError, Reader};
 use lessor_web::chart::Window;
 use lessor_web::{Frame, Sort, Text, page};
@@ -17,15 +16,13 @@ use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::Visitor;
 use crate::pages::{gantt, row};
 use crate::problem::Problem;
+use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
 use crate::v1::body;
-
-/// What a filter of resources may say.
-pub(crate) const KEYS: &[&str] = &["name", "pool", "state", "owner", "label", "lease", "is"];
 
 const LIST: Kind = Kind {
     path: "/resources",
     what: "resources",
-    keys: KEYS,
+    keys: &PAGE_KEYS,
     sorts: &[
         Sort { key: "name", words: "name" },
         Sort { key: "until", words: "free soonest" },
@@ -34,72 +31,6 @@ const LIST: Kind = Kind {
     ],
     example: "state:free pool:gpu label:site=ber",
 };
-
-/// A resource as a filter sees it.
-pub(crate) struct Candidate<'l> {
-    pub(crate) resource: &'l Resource,
-    pub(crate) ledger: &'l Ledger,
-    pub(crate) now: Time,
-    pub(crate) visitor: &'l Visitor,
-}
-
-impl Row for Candidate<'_> {
-    fn has(&self, key: &str, value: &Value) -> bool {
-        let Self { resource, ledger, now, visitor } = self;
-        let lock = || ledger.holder(resource.name.as_str(), *now);
-        match key {
-            "name" => value.is(resource.name.as_str()),
-            "pool" => value.is(resource.pool.as_str()),
-            "state" => value.is(resource.state.as_str()),
-            "label" => resource.details().labels.iter().any(|(key, label)| value.is_pair(key, label)),
-            "owner" => lock().is_some_and(|lock| value.is(lock.owner.as_str())),
-            "lease" => lock().is_some_and(|lock| value.is(&lock.lease.to_string())),
-            _ => {
-                let drained = resource.cordon().is_some();
-                value.is("drained") && drained
-                    || value.is("held") && lock().is_some()
-                    || value.is("mine") && lock().is_some_and(|lock| visitor.is(&lock.owner))
-                    || value.is("free") && !drained && resource.state == State::free() && lock().is_none()
-            }
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        let Self { resource, ledger, now, .. } = self;
-        let labels = || resource.details().labels.iter();
-        contains(resource.name.as_str(), needle)
-            || contains(resource.pool.as_str(), needle)
-            || contains(resource.state.as_str(), needle)
-            || labels().any(|(key, value)| contains(key, needle) || contains(value, needle))
-            || ledger.holder(resource.name.as_str(), *now).is_some_and(|lock| {
-                let purpose = || ledger.lease(lock.lease).and_then(|lease| lease.purpose.as_deref());
-                contains(lock.owner.as_str(), needle)
-                    || purpose().is_some_and(|purpose| contains(purpose, needle))
-            })
-    }
-}
-
-/// The resources among which a filter can find something, from the one after `after` on, by name.
-pub(crate) fn candidates<'l>(
-    ledger: &'l Ledger,
-    filter: &Filter,
-    after: Option<&Target>,
-) -> Box<dyn Iterator<Item = &'l Arc<Resource>> + 'l> {
-    let after = after.cloned();
-    if let Some(name) = filter.only("name") {
-        let only = ledger.resource(name);
-        return Box::new(
-            only.into_iter().filter(move |only| after.as_ref().is_none_or(|after| only.name > *after)),
-        );
-    }
-    // One more than is looked at, so that it is known whether that was all.
-    let most = LISTING_ROWS_LOOKED_AT_MAX + 1;
-    let few: Vec<_> = match filter.only("pool") {
-        Some(pool) => ledger.members_after(pool, after.as_ref()).take(most).collect(),
-        None => ledger.resources_after(after.as_ref()).take(most).collect(),
-    };
-    Box::new(few.into_iter())
-}
 
 /// `GET /resources`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
@@ -135,7 +66,8 @@ fn paged<'l>(
 ) -> Paged<&'l Arc<Resource>> {
     let name = |resource: &&Arc<Resource>| resource.name.to_string();
     let wanted = |resource: &&Arc<Resource>| {
-        listing.filter.is_empty() || listing.filter.matches(&Candidate { resource, ledger, now, visitor })
+        listing.filter.is_empty()
+            || listing.filter.matches(&Candidate { resource, ledger, now, viewer: visitor.owner.as_ref() })
     };
     let until = |resource: &&Arc<Resource>| match ledger.holder(resource.name.as_str(), now) {
         None => padded(0),
@@ -144,14 +76,18 @@ fn paged<'l>(
     let updated =
         |resource: &&Arc<Resource>| padded(u64::try_from(resource.updated_at.millis()).unwrap_or(0));
     let state = |resource: &&Arc<Resource>| resource.state.to_string();
-    let all = || candidates(ledger, &listing.filter, None);
+    // One more than is looked at, so that it is known whether that was all.
+    let after = |after: Option<&Target>| {
+        candidates(ledger, &listing.filter, after, LISTING_ROWS_LOOKED_AT_MAX + 1).into_iter()
+    };
+    let all = || after(None);
     match listing.list.sort {
         "until" => listing.sorted(all(), name, until, wanted),
         "state" => listing.sorted(all(), name, state, wanted),
         "-updated" => listing.sorted(all(), name, updated, wanted),
         _ => {
-            let after = listing.after.clone().and_then(|after| Target::new(after).ok());
-            listing.plain(candidates(ledger, &listing.filter, after.as_ref()), name, wanted)
+            let cursor = listing.after.clone().and_then(|after| Target::new(after).ok());
+            listing.plain(after(cursor.as_ref()), name, wanted)
         }
     }
 }

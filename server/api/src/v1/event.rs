@@ -4,14 +4,17 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
-use lessor_ledger::{Event, EventId, EventKind, LeaseId, Target};
+use lessor_filter::Filter;
+use lessor_ledger::{Event, EventId, EventKind, LeaseId, Target, Time};
 use lessor_store::EventFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::extract::Query;
+use crate::limits::PAGE_ROWS_MAX;
 use crate::problem::Problem;
+use crate::sieve::event::{self as sieve, Candidate, KEYS};
 use crate::sse;
 use crate::v1::body;
 use crate::v1::list::{self, Page};
@@ -20,20 +23,34 @@ use crate::v1::view::{self, EventView};
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What somebody wants to know about.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Topic {
     target: Option<Target>,
     lease: Option<LeaseId>,
     kinds: Vec<EventKind>,
+    words: Filter,
+    /// When they asked: what times in the filter are counted from.
+    now: Time,
+}
+
+/// What a query says of it.
+struct Asked<'q> {
+    target: Option<String>,
+    lease: Option<u64>,
+    kind: Option<&'q str>,
+    filter: Option<&'q str>,
 }
 
 impl Topic {
-    fn new(target: Option<String>, lease: Option<u64>, kinds: Option<&str>) -> Result<Self, Problem> {
+    fn new(asked: Asked<'_>, now: Time) -> Result<Self, Problem> {
+        let Asked { target, lease, kind: kinds, filter } = asked;
         let kinds = kinds.map(|kinds| kinds.split(',').map(kind).collect()).transpose()?;
         Ok(Self {
             target: body::optional("target", target, body::target)?,
             lease: lease.map(LeaseId),
             kinds: kinds.unwrap_or_default(),
+            words: list::filter(filter, &KEYS)?,
+            now,
         })
     }
 
@@ -42,12 +59,15 @@ impl Topic {
         self.target.as_ref().is_none_or(|target| event.target.as_ref() == Some(target))
             && self.lease.is_none_or(|lease| event.lease == Some(lease))
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.words.matches(&Candidate { event, now: self.now })
     }
 
-    /// Looks it up in the history: at most `limit` events after `after`.
+    /// Looks it up in the history: at most `limit` events after `after`, among which are all that it covers.
     pub(crate) fn filter(&self, after: Option<EventId>, limit: usize) -> EventFilter {
-        let Self { target, lease, kinds } = self.clone();
-        EventFilter { after, before: None, target, lease, kinds, newest_first: false, limit }
+        let Self { target, lease, kinds, words, .. } = self.clone();
+        let mut filter = EventFilter { after, target, lease, kinds, limit, ..EventFilter::default() };
+        sieve::narrow(&mut filter, &words);
+        filter
     }
 }
 
@@ -79,6 +99,9 @@ pub(crate) struct ListQuery {
     /// Which come first.
     #[serde(default)]
     order: Order,
+    /// Only what this filter finds: `kind:lease-ended owner:ci-* since:2h`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -104,15 +127,18 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<EventView>>, Problem> {
     let limit = list::limit(query.limit)?;
-    let topic = Topic::new(query.target, query.lease, query.kind.as_deref())?;
-    let filter = EventFilter {
+    let ListQuery { target, lease, kind, filter, .. } = query;
+    let asked = Asked { target, lease, kind: kind.as_deref(), filter: filter.as_deref() };
+    let topic = Topic::new(asked, app.keeper.now())?;
+    let wanted = EventFilter {
         before: query.before.map(EventId),
         newest_first: query.order == Order::Desc,
         ..topic.filter(query.after.map(EventId), limit)
     };
-    let events = app.read(move |reader| reader.events(&filter)).await?;
-    let next = (events.len() == limit).then(|| events.last().map(|event| event.id.0.to_string())).flatten();
-    Ok(Json(Page { items: events.iter().map(EventView::of).collect(), next }))
+    let find = move |reader: &_| sieve::find(reader, &topic.words, topic.now, wanted, (limit, PAGE_ROWS_MAX));
+    let found = app.read(find).await?;
+    let next = found.next.map(|next| next.to_string());
+    Ok(Json(Page { items: found.rows.iter().map(EventView::of).collect(), next }))
 }
 
 /// What to follow, and from where.
@@ -127,6 +153,9 @@ pub(crate) struct StreamQuery {
     lease: Option<u64>,
     /// Events of these kinds, with commas between.
     kind: Option<String>,
+    /// Only what this filter finds: `kind:lease-ended owner:ci-*`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Events with higher numbers, from the history first; only new ones by default. `Last-Event-ID` wins.
     after: Option<u64>,
 }
@@ -143,7 +172,9 @@ pub(crate) async fn stream(
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
 ) -> Result<Response, Problem> {
-    let topic = Topic::new(query.target, query.lease, query.kind.as_deref())?;
+    let StreamQuery { target, lease, kind, filter, .. } = query;
+    let asked = Asked { target, lease, kind: kind.as_deref(), filter: filter.as_deref() };
+    let topic = Topic::new(asked, app.keeper.now())?;
     let last = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().parse());
     let last =
         last.transpose().map_err(|_| Problem::invalid("Last-Event-ID", "is not the number of an event"))?;

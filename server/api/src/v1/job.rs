@@ -7,6 +7,7 @@ use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lessor_filter::Filter as Words;
 use lessor_jobs::{Goal, Submission, plugin_name};
 use lessor_ledger::{Command, Job, JobCommand, JobRecord, Ledger, Owner, PluginName, Refusal, Reply, Time};
 use serde::{Deserialize, Deserializer};
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::extract::{Json, OptionalJson, Path, Query};
 use crate::limits::HOLD_MAX;
 use crate::problem::Problem;
+use crate::sieve::job::{Candidate, KEYS};
 use crate::time::{Length, in_query};
 use crate::v1::body;
 use crate::v1::list::{self, Page};
@@ -110,8 +112,11 @@ pub(crate) struct ListQuery {
     /// Jobs of this target manager.
     #[param(min_length = 1, max_length = 512)]
     target_manager: Option<String>,
-    /// Jobs that are over, as long as they are remembered, instead of live ones.
+    /// Jobs that are over, as long as they are remembered, instead of live ones; so does `filter=is:over`.
     over: Option<bool>,
+    /// Only what this filter finds: `manager:csv phase:stuck owner:ci-*`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -139,17 +144,20 @@ struct Filter {
     owner: Option<Owner>,
     manager: Option<PluginName>,
     over: bool,
+    words: Words,
 }
 
 impl Filter {
     fn new(query: ListQuery) -> Result<Self, Problem> {
         let manager = query.target_manager.as_deref().map(plugin_name).transpose();
+        let words = list::filter(query.filter.as_deref(), &KEYS)?;
         Ok(Self {
             limit: list::limit(query.limit)?,
             after: list::after_number(query.after.as_deref())?.map(Job),
             owner: body::optional("owner", query.owner, body::owner)?,
             manager: manager.map_err(|error| Problem::invalid("target_manager", error))?,
-            over: query.over == Some(true),
+            over: query.over == Some(true) || words.only("is") == Some("over"),
+            words,
         })
     }
 
@@ -164,6 +172,7 @@ impl Filter {
         job.live() != self.over
             && self.owner.as_ref().is_none_or(|owner| job.owner == *owner)
             && self.manager.as_ref().is_none_or(|manager| job.manager == *manager)
+            && self.words.matches(&Candidate { job, viewer: None })
     }
 }
 

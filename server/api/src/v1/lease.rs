@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
+use lessor_filter::Filter as Words;
 use lessor_ledger::{Command, Lease, LeaseId, Ledger, Owner, Refusal, Reply, Target, Time};
 use lessor_store::{LeaseFilter, ReadError, Reader};
 use serde::Deserialize;
@@ -12,7 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::extract::{OptionalJson, Path, Query};
+use crate::limits::PAGE_ROWS_MAX;
 use crate::problem::Problem;
+use crate::sieve::lease::{self as sieve, Candidate, KEYS};
 use crate::time::Length;
 use crate::v1::body;
 use crate::v1::list::{self, Page};
@@ -29,8 +32,11 @@ pub(crate) struct ListQuery {
     /// Leases that have or had this target.
     #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
-    /// Ended leases, newest last, instead of active ones.
+    /// Ended leases, newest last, instead of active ones; so does `filter=is:ended`.
     ended: Option<bool>,
+    /// Only what this filter finds: `owner:ci-* pool:gpu text`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -47,9 +53,8 @@ pub(crate) async fn list(
     Extract(app): Extract<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Body<Page<LeaseView>>, Problem> {
-    let ended = query.ended == Some(true);
     let filter = Filter::new(query)?;
-    if !ended {
+    if !filter.ended {
         return app.look(move |ledger, now| filter.active(ledger, now)).await.map(Body);
     }
     app.read(move |reader| filter.ended(reader)).await.map(Body)
@@ -61,22 +66,28 @@ struct Filter {
     after: Option<LeaseId>,
     owner: Option<Owner>,
     target: Option<Target>,
+    ended: bool,
+    words: Words,
 }
 
 impl Filter {
     fn new(query: ListQuery) -> Result<Self, Problem> {
+        let words = list::filter(query.filter.as_deref(), &KEYS)?;
         Ok(Self {
             limit: list::limit(query.limit)?,
             after: list::after_lease(query.after.as_deref())?,
             owner: body::optional("owner", query.owner, body::owner)?,
             target: body::optional("target", query.target, body::target)?,
+            ended: query.ended == Some(true) || sieve::is_about_ended(&words),
+            words,
         })
     }
 
     fn active(&self, ledger: &Ledger, now: Time) -> Page<LeaseView> {
         let key = |lease: &&Arc<Lease>| lease.id.to_string();
         let shown = |lease: &&Arc<Lease>| {
-            let wanted = self.target.as_ref().is_none_or(|target| lease.targets.contains(target));
+            let wanted = self.target.as_ref().is_none_or(|target| lease.targets.contains(target))
+                && self.words.matches(&Candidate { lease, ledger: Some(ledger), viewer: None });
             wanted.then(|| LeaseView::current(lease, ledger, now))
         };
         match (&self.owner, &self.target) {
@@ -91,11 +102,11 @@ impl Filter {
     }
 
     fn ended(self, reader: &Reader) -> Result<Page<LeaseView>, ReadError> {
-        let Self { limit, after, owner, target } = self;
-        let leases = reader.leases(&LeaseFilter { after, limit, owner, target, ..LeaseFilter::default() })?;
-        let last = leases.last().filter(|_| leases.len() == limit);
-        let next = last.map(|lease| lease.id.to_string());
-        Ok(Page { items: leases.iter().map(LeaseView::record).collect(), next })
+        let Self { limit, after, owner, target, words, .. } = self;
+        let wanted = LeaseFilter { after, owner, target, ..LeaseFilter::default() };
+        let found = sieve::ended(reader, &words, None, wanted, (limit, PAGE_ROWS_MAX))?;
+        let next = found.next.map(|next| next.to_string());
+        Ok(Page { items: found.rows.iter().map(LeaseView::record).collect(), next })
     }
 }
 

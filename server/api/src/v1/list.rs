@@ -1,5 +1,6 @@
 //! Lists: a page of items, and the cursor of the next one.
 
+use lessor_filter::{Filter, Key};
 use lessor_ledger::{LeaseId, RequestId, Target};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,6 +27,14 @@ pub(crate) fn limit(given: Option<u64>) -> Result<usize, Problem> {
         Some(Ok(limit @ 1..=PAGE_ITEMS_MAX)) => Ok(limit),
         Some(_) => Err(Problem::invalid("limit", format!("must be from 1 to {PAGE_ITEMS_MAX}"))),
     }
+}
+
+/// Reads `filter`; none is true of everything.
+///
+/// # Errors
+/// A problem that says where it cannot be read, and what is allowed there.
+pub(crate) fn filter(given: Option<&str>, keys: &[Key]) -> Result<Filter, Problem> {
+    Filter::parse(given.unwrap_or_default(), keys).map_err(|error| Problem::invalid("filter", error))
 }
 
 /// Takes items from `rows` until the page is full, the rows end, or [`PAGE_ROWS_MAX`] of them were looked at.

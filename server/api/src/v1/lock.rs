@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Extract;
+use lessor_filter::Filter as Words;
 use lessor_ledger::{Ledger, Lock, Owner, Target, Time};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,6 +12,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::extract::Query;
 use crate::problem::Problem;
+use crate::sieve::lock::{Candidate, KEYS};
 use crate::v1::body;
 use crate::v1::list::{self, Page};
 use crate::v1::view::LockView;
@@ -28,6 +30,9 @@ pub(crate) struct ListQuery {
     owner: Option<String>,
     /// Only live ones, or only ones that are not.
     live: Option<bool>,
+    /// Only what this filter finds: `pool:gpu -owner:ci-* is:live`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -55,6 +60,7 @@ struct Filter {
     target: Option<Target>,
     owner: Option<Owner>,
     live: Option<bool>,
+    words: Words,
 }
 
 impl Filter {
@@ -65,12 +71,13 @@ impl Filter {
             target: body::optional("target", query.target, body::target)?,
             owner: body::optional("owner", query.owner, body::owner)?,
             live: query.live,
+            words: list::filter(query.filter.as_deref(), &KEYS)?,
         })
     }
 
     fn page(&self, ledger: &Ledger, now: Time) -> Page<LockView> {
         let key = |lock: &&Arc<Lock>| lock.target.to_string();
-        let shown = |lock: &&Arc<Lock>| self.wants(lock, now).then(|| LockView::of(lock, now));
+        let shown = |lock: &&Arc<Lock>| self.wants(lock, ledger, now).then(|| LockView::of(lock, now));
         match &self.target {
             Some(target) => {
                 let lock = ledger.lock(target.as_str());
@@ -81,8 +88,9 @@ impl Filter {
         }
     }
 
-    fn wants(&self, lock: &Lock, now: Time) -> bool {
+    fn wants(&self, lock: &Lock, ledger: &Ledger, now: Time) -> bool {
         self.owner.as_ref().is_none_or(|owner| lock.owner == *owner)
             && self.live.is_none_or(|live| lock.live(now) == live)
+            && self.words.matches(&Candidate { lock, ledger, now })
     }
 }

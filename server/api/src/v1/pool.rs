@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
+use lessor_filter::Filter;
 use lessor_ledger::{Ledger, Pool, PoolName, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -9,15 +10,19 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
+use crate::sieve::pool::{Candidate, KEYS};
 use crate::v1::body;
 use crate::v1::list::{self, Page};
 use crate::v1::view::PoolView;
 
-/// Page of `GET /v1/pools`.
+/// Filter of `GET /v1/pools`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
+    /// Only what this filter finds: `is:free gpu`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -40,12 +45,14 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<PoolView>>, Problem> {
     let limit = list::limit(query.limit)?;
     let after = body::optional("after", query.after, body::pool)?;
-    app.look(move |ledger, _| page(ledger, limit, after.as_ref())).await.map(Json)
+    let filter = list::filter(query.filter.as_deref(), &KEYS)?;
+    app.look(move |ledger, _| page(ledger, limit, after.as_ref(), &filter)).await.map(Json)
 }
 
-fn page(ledger: &Ledger, limit: usize, after: Option<&PoolName>) -> Page<PoolView> {
+fn page(ledger: &Ledger, limit: usize, after: Option<&PoolName>, filter: &Filter) -> Page<PoolView> {
     let pools = ledger.pools().skip_while(|pool| after.is_some_and(|after| pool.name <= *after));
-    list::page(pools, limit, |pool| pool.name.to_string(), |pool| Some(view(ledger, pool)))
+    let wanted = |pool: &Pool| filter.matches(&Candidate { pool, ledger });
+    list::page(pools, limit, |pool| pool.name.to_string(), |pool| wanted(pool).then(|| view(ledger, pool)))
 }
 
 /// Shows a pool.

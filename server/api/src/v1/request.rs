@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
+use lessor_filter::Filter as Words;
 use lessor_ledger::{
     Command, Dialect, Ledger, Outcome, Owner, Part, PoolName, Refusal, Reply, Request, RequestId,
 };
@@ -16,6 +17,7 @@ use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::limits::HOLD_MAX;
 use crate::problem::Problem;
+use crate::sieve::request::{Candidate, KEYS};
 use crate::time::{Length, in_query};
 use crate::v1::body;
 use crate::v1::hold::{self, Answer};
@@ -33,8 +35,11 @@ pub(crate) struct ListQuery {
     /// Requests for resources of this pool.
     #[param(min_length = 1, max_length = 512)]
     pool: Option<String>,
-    /// Settled ones too, as long as they are remembered.
+    /// Settled ones too, as long as they are remembered; with `filter=is:settled` only they.
     settled: Option<bool>,
+    /// Only what this filter finds: `pool:gpu owner:ci-* -is:silent`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -62,16 +67,19 @@ struct Filter {
     owner: Option<Owner>,
     pool: Option<PoolName>,
     settled: bool,
+    words: Words,
 }
 
 impl Filter {
     fn new(query: ListQuery) -> Result<Self, Problem> {
+        let words = list::filter(query.filter.as_deref(), &KEYS)?;
         Ok(Self {
             limit: list::limit(query.limit)?,
             after: list::after_request(query.after.as_deref())?,
             owner: body::optional("owner", query.owner, body::owner)?,
             pool: body::optional("pool", query.pool, body::pool)?,
-            settled: query.settled == Some(true),
+            settled: query.settled == Some(true) || words.only("is") == Some("settled"),
+            words,
         })
     }
 
@@ -80,17 +88,18 @@ impl Filter {
             ledger.requests_after(self.after),
             self.limit,
             |request| request.id.to_string(),
-            |request| self.wants(request).then(|| Arc::clone(request)),
+            |request| self.wants(request, ledger).then(|| Arc::clone(request)),
         );
         let places = ledger.places(&items);
         let items = items.iter().map(|request| RequestView::of(request, places.get(&request.id))).collect();
         Page { items, next }
     }
 
-    fn wants(&self, request: &Request) -> bool {
+    fn wants(&self, request: &Request, ledger: &Ledger) -> bool {
         (request.waits() || self.settled)
             && self.owner.as_ref().is_none_or(|owner| request.owner == *owner)
             && self.pool.as_ref().is_none_or(|pool| request.parts.iter().any(|part| is_of(part, pool)))
+            && self.words.matches(&Candidate { request, ledger, viewer: None })
     }
 }
 

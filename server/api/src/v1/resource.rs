@@ -7,6 +7,7 @@ use axum::Json as Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lessor_filter::Filter as Words;
 use lessor_ledger::{
     Command, Ledger, Owner, PoolName, Refusal, Reply, Resource, ResourceEdit, State, Target, Time,
 };
@@ -16,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Kind, More, Problem};
+use crate::sieve::resource::{Candidate, KEYS};
 use crate::v1::body::{self, AddressesBody};
 use crate::v1::list::{self, Page};
 use crate::v1::view::ResourceView;
@@ -34,6 +36,9 @@ pub(crate) struct ListQuery {
     /// Resources that this owner holds.
     #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
+    /// Only what this filter finds: `state:free pool:gpu -label:site=ber text`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
     /// Most items in the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
@@ -61,6 +66,7 @@ struct Filter {
     pool: Option<PoolName>,
     state: Option<State>,
     owner: Option<Owner>,
+    words: Words,
 }
 
 impl Filter {
@@ -71,6 +77,7 @@ impl Filter {
             pool: body::optional("pool", query.pool, body::pool)?,
             state: body::optional("state", query.state, body::state)?,
             owner: body::optional("owner", query.owner, body::owner)?,
+            words: list::filter(query.filter.as_deref(), &KEYS)?,
         })
     }
 
@@ -80,8 +87,8 @@ impl Filter {
         let shown = |resource: &&Arc<Resource>| {
             self.wants(resource, ledger, now).then(|| ResourceView::of(resource, ledger, now))
         };
-        match &self.pool {
-            Some(pool) => list::page(ledger.members_after(pool.as_str(), after), self.limit, key, shown),
+        match self.pool.as_ref().map(PoolName::as_str).or_else(|| self.words.only("pool")) {
+            Some(pool) => list::page(ledger.members_after(pool, after), self.limit, key, shown),
             None => list::page(ledger.resources_after(after), self.limit, key, shown),
         }
     }
@@ -90,6 +97,7 @@ impl Filter {
         let holder = || ledger.holder(resource.name.as_str(), now).map(|lock| &lock.owner);
         self.state.as_ref().is_none_or(|state| resource.state == *state)
             && self.owner.as_ref().is_none_or(|owner| holder() == Some(owner))
+            && self.words.matches(&Candidate { resource, ledger, now, viewer: None })
     }
 }
 

@@ -88,6 +88,108 @@ async fn filters_leave_out_the_rest() {
     }
 }
 
+/// A filter as the value of a query.
+fn query(filter: &str) -> String {
+    filter.replace(' ', "%20").replace('"', "%22").replace('*', "%2A")
+}
+
+#[tokio::test]
+async fn every_list_takes_the_filter_of_the_pages() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "count": 2, "purpose": "soak test"})).await;
+    lab.acquire(json!({"owner": "bob", "pool": "cpu"})).await;
+    for owner in ["ci-1", "dan"] {
+        lab.post("/v1/leases", json!({"owner": owner, "pool": "cpu", "wait": "1ms"})).await.expect(202);
+    }
+    lab.delete("/v1/requests/2").await.expect(204);
+    lab.acquire(json!({"owner": "eve", "targets": ["x"]})).await;
+    lab.delete("/v1/leases/3").await.expect(204);
+    for (list, filter, field, wanted) in [
+        ("resources", "pool:gpu is:free", "name", vec!["gpu-3"]),
+        ("resources", "-pool:gpu", "name", vec!["cpu-1"]),
+        ("resources", "soak", "name", vec!["gpu-1", "gpu-2"]),
+        ("resources", "name:gpu-* -owner:ann", "name", vec!["gpu-3"]),
+        ("leases", "pool:cpu", "owner", vec!["bob"]),
+        ("leases", "\"soak test\"", "owner", vec!["ann"]),
+        ("leases", "is:ended", "owner", vec!["eve"]),
+        ("leases", "is:ended owner:ann", "owner", vec![]),
+        ("requests", "pool:cpu owner:ci-*", "owner", vec!["ci-1"]),
+        ("requests", "-owner:ci-*", "owner", vec![]),
+        ("requests", "is:settled", "owner", vec!["dan"]),
+        ("pools", "is:waited-for", "name", vec!["cpu"]),
+        ("pools", "is:free", "name", vec!["gpu"]),
+        ("locks", "pool:gpu is:live", "target", vec!["gpu-1", "gpu-2"]),
+        ("locks", "is:lapsed", "target", vec![]),
+        ("events", "kind:lease-granted pool:cpu", "owner", vec!["bob"]),
+        ("events", "kind:lease-ended since:1h", "owner", vec!["eve"]),
+        ("events", "kind:lease-ended until:1h", "owner", vec![]),
+        ("jobs", "phase:stuck", "owner", vec![]),
+    ] {
+        let page = lab.get(&format!("/v1/{list}?filter={}", query(filter))).await.expect(200);
+        assert_eq!(names(&page, field), wanted, "{list}: {filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_filter_is_a_problem_that_says_where_and_what_is_allowed() {
+    let lab = Lab::start().await;
+    for (list, filter, why) in [
+        (
+            "resources",
+            "gpu is:fre",
+            "filter: byte 4: \"fre\" is no value of \"is\", which takes drained, free, held",
+        ),
+        ("leases", "is:mine", "filter: byte 0: \"mine\" is no value of \"is\", which takes ended, held"),
+        ("locks", "x:y", "filter: byte 0: there is no \"x\" here, only target, owner, pool, lease, is;"),
+        ("pools", "\"gpu", "filter: byte 0: the quote that begins here has no end"),
+        ("jobs", "phase:stuk", "filter: byte 0: \"stuk\" is no value of \"phase\", which takes acquiring,"),
+        ("requests", "owner:", "filter: byte 0: \"owner:\" says nothing to look for"),
+        (
+            "events",
+            "since:soon",
+            "filter: byte 0: \"soon\" is no value of \"since\", which takes a length before now",
+        ),
+        (
+            "events/stream",
+            "kind:lease",
+            "filter: byte 0: \"lease\" is no value of \"kind\", which takes lease-granted,",
+        ),
+    ] {
+        let answer = lab.get(&format!("/v1/{list}?filter={}", query(filter))).await;
+        let problem = answer.problem(400, "invalid");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.starts_with(why)),
+            "{list}: {problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_filter_finds_the_rare_in_a_long_history_page_by_page() {
+    let lab = Lab::start().await;
+    for number in 0..600 {
+        let owner = if number % 250 == 1 { "rare" } else { "ann" };
+        lab.acquire(json!({"owner": owner, "targets": ["x"]})).await;
+        let id = lab.keeper.snapshot().counters().lease;
+        lab.delete(&format!("/v1/leases/{id}")).await.expect(204);
+    }
+    // Not the owner that the store has an index for.
+    let ended = lab.walk("/v1/leases?ended=true&limit=2&filter=rare", "id").await;
+    assert_eq!(ended, [2, 252, 502]);
+    let granted = lab.walk("/v1/events?limit=2&filter=rare%20kind:lease-granted", "lease").await;
+    assert_eq!(granted, [2, 252, 502]);
+    let newest = lab.get("/v1/events?limit=2&order=desc&filter=rare%20kind:lease-ended").await.expect(200);
+    assert_eq!(names(&newest, "lease"), [502, 252]);
+    let rest = lab
+        .get(&format!(
+            "/v1/events?limit=2&order=desc&filter=rare%20kind:lease-ended&before={}",
+            newest["next"].as_str().expect("there is more")
+        ))
+        .await
+        .expect(200);
+    assert_eq!((names(&rest, "lease"), &rest["next"]), (vec![json!(2)], &Value::Null));
+}
+
 #[tokio::test]
 async fn a_lock_has_the_shape_that_others_rely_on_and_is_live_up_to_its_deadline() {
     let lab = Lab::start().await;

@@ -8,7 +8,7 @@ use super::{cause, owned};
 use crate::time::Stamp;
 
 /// Name of a kind of event.
-pub(crate) fn kind(kind: EventKind) -> &'static str {
+pub(crate) const fn kind(kind: EventKind) -> &'static str {
     match kind {
         EventKind::LeaseGranted => "lease-granted",
         EventKind::LeaseReduced => "lease-reduced",

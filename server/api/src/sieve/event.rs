@@ -1,0 +1,170 @@
+//! Events as filters see them, and finding them in the history.
+
+use lessor_filter::{Filter, Key, Row, Value, contains};
+use lessor_ledger::{Event, EventId, EventKind, LeaseId, Owner, PoolName, Span, State, Target, Time};
+use lessor_store::{EventFilter, ReadError, Reader};
+
+use crate::limits::HISTORY_ROWS_AT_ONCE;
+use crate::sieve::{Bounds, Sift, Sifted, sift};
+use crate::time::Length;
+use crate::v1::view;
+
+/// What a filter may say, also on a page.
+pub(crate) static KEYS: [Key; 8] = [
+    Key::one_of("kind", &KINDS),
+    Key::any("target"),
+    Key::any("pool"),
+    Key::any("owner"),
+    Key::any("lease"),
+    Key::any("request"),
+    Key::like("since", is_moment, MOMENT),
+    Key::like("until", is_moment, MOMENT),
+];
+
+const MOMENT: &str = "a length before now like 2h, or a time like 2026-05-04T09:30:00Z";
+
+const KINDS: [&str; EventKind::ALL.len()] = {
+    let mut names = [""; EventKind::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = view::kind(EventKind::ALL[at]);
+        at += 1;
+    }
+    names
+};
+
+/// An event as a filter sees it.
+pub(crate) struct Candidate<'e> {
+    pub(crate) event: &'e Event,
+    /// What lengths are counted from.
+    pub(crate) now: Time,
+}
+
+impl Row for Candidate<'_> {
+    fn has(&self, key: &str, value: &Value) -> bool {
+        let Self { event, now } = self;
+        let number = |number: Option<u64>| number.is_some_and(|number| value.is(&number.to_string()));
+        match key {
+            "kind" => value.is(view::kind(event.kind)),
+            "target" => event.target.as_ref().is_some_and(|target| value.is(target.as_str())),
+            "pool" => event.pool.as_ref().is_some_and(|pool| value.is(pool.as_str())),
+            "owner" => event.owner.as_ref().is_some_and(|owner| value.is(owner.as_str())),
+            "lease" => number(event.lease.map(|lease| lease.0)),
+            "request" => number(event.request.map(|request| request.0)),
+            "since" => instant(value, *now).is_some_and(|since| event.at >= since),
+            _ => instant(value, *now).is_some_and(|until| event.at <= until),
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let Event { target, pool, owner, note, from, to, .. } = self.event;
+        let texts = [
+            target.as_ref().map(Target::as_str),
+            pool.as_ref().map(PoolName::as_str),
+            owner.as_ref().map(Owner::as_str),
+            note.as_deref(),
+            from.as_ref().map(State::as_str),
+            to.as_ref().map(State::as_str),
+            Some(view::kind(self.event.kind)),
+        ];
+        texts.into_iter().flatten().any(|text| contains(text, needle))
+    }
+}
+
+fn is_moment(value: &Value) -> bool {
+    instant(value, Time::from_millis(0)).is_some()
+}
+
+/// A time as a filter says it: a length before now (`2h`), or RFC 3339.
+fn instant(value: &Value, now: Time) -> Option<Time> {
+    let Value::Exactly(text) = value else { return None };
+    moment(text, now)
+}
+
+fn moment(text: &str, now: Time) -> Option<Time> {
+    if let Ok(Length(length)) = text.parse() {
+        return Some(now.plus(Span::from_nanos(-length.nanos())));
+    }
+    let stamp: jiff::Timestamp = text.parse().ok()?;
+    i64::try_from(stamp.as_nanosecond()).ok().map(Time::from_nanos)
+}
+
+/// Events in the history that a filter finds, in the order and range of `wanted`.
+///
+/// # Errors
+/// [`ReadError`] if the store fails.
+pub(crate) fn find(
+    reader: &Reader,
+    filter: &Filter,
+    now: Time,
+    mut wanted: EventFilter,
+    (kept, looked_at): (usize, usize),
+) -> Result<Sifted<Event>, ReadError> {
+    narrow(&mut wanted, filter);
+    wanted.limit =
+        if filter.is_empty() { kept.min(EventFilter::default().limit) } else { HISTORY_ROWS_AT_ONCE };
+    let bounds = Bounds { kept, looked_at, at_once: wanted.limit };
+    let newest_first = wanted.newest_first;
+    let from = if newest_first { wanted.before } else { wanted.after };
+    let edge = filter.only(if newest_first { "since" } else { "until" }).and_then(|text| moment(text, now));
+    let judge = |event: &Event| {
+        let beyond = |edge| if newest_first { event.at < edge } else { event.at > edge };
+        match edge {
+            Some(edge) if beyond(edge) => Sift::End,
+            _ if filter.matches(&Candidate { event, now }) => Sift::Keep,
+            _ => Sift::Drop,
+        }
+    };
+    let read = |from: Option<u64>| {
+        let from = from.map(EventId);
+        if newest_first {
+            wanted.before = from;
+        } else {
+            wanted.after = from;
+        }
+        reader.events(&wanted)
+    };
+    sift(bounds, from.map(|from| from.0), read, |event| event.id.0, judge)
+}
+
+/// Makes use of what the store has indexes for. What it is narrowed to already, it stays.
+pub(crate) fn narrow(wanted: &mut EventFilter, filter: &Filter) {
+    let only = |key: &str| filter.only(key);
+    if wanted.target.is_none() {
+        wanted.target = only("target").and_then(|name| Target::new(name).ok());
+    }
+    if wanted.lease.is_none() {
+        wanted.lease = only("lease").and_then(|id| id.parse().ok()).map(LeaseId);
+    }
+    if wanted.kinds.is_empty() {
+        wanted.kinds = only("kind").and_then(kind).into_iter().collect();
+    }
+}
+
+fn kind(name: &str) -> Option<EventKind> {
+    EventKind::ALL.into_iter().find(|&kind| view::kind(kind) == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_lengths_or_stamps() {
+        let now = Time::from_millis(10_000_000);
+        assert_eq!(moment("2h", now), Some(Time::from_millis(2_800_000)));
+        assert_eq!(moment("1970-01-01T00:00:05Z", now), Some(Time::from_millis(5_000)));
+        assert_eq!(moment("soon", now), None);
+    }
+
+    #[test]
+    fn every_kind_can_be_asked_for() {
+        for each in EventKind::ALL {
+            assert_eq!(kind(view::kind(each)), Some(each));
+            assert!(Filter::parse(&format!("kind:{}", view::kind(each)), &KEYS).is_ok());
+        }
+        assert!(Filter::parse("kind:lease-end", &KEYS).is_err());
+        assert!(Filter::parse("since:soon", &KEYS).is_err());
+        assert!(Filter::parse("-since:2h until:2026-05-04T09:30:00Z", &KEYS).is_ok());
+    }
+}
