@@ -14,8 +14,8 @@ use crate::error::{BackupError, Fault};
 use crate::home::sync_folder;
 use crate::limits::{BACKUP_CHUNK_BYTES, CACHE_BYTES};
 use crate::schema::{
-    self, ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, META,
-    PLUGINS, POOLS, POSTINGS, REQUESTS, RESOURCES,
+    self, ENDED, ENDED_OF, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, META, PLUGINS, POOLS, POSTINGS,
+    REQUESTS, RESOURCES,
 };
 use crate::tail::Tail;
 
@@ -72,8 +72,7 @@ fn copy(txn: &ReadTransaction, tail: &Tail, file: &Path) -> Result<(), Fault> {
     copy_table(txn, &target, JOBS)?;
     copy_table(txn, &target, PLUGINS)?;
     copy_table(txn, &target, ENDED)?;
-    copy_table(txn, &target, ENDED_BY_TARGET)?;
-    copy_table(txn, &target, ENDED_BY_OWNER)?;
+    copy_table(txn, &target, ENDED_OF)?;
     copy_table(txn, &target, POSTINGS)?;
     copy_table(txn, &target, EVENT_PARTS)?;
     let last = target.begin_write()?;

@@ -19,12 +19,12 @@ use crate::codec::{
     JobRecord, KeyRecord, LeaseRecord, LockRecord, PluginRecord, PoolRecord, RequestRecord, ResourceRecord,
     encode,
 };
+use crate::ended::Entries;
 use crate::error::Fault;
 use crate::limits::CHECKPOINT_ROWS_BETWEEN_LOOKS;
 use crate::posting::{self, Subject};
 use crate::schema::{
-    ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, PLUGINS, POOLS,
-    POSTINGS, REQUESTS, RESOURCES,
+    ENDED, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, PLUGINS, POOLS, POSTINGS, REQUESTS, RESOURCES,
 };
 use crate::tail::Segment;
 
@@ -184,37 +184,17 @@ impl Pen<'_> {
 
     fn ended(&mut self, ended: &BTreeMap<LeaseId, Arc<Lease>>) -> Result<(), Fault> {
         let mut leases = self.txn.open_table(ENDED)?;
-        let mut targets = Vec::with_capacity(ended.len());
-        let mut owners = Vec::with_capacity(ended.len());
+        let mut entries = Entries::default();
         for (id, lease) in ended {
             self.scratch.clear();
             encode::<LeaseRecord<'_>>(lease, &mut self.scratch);
             leases.insert(id.0, self.scratch.as_slice())?;
-            owners.push((lease.owner.as_str(), id.0));
-            targets.extend(lease.targets.iter().chain(&lease.returned).map(|target| (target.as_str(), id.0)));
+            entries.note(lease);
             if !self.goes_on() {
                 break;
             }
         }
-        self.index(ENDED_BY_TARGET, targets)?;
-        self.index(ENDED_BY_OWNER, owners)
-    }
-
-    /// Writes index rows in the order of their keys, so that neighbours share pages.
-    fn index(
-        &mut self,
-        definition: TableDefinition<'_, (&'static str, u64), ()>,
-        mut keys: Vec<(&str, u64)>,
-    ) -> Result<(), Fault> {
-        keys.sort_unstable();
-        let mut table = self.txn.open_table(definition)?;
-        for key in keys {
-            table.insert(key, ())?;
-            if !self.goes_on() {
-                break;
-            }
-        }
-        Ok(())
+        entries.insert(self.txn)
     }
 
     fn records<K: redb::Key + 'static, Q, T>(

@@ -7,11 +7,12 @@ use lessor_ledger::{Event, EventId, EventKind, Lease, LeaseId, Owner, Target};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::codec::{LeaseRecord, Names, decode};
+use crate::ended::{self, Party};
 use crate::error::{Fault, ReadError, damaged};
 use crate::journal::Part;
 use crate::limits::PAGE_MAX;
 use crate::posting::Subject;
-use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, PartKey};
+use crate::schema::{ENDED, EVENT_PARTS, JOURNAL, PartKey};
 use crate::tail::Tail;
 use crate::walk::{Walk, events_of};
 
@@ -156,11 +157,11 @@ impl History {
     /// The first `limit` matches that are in the tables.
     fn stored_leases(&self, filter: &LeaseFilter, limit: usize) -> Result<Vec<Lease>, ReadError> {
         let ids = filter.ids();
-        let ended = self.txn.open_table(ENDED)?;
+        let leases = self.txn.open_table(ENDED)?;
         let mut names = Names::new();
         let mut found = Vec::new();
         let mut add = |id: u64| -> Result<bool, Fault> {
-            if let Some(lease) = read_lease(&ended, id, &mut names)?
+            if let Some(lease) = read_lease(&leases, id, &mut names)?
                 && filter.matches(&lease)
             {
                 found.push(lease);
@@ -170,16 +171,16 @@ impl History {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        if let Some(text) = filter.target.as_ref().map(Target::as_str) {
-            let rows = self.txn.open_table(ENDED_BY_TARGET)?;
-            let rows = rows.range((text, *ids.start())..=(text, *ids.end()))?;
-            each(rows, filter.newest_first, |key: (&str, u64)| add(key.1))?;
-        } else if let Some(text) = filter.owner.as_ref().map(Owner::as_str) {
-            let rows = self.txn.open_table(ENDED_BY_OWNER)?;
-            let rows = rows.range((text, *ids.start())..=(text, *ids.end()))?;
-            each(rows, filter.newest_first, |key: (&str, u64)| add(key.1))?;
+        let party = filter.target.as_ref().map(Party::target);
+        if let Some(party) = party.or_else(|| filter.owner.as_ref().map(Party::owner)) {
+            ended::each(&self.txn, party, &ids, filter.newest_first, add)?;
         } else {
-            each(ended.range(ids)?, filter.newest_first, add)?;
+            let mut rows = leases.range(ids)?;
+            while let Some(row) = if filter.newest_first { rows.next_back() } else { rows.next() } {
+                if !add(row?.0.value())? {
+                    break;
+                }
+            }
         }
         Ok(found)
     }
@@ -268,22 +269,6 @@ fn read_lease(
 ) -> Result<Option<Lease>, Fault> {
     let Some(value) = table.get(id)? else { return Ok(None) };
     decode::<LeaseRecord<'_>>(value.value(), names).map(Some).map_err(damaged("ended"))
-}
-
-/// Hands keys to `visit` from either end until it answers `false`.
-fn each<K: redb::Key + 'static, V: redb::Value + 'static>(
-    rows: redb::Range<'_, K, V>,
-    newest_first: bool,
-    mut visit: impl for<'k> FnMut(K::SelfType<'k>) -> Result<bool, Fault>,
-) -> Result<(), Fault> {
-    let mut rows = rows;
-    while let Some(row) = if newest_first { rows.next_back() } else { rows.next() } {
-        let (key, _) = row?;
-        if !visit(key.value())? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Finds single events, and keeps the part that the last one was in.

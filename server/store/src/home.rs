@@ -6,10 +6,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::backend::Any;
+use crate::direct::DirectFile;
 use crate::error::{Fault, OpenError};
 use crate::wal::FILES;
 
@@ -80,19 +80,16 @@ impl Home {
             }
             Self::Path(path) => {
                 let file = file(path);
-                let logs = logs(&file)
-                    .map(|log| open_log(&log).map_err(|cause| OpenError::Io { path: log.clone(), cause }));
+                let logs = logs(&file).map(|log| match DirectFile::open(&log) {
+                    Ok(file) => Ok(Box::new(file) as Box<dyn StorageBackend>),
+                    Err(cause) => Err(OpenError::Io { path: log, cause }),
+                });
                 let logs = logs.collect::<Result<_, _>>()?;
                 sync_folder(&file).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
                 Ok(logs)
             }
         }
     }
-}
-
-fn open_log(path: &Path) -> io::Result<Box<dyn StorageBackend>> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
 }
 
 fn make_folder(file: &Path) -> io::Result<()> {

@@ -17,6 +17,8 @@ mod check;
 mod checkpoint;
 mod checkpointer;
 mod codec;
+mod direct;
+mod ended;
 mod error;
 mod history;
 mod home;

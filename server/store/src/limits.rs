@@ -34,6 +34,10 @@ pub const WAL_GROWTH_MAX: u64 = 4 * 1024 * 1024;
 /// cut.
 pub const WAL_BYTES_KEPT: u64 = 64 * 1024 * 1024;
 
+/// Most bytes that go to the disk in one direct write, a multiple of its block. Usual batches take 4 to 64 KiB; what a
+/// bulk import writes is cut, so that the aligned copy of it stays this small.
+pub const DIRECT_WRITE_MAX: usize = 1024 * 1024;
+
 /// Rows of the checkpoint after which its thread looks whether it is to stop.
 pub const CHECKPOINT_ROWS_BETWEEN_LOOKS: usize = 1_024;
 
@@ -42,6 +46,10 @@ pub const TRIM_PARTS_MAX: usize = 64;
 
 /// Most IDs in one row of the event index, so that a row fits into one page.
 pub const POSTING_IDS_MAX: usize = 512;
+
+/// Lease numbers that one row of the index of ended leases spans. Of an owner who has them all it takes 4 KiB, a page;
+/// a checkpoint at full load holds the leases of two or three such runs.
+pub const ENDED_BUCKET_LEASES: u64 = 4_096;
 
 /// How long events and ended leases are kept (design §3.5): 30 days.
 pub const HISTORY_KEEP: Span = Span::from_secs(30 * 24 * 60 * 60);

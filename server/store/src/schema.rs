@@ -10,11 +10,12 @@ use lessor_ledger::Counters;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
 use crate::codec::{self, DecodeError};
+use crate::ended::{Entries, Party, Role};
 use crate::error::{Fault, OpenError, damaged};
 use crate::limits::RESTORE_SKIP;
 
 /// Version of the tables and of everything in them.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Rows of which there is one each: see the `META_…` keys.
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -38,12 +39,8 @@ pub(crate) const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("j
 pub(crate) const PLUGINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plugins");
 /// ID → lease that has ended.
 pub(crate) const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
-/// (target, lease that ended).
-pub(crate) const ENDED_BY_TARGET: TableDefinition<'_, (&str, u64), ()> =
-    TableDefinition::new("ended_by_target");
-/// (owner, lease that ended).
-pub(crate) const ENDED_BY_OWNER: TableDefinition<'_, (&str, u64), ()> =
-    TableDefinition::new("ended_by_owner");
+/// (party, bucket) → leases that ended; see [`crate::ended`].
+pub(crate) const ENDED_OF: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("ended_of");
 /// (subject, first event) → further events on this subject; see [`crate::posting`].
 pub(crate) const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
 /// First event of a part → where the part is. Only parts with events.
@@ -69,7 +66,12 @@ pub(crate) const META_MARK: &str = "mark";
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The step at index `n` leads from version `n + 1` to `n + 2`.
-pub(crate) const MIGRATIONS: &[Step] = &[to_version_2];
+pub(crate) const MIGRATIONS: &[Step] = &[to_version_2, to_version_3];
+
+/// Of versions 1 and 2: (target, lease that ended).
+const ENDED_BY_TARGET: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("ended_by_target");
+/// Of versions 1 and 2: (owner, lease that ended).
+const ENDED_BY_OWNER: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("ended_by_owner");
 
 /// Version 2 has a write-ahead log, jobs and plugins. What the journal of version 1 holds after the mark is still read
 /// from there.
@@ -77,6 +79,42 @@ fn to_version_2(txn: &WriteTransaction) -> Result<(), Fault> {
     txn.open_table(JOBS)?;
     txn.open_table(PLUGINS)?;
     draw_log(txn)
+}
+
+/// Version 3 has one index of ended leases, with many leases in a row, where there were two with one each.
+fn to_version_3(txn: &WriteTransaction) -> Result<(), Fault> {
+    move_ended(txn, ENDED_BY_TARGET, Role::Target)?;
+    move_ended(txn, ENDED_BY_OWNER, Role::Owner)?;
+    txn.open_table(ENDED_OF)?;
+    Ok(())
+}
+
+/// Moves one index of ended leases, whose rows come by name, into the one that has taken its place.
+fn move_ended(
+    txn: &WriteTransaction,
+    from: TableDefinition<'_, (&'static str, u64), ()>,
+    role: Role,
+) -> Result<(), Fault> {
+    let table = txn.open_table(from)?;
+    let mut rows = table.iter()?.peekable();
+    while let Some(row) = rows.next() {
+        let (key, _) = row?;
+        let (name, lease) = key.value();
+        let party = Party { role, name };
+        let mut entries = Entries::default();
+        entries.note_one(party, lease);
+        while let Some(Ok((next, _))) = rows.peek()
+            && next.value().0 == name
+        {
+            entries.note_one(party, next.value().1);
+            rows.next();
+        }
+        entries.insert(txn)?;
+    }
+    drop(rows);
+    drop(table);
+    txn.delete_table(from)?;
+    Ok(())
 }
 
 /// Makes the tables ones that no write-ahead log belongs to yet.
@@ -213,8 +251,7 @@ fn create(txn: &WriteTransaction, version: u32, seed: u64) -> Result<u64, Fault>
     txn.open_table(JOBS)?;
     txn.open_table(PLUGINS)?;
     txn.open_table(ENDED)?;
-    txn.open_table(ENDED_BY_TARGET)?;
-    txn.open_table(ENDED_BY_OWNER)?;
+    txn.open_table(ENDED_OF)?;
     txn.open_table(POSTINGS)?;
     txn.open_table(EVENT_PARTS)?;
     Ok(seed)

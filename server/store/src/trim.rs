@@ -1,15 +1,17 @@
 //! Retention: old parts of the journal go, and with each what the indexes say about it and the leases it ended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use lessor_ledger::Lease;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::codec::{LeaseRecord, Names, decode};
+use crate::ended::Entries;
 use crate::error::{Fault, damaged};
 use crate::journal::{Header, Mark, Part};
 use crate::options::Retention;
 use crate::posting::{self, Subject};
-use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, JOURNAL, POSTINGS, PartKey};
+use crate::schema::{ENDED, EVENT_PARTS, JOURNAL, POSTINGS, PartKey};
 
 /// How far trimming may go.
 #[derive(Debug)]
@@ -29,57 +31,72 @@ impl Limits {
 
 /// Removes at most `parts_max` parts. Answers whether there is more to remove.
 pub(crate) fn trim(txn: &WriteTransaction, limits: &Limits, parts_max: usize) -> Result<bool, Fault> {
+    let mut gone = Gone::default();
+    let mut more = true;
     for _ in 0..parts_max {
-        let Some(key) = oldest_over(txn, limits)? else { return Ok(false) };
-        remove_part(txn, key)?;
+        more = gone.take_oldest(txn, limits)?;
+        if !more {
+            break;
+        }
     }
-    Ok(oldest_over(txn, limits)?.is_some())
+    gone.forget(txn)?;
+    Ok(more && oldest_over(&txn.open_table(JOURNAL)?, limits)?.is_some())
 }
 
 /// The oldest part, if it is to go.
-fn oldest_over(txn: &WriteTransaction, limits: &Limits) -> Result<Option<PartKey>, Fault> {
-    let journal = txn.open_table(JOURNAL)?;
+fn oldest_over(
+    journal: &impl ReadableTable<PartKey, &'static [u8]>,
+    limits: &Limits,
+) -> Result<Option<PartKey>, Fault> {
     let Some((key, value)) = journal.first()? else { return Ok(None) };
     let header = Part::parse(value.value())?.header;
     Ok(limits.over(&header).then(|| key.value()))
 }
 
-fn remove_part(txn: &WriteTransaction, key: PartKey) -> Result<(), Fault> {
-    let mut journal = txn.open_table(JOURNAL)?;
-    let Some(value) = journal.remove(key)? else { return Ok(()) };
-    let part = Part::parse(value.value())?;
-    let mut subjects = BTreeSet::new();
-    let mut last = 0;
-    part.events(&mut Names::new(), |event| {
-        last = event.id.0;
-        subjects.extend(Subject::all(&event));
-        true
-    })?;
-    if part.header.events > 0 {
-        let mut postings = txn.open_table(POSTINGS)?;
-        for subject in &subjects {
-            posting::trim(&mut postings, subject, last)?;
-        }
-        txn.open_table(EVENT_PARTS)?.remove(part.header.first_event)?;
-    }
-    remove_leases(txn, &part)
+/// What removed parts told of, which the indexes are to forget. They forget all of it at once, so that each of their
+/// rows is written once.
+#[derive(Debug, Default)]
+struct Gone {
+    /// The last event of each subject.
+    subjects: BTreeMap<Subject, u64>,
+    leases: Vec<Lease>,
 }
 
-fn remove_leases(txn: &WriteTransaction, part: &Part<'_>) -> Result<(), Fault> {
-    let ended = part.ended_leases()?;
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let mut leases = txn.open_table(ENDED)?;
-    let mut by_target = txn.open_table(ENDED_BY_TARGET)?;
-    let mut by_owner = txn.open_table(ENDED_BY_OWNER)?;
-    for id in ended {
-        let Some(value) = leases.remove(id.0)? else { continue };
-        let lease = decode::<LeaseRecord<'_>>(value.value(), &mut Names::new()).map_err(damaged("ended"))?;
-        for target in lease.targets.iter().chain(&lease.returned) {
-            by_target.remove((target.as_str(), id.0))?;
+impl Gone {
+    /// Removes the oldest part if it is to go. Answers whether it was.
+    fn take_oldest(&mut self, txn: &WriteTransaction, limits: &Limits) -> Result<bool, Fault> {
+        let mut journal = txn.open_table(JOURNAL)?;
+        let Some(key) = oldest_over(&journal, limits)? else { return Ok(false) };
+        let Some(value) = journal.remove(key)? else { return Ok(false) };
+        let part = Part::parse(value.value())?;
+        part.events(&mut Names::new(), |event| {
+            for subject in Subject::all(&event) {
+                self.subjects.insert(subject, event.id.0);
+            }
+            true
+        })?;
+        if part.header.events > 0 {
+            txn.open_table(EVENT_PARTS)?.remove(part.header.first_event)?;
         }
-        by_owner.remove((lease.owner.as_str(), id.0))?;
+        let mut ended = txn.open_table(ENDED)?;
+        for id in part.ended_leases()? {
+            if let Some(value) = ended.remove(id.0)? {
+                let lease = decode::<LeaseRecord<'_>>(value.value(), &mut Names::new());
+                self.leases.push(lease.map_err(damaged("ended"))?);
+            }
+        }
+        Ok(true)
     }
-    Ok(())
+
+    fn forget(self, txn: &WriteTransaction) -> Result<(), Fault> {
+        let mut postings = txn.open_table(POSTINGS)?;
+        for (subject, last) in &self.subjects {
+            posting::trim(&mut postings, subject, *last)?;
+        }
+        let mut entries = Entries::default();
+        for lease in &self.leases {
+            entries.note(lease);
+        }
+        entries.remove(txn)
+    }
 }

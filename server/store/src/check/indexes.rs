@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableTable};
 
 use super::Report;
 use super::audit::{Audit, Tally};
 use crate::codec::{LeaseRecord, Names, decode};
+use crate::ended::{self, Party};
 use crate::error::{Fault, damaged};
 use crate::load::Loaded;
 use crate::posting;
-use crate::schema::{ENDED, ENDED_BY_OWNER, ENDED_BY_TARGET, EVENT_PARTS, POSTINGS};
+use crate::schema::{ENDED, ENDED_OF, EVENT_PARTS, POSTINGS};
 
 /// The index of parts and the index of subjects must say what the checkpointed part of the journal says. They may say
 /// more about earlier events, when a row of the index outlives the first of its events.
@@ -53,25 +54,13 @@ pub(super) fn events(
             }
         }
     }
-    let subjects: BTreeSet<_> = audit.subjects.keys().chain(found.keys()).collect();
-    for subject in subjects {
-        let (due, there) = (audit.subjects.get(subject), found.get(subject));
-        if due != there {
-            let count = |tally: Option<&Tally>| tally.map_or(0, |tally| tally.count);
-            report.problem(|| {
-                let name = String::from_utf8_lossy(subject);
-                format!("the index has {} events on {name:?}, the journal {}", count(there), count(due))
-            });
-        }
-    }
+    compare("the index", "events on", "the journal", &audit.subjects, &found, report);
     Ok(())
 }
 
-/// Ended leases have ended, are counted, and are known to their indexes, which know no others.
+/// Ended leases have ended, are counted, and are known to their index, which knows no others.
 pub(super) fn leases(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<(), Fault> {
-    let by_target = txn.open_table(ENDED_BY_TARGET)?;
-    let by_owner = txn.open_table(ENDED_BY_OWNER)?;
-    let (mut target_rows, mut owner_rows) = (0, 0);
+    let mut due: BTreeMap<Vec<u8>, Tally> = BTreeMap::new();
     let mut names = Names::new();
     for row in txn.open_table(ENDED)?.iter()? {
         let (key, value) = row?;
@@ -83,24 +72,39 @@ pub(super) fn leases(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report
         if loaded.ledger.lease(lease.id).is_some() {
             report.problem(|| format!("lease {} has ended and has not", lease.id));
         }
-        let targets: BTreeSet<_> = lease.targets.iter().chain(&lease.returned).collect();
-        for target in targets {
-            target_rows += 1;
-            if by_target.get((target.as_str(), lease.id.0))?.is_none() {
-                report
-                    .problem(|| format!("the index by target lacks ended lease {} of {target:?}", lease.id));
-            }
-        }
-        owner_rows += 1;
-        if by_owner.get((lease.owner.as_str(), lease.id.0))?.is_none() {
-            report.problem(|| format!("the index by owner lacks ended lease {}", lease.id));
+        for party in Party::all(&lease).collect::<BTreeSet<_>>() {
+            due.entry(party.key()).or_default().add(lease.id.0);
         }
     }
-    if by_target.len()? != target_rows {
-        report.problem(|| "the index of ended leases by target has rows that belong to none".to_owned());
+    let mut found: BTreeMap<Vec<u8>, Tally> = BTreeMap::new();
+    for row in txn.open_table(ENDED_OF)?.iter()? {
+        let (key, value) = row?;
+        let (party, bucket) = key.value();
+        for lease in ended::decode(bucket, value.value())? {
+            found.entry(party.to_vec()).or_default().add(lease);
+        }
     }
-    if by_owner.len()? != owner_rows {
-        report.problem(|| "the index of ended leases by owner has rows that belong to none".to_owned());
-    }
+    compare("the index of ended leases", "leases of", "the table of them", &due, &found, report);
     Ok(())
+}
+
+/// What an index has under each name, against what it should have.
+fn compare(
+    index: &str,
+    what: &str,
+    other: &str,
+    due: &BTreeMap<Vec<u8>, Tally>,
+    found: &BTreeMap<Vec<u8>, Tally>,
+    report: &mut Report,
+) {
+    for name in due.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
+        let (due, there) = (due.get(name), found.get(name));
+        if due != there {
+            let count = |tally: Option<&Tally>| tally.map_or(0, |tally| tally.count);
+            report.problem(|| {
+                let name = String::from_utf8_lossy(name);
+                format!("{index} has {} {what} {name:?}, {other} {}", count(there), count(due))
+            });
+        }
+    }
 }
