@@ -203,3 +203,67 @@ fn plugins_of_the_configuration_run_from_the_start_and_go_when_they_are_not_name
     server.restart();
     assert_eq!(server.get("/v1/plugins").json()["items"], json!([]));
 }
+
+#[test]
+fn what_a_manager_locks_says_for_whom_and_a_list_leaves_out_what_is_large() {
+    let server = serving();
+    let parameters = json!({"do": "lock-for-ever", "names": ["a"], "filler": "x".repeat(1000)});
+    let job = start(&server, &parameters, &json!({}));
+    assert!(job > 1 << 40, "it is in no outsider's way: {job}");
+    wait::until("the manager has locked", wait::SOON, || server.holder("a").is_some());
+    let leases = server.get("/v1/leases").json();
+    assert_eq!(leases["items"][0]["purpose"], "for ann by museum", "{leases}");
+    let listed = server.get("/v1/jobs").json()["items"][0].clone();
+    assert_eq!((&listed["id"], &listed["target_count"]), (&json!(job), &json!(0)), "{listed}");
+    assert_eq!(
+        (listed.get("acquire_parameters"), listed.get("release_parameters")),
+        (None, None),
+        "{listed}"
+    );
+    assert_eq!(server.look_at_job(job)["acquire_parameters"], parameters);
+}
+
+#[test]
+fn the_same_start_again_is_the_same_job() {
+    let server = serving();
+    let body = json!({
+        "target_manager": "museum", "owner": "ann", "acquire_parameters": {"names": ["a"]},
+        "release_parameters": {}, "request_id": "r1",
+    });
+    let first = server.send_json("POST", "/v1/jobs?wait=20s", &body);
+    assert_eq!(first.status, 201, "{}", first.text());
+    let again = server.send_json("POST", "/v1/jobs", &body);
+    assert_eq!((again.status, id(&again.json())), (201, id(&first.json())));
+    let mut other = body.clone();
+    other["lock_duration"] = json!("1m");
+    let answer = server.send_json("POST", "/v1/jobs", &other);
+    assert_eq!((answer.status, answer.problem().as_str()), (422, "/problems/key-reused"));
+    // Also while the manager takes no calls, and as the header.
+    assert_eq!(server.post("/v1/plugins/museum/disable").status, 200);
+    other = body;
+    other.as_object_mut().expect("an object").remove("request_id");
+    let headers = [("content-type", "application/json"), ("idempotency-key", "\"r1\"")];
+    let text = other.to_string();
+    let answer = server.client().send_with("POST", "/v1/jobs", &headers, text.as_bytes());
+    assert_eq!(id(&answer.expect("the server answers").json()), id(&first.json()));
+}
+
+#[test]
+fn parameters_that_are_not_kept_are_refused_with_their_limit() {
+    let server = serving();
+    for field in ["acquire_parameters", "release_parameters"] {
+        let mut body = json!({"target_manager": "museum", "owner": "ann", "acquire_parameters": {}, "release_parameters": {}});
+        body[field] = json!("x".repeat(256 * 1024 - 1));
+        let answer = server.send_json("POST", "/v1/jobs", &body);
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (413, "/problems/too-large"),
+            "{}",
+            answer.text()
+        );
+        let problem = answer.json();
+        assert_eq!(problem["limit"], 256 * 1024);
+        assert_eq!(problem["detail"], format!("{field} has 262145 bytes: at most 262144 are taken"));
+    }
+    assert_eq!(server.get("/v1/jobs").json()["items"], json!([]));
+}

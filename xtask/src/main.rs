@@ -1,5 +1,5 @@
 //! The developer's commands: `cargo xtask demo`, `test`, `conformance`, `plugins`, `setup`, `bench-compare`,
-//! `screenshots`.
+//! `museum-bench`, `screenshots`.
 //!
 //! Everything that the project needs beyond Rust is found or fetched here, each thing by the step that needs it, and
 //! each time it is said what is fetched and why. What is fetched stays under `target/tools`, apart from packages of the
@@ -13,6 +13,7 @@ mod counts;
 mod debian;
 mod demo;
 mod go;
+mod museum_bench;
 mod place;
 mod plugins;
 mod plugins_compiler;
@@ -46,6 +47,7 @@ enum Command {
     Plugins(plugins::Plugins),
     Setup(setup::Setup),
     BenchCompare(bench_compare::BenchCompare),
+    MuseumBench(museum_bench::MuseumBench),
     Screenshots(browser::Screenshots),
 }
 
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Plugins(plugins) => plugins.run(),
         Command::Setup(setup) => setup.run(),
         Command::BenchCompare(bench) => bench.run(),
+        Command::MuseumBench(bench) => bench.run(),
         Command::Screenshots(screenshots) => screenshots.run(),
     };
     match done {

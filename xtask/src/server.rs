@@ -1,5 +1,6 @@
 //! A lessor that runs while something else happens, on loopback only.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,6 +28,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `bin` on a free port with a new data folder below `folder` and waits until it is ready.
     pub(crate) fn start_aside(bin: &Path, folder: &Path, pools: &Path) -> Result<Self> {
+        Self::start_aside_with(bin, folder, &["--pools".as_ref(), pools.as_os_str()])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn start_aside_with(bin: &Path, folder: &Path, arguments: &[&OsStr]) -> Result<Self> {
         let broken = |error: std::io::Error| format!("cannot use {}: {error}", folder.display());
         // Old data would make this run depend on the one before.
         match std::fs::remove_dir_all(folder) {
@@ -38,14 +44,14 @@ impl Server {
         let output = File::create(&log).or_else(|error| failed(broken(error)))?;
         let errors = output.try_clone().or_else(|error| failed(broken(error)))?;
         let address = free_address()?;
-        let mut command = serve(bin, address, &folder.join("data"), pools);
+        let mut command = serve(bin, address, &folder.join("data"), arguments);
         command.stdout(output).stderr(errors);
         Self::start(command, address, Some(log))
     }
 
     /// Starts `bin` on `address` with its output shown and waits until it is ready.
     pub(crate) fn start_shown(bin: &Path, address: SocketAddr, data: &Path, pools: &Path) -> Result<Self> {
-        Self::start(serve(bin, address, data, pools), address, None)
+        Self::start(serve(bin, address, data, &["--pools".as_ref(), pools.as_os_str()]), address, None)
     }
 
     fn start(mut command: Command, address: SocketAddr, log: Option<PathBuf>) -> Result<Self> {
@@ -98,14 +104,9 @@ impl Drop for Server {
     }
 }
 
-fn serve(bin: &Path, address: SocketAddr, data: &Path, pools: &Path) -> Command {
+fn serve(bin: &Path, address: SocketAddr, data: &Path, arguments: &[&OsStr]) -> Command {
     let mut command = Command::new(bin);
-    command
-        .args(["serve", "--listen", &address.to_string()])
-        .arg("--data")
-        .arg(data)
-        .arg("--pools")
-        .arg(pools);
+    command.args(["serve", "--listen", &address.to_string()]).arg("--data").arg(data).args(arguments);
     command.current_dir(place::root());
     // Settings that are meant for another server must not reach this one.
     for (name, _) in std::env::vars_os() {

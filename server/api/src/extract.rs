@@ -6,9 +6,12 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, BODY_READ_MAX, COMPONENT_PIECE_BYTES, COMPONENT_PIECE_MAX, COMPONENT_READ_MAX,
+};
 use crate::problem::{Kind, Problem};
 
 /// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
@@ -72,24 +75,64 @@ pub(crate) fn is_announced_too_long(body: &Body) -> bool {
 
 /// Reads a whole body within its bounds.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
-    bytes_within(body, BODY_BYTES_MAX, BODY_READ_MAX).await
+    if is_announced_too_long(&body) {
+        return Err(too_large(BODY_BYTES_MAX));
+    }
+    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    match tokio::time::timeout(BODY_READ_MAX, reading).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if too_long(&error) => Err(too_large(BODY_BYTES_MAX)),
+        Ok(Err(_)) => Err(broke_off()),
+        Err(_) => Err(too_late(BODY_READ_MAX)),
+    }
 }
 
-/// Reads a whole body of at most so many bytes, which arrives within this time.
-pub(crate) async fn bytes_within(body: Body, most: usize, within: Duration) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Kind::TooLarge, format!("a body has at most {most} bytes"));
-    if body.size_hint().lower() > most as u64 {
-        return Err(too_large());
+/// Reads a whole component of at most so many bytes. It must arrive within [`COMPONENT_READ_MAX`], and steadily.
+pub(crate) async fn component(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let announced = body.size_hint();
+    if announced.lower() > most as u64 {
+        return Err(too_large(most));
     }
-    let reading = axum::body::to_bytes(body, most);
-    match tokio::time::timeout(within, reading).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if too_long(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body broke off")),
-        Err(_) => {
-            Err(Problem::new(Kind::Timeout, format!("a body must arrive within {} s", within.as_secs())))
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::with_capacity(usize::try_from(announced.lower()).unwrap_or_default());
+    let reading = async {
+        loop {
+            let enough = bytes.len() + COMPONENT_PIECE_BYTES;
+            let piece = async {
+                while bytes.len() < enough {
+                    let Some(chunk) = stream.next().await else { return Ok(true) };
+                    let chunk = chunk.map_err(|_| broke_off())?;
+                    if bytes.len() + chunk.len() > most {
+                        return Err(too_large(most));
+                    }
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(false)
+            };
+            let slow = |_| too_slow(COMPONENT_PIECE_BYTES, COMPONENT_PIECE_MAX);
+            if tokio::time::timeout(COMPONENT_PIECE_MAX, piece).await.map_err(slow)?? {
+                return Ok(bytes);
+            }
         }
-    }
+    };
+    tokio::time::timeout(COMPONENT_READ_MAX, reading).await.map_err(|_| too_late(COMPONENT_READ_MAX))?
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(Kind::TooLarge, format!("a body has at most {most} bytes"))
+}
+
+fn broke_off() -> Problem {
+    Problem::new(Kind::Malformed, "the body broke off")
+}
+
+fn too_late(within: Duration) -> Problem {
+    Problem::new(Kind::Timeout, format!("a body must arrive within {} s", within.as_secs()))
+}
+
+fn too_slow(bytes: usize, within: Duration) -> Problem {
+    let detail = format!("a component must arrive at {bytes} bytes in {} s at least", within.as_secs());
+    Problem::new(Kind::Timeout, detail)
 }
 
 /// Whether reading stopped at the bound: axum wraps the cause without making it public.

@@ -141,8 +141,18 @@ pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
 /// less.
 pub(crate) const CLOCK_BEHIND_ODD: Span = Span::from_secs(1);
 
+/// Most targets that a job in a list of `/v1` names. A job may have 10,000, and a page 1,000 jobs.
+pub(crate) const LISTED_TARGETS_MAX: usize = 20;
+
 /// Most components on their way in at once. Each is held in memory, up to 64 MiB.
 pub(crate) const UPLOADS_MAX: usize = 2;
 
 /// Longest time to send a component: 64 MiB at 10 Mbit/s take 54 s.
 pub(crate) const COMPONENT_READ_MAX: Duration = Duration::from_mins(2);
+
+/// Longest time in which [`COMPONENT_PIECE_BYTES`] of a component arrive: 1 Mbit/s. Whoever is slower blocks a place that
+/// others could use.
+pub(crate) const COMPONENT_PIECE_MAX: Duration = Duration::from_secs(4);
+
+/// The part of a component that must arrive within [`COMPONENT_PIECE_MAX`], in bytes.
+pub(crate) const COMPONENT_PIECE_BYTES: usize = 512 * 1024;

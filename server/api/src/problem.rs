@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_jobs::{ComponentError, PluginError, StartError};
 use lessor_keeper::{Error, chain};
+use lessor_ledger::limits::JOB_PARAMETERS_BYTES_MAX;
 use lessor_ledger::{Conflict, Missing, NameError, Refusal, Unmet};
 use lessor_plugins::CallError;
 use serde::Serialize;
@@ -436,6 +437,9 @@ impl From<StartError> for Problem {
         match error {
             StartError::Name(error) => Self::invalid("target_manager", error),
             StartError::Keeper(error) => error.into(),
+            StartError::TooLarge { .. } => {
+                Self::new(Kind::TooLarge, detail).with(at_most(JOB_PARAMETERS_BYTES_MAX))
+            }
             StartError::Unavailable { .. } => Self::new(Kind::PluginUnavailable, detail),
             StartError::Parameters { problems, .. } => {
                 let problems = problems.into_iter();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lessor_keeper::{Error, Keeper};
+use lessor_ledger::limits::JOB_PARAMETERS_BYTES_MAX;
 use lessor_ledger::{
     Command, Job, JobCommand, JobRecord, JobStart, NameError, Owner, Phase, PluginName, Refusal, Reply, Span,
     Text,
@@ -44,6 +45,8 @@ pub struct Submission {
     pub lock_duration: Option<Span>,
     /// How long one attempt to release may take.
     pub release_timeout: Option<Span>,
+    /// What tells this call from others of its owner, with a fingerprint of it: done twice, it starts one job.
+    pub key: Option<(Text, u64)>,
 }
 
 /// Why a job was not started. Nothing was changed.
@@ -52,6 +55,14 @@ pub enum StartError {
     /// The manager's name is none.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// There are more parameters than are kept.
+    #[error("{what} has {bytes} bytes: at most {JOB_PARAMETERS_BYTES_MAX} are taken")]
+    TooLarge {
+        /// Which.
+        what: &'static str,
+        /// How many, as the server writes them.
+        bytes: usize,
+    },
     /// The manager takes no calls.
     #[error("the target manager {manager} takes no jobs: {cause}")]
     Unavailable {
@@ -121,18 +132,28 @@ impl Jobs {
     pub async fn submit(&self, submission: Submission) -> Result<Arc<JobRecord>, StartError> {
         let Submission { owner, manager, acquire_parameters, release_parameters, .. } = &submission;
         let manager = plugin_name(manager)?;
-        if self.keeper.snapshot().plugin(manager.as_str()).is_none() {
+        let snapshot = self.keeper.snapshot();
+        if let Some(key) = &submission.key
+            && let Some(job) = snapshot.started_before(owner, key).map_err(Error::Refused)?
+        {
+            return Ok(job);
+        }
+        if snapshot.plugin(manager.as_str()).is_none() {
             return Err(Error::Refused(Refusal::NoSuchPlugin(manager)).into());
         }
+        drop(snapshot);
+        let acquire_text = bounded("acquire_parameters", acquire_parameters.as_ref())?;
+        let release_text = bounded("release_parameters", release_parameters.as_ref())?;
         self.check(&manager, acquire_parameters.as_ref(), release_parameters.as_ref()).await?;
         let start = JobStart {
             owner: owner.clone(),
             manager,
-            acquire_parameters: text(acquire_parameters.as_ref()),
-            release_parameters: text(release_parameters.as_ref()),
+            acquire_parameters: acquire_text,
+            release_parameters: release_text,
             acquire_timeout: submission.acquire_timeout.unwrap_or(ACQUIRE_TIMEOUT_DEFAULT),
             lock_duration: submission.lock_duration.unwrap_or(LOCK_DURATION_DEFAULT),
             release_timeout: submission.release_timeout.unwrap_or(RELEASE_TIMEOUT_DEFAULT),
+            key: submission.key.clone(),
         };
         match self.keeper.submit(Command::Job(JobCommand::Start(Box::new(start)))).await? {
             Reply::Job(job) => Ok(job),
@@ -209,6 +230,9 @@ pub fn plugin_name(text: &str) -> Result<PluginName, NameError> {
     PluginName::new(text.to_ascii_lowercase())
 }
 
-fn text(parameters: Option<&Value>) -> Text {
-    parameters.map(ToString::to_string).unwrap_or_default().into()
+/// Parameters as they are kept.
+fn bounded(what: &'static str, parameters: Option<&Value>) -> Result<Text, StartError> {
+    let text = parameters.map(ToString::to_string).unwrap_or_default();
+    let bytes = text.len();
+    if bytes > JOB_PARAMETERS_BYTES_MAX { Err(StartError::TooLarge { what, bytes }) } else { Ok(text.into()) }
 }

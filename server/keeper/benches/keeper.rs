@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lessor_keeper::{Keeper, Options};
-use lessor_ledger::{BoskosAcquire, Command, Owner, Pool, PoolEntry, PoolName, PoolOrigin, Reply, State, Target};
+use lessor_ledger::{
+    BoskosAcquire, Command, Owner, Pool, PoolEntry, PoolName, PoolOrigin, Reply, State, Target,
+};
 use lessor_store::{Store, StoreOptions};
 
 /// Clients, as in `lessor bench`.
@@ -61,7 +63,8 @@ fn mutations(c: &mut Criterion) {
     let folder = tempfile::tempdir_in(".").unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (store, ledger) = Store::open(folder.path(), StoreOptions::default()).unwrap();
-    let (keeper, stopper) = runtime.block_on(async { Keeper::start(store, ledger, Options::default()).unwrap() });
+    let (keeper, stopper) =
+        runtime.block_on(async { Keeper::start(store, ledger, Options::default()).unwrap() });
     runtime.block_on(keeper.submit(Command::Sync((0..POOLS).map(entry).collect()))).unwrap();
     let mut group = c.benchmark_group("keeper");
     group.throughput(Throughput::Elements(2 * ASKERS));
@@ -71,8 +74,7 @@ fn mutations(c: &mut Criterion) {
             runtime.block_on(async {
                 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
                 let start = Instant::now();
-                let askers =
-                    (0..ASKERS).map(|asker| tokio::spawn(cycles(keeper.clone(), asker, rounds)));
+                let askers = (0..ASKERS).map(|asker| tokio::spawn(cycles(keeper.clone(), asker, rounds)));
                 for asker in askers.collect::<Vec<_>>() {
                     asker.await.unwrap();
                 }

@@ -49,7 +49,7 @@ pub enum Change {
     Event(Arc<Event>),
 }
 
-/// What became of the `/v1` acquire that carried this idempotency key.
+/// What became of the `/v1` acquire or start of a job that carried this idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Who sent it; two owners may use the same text.
@@ -71,6 +71,8 @@ pub enum Answer {
     Lease(LeaseId),
     /// A place in line.
     Request(RequestId),
+    /// A job.
+    Job(Job),
 }
 
 /// The highest numbers given out so far. Kept apart from the records, because those may be trimmed.
@@ -101,7 +103,7 @@ impl Counters {
             Change::Lease(lease) => self.lease = self.lease.max(lease.id.0),
             Change::Request(request) => self.request = self.request.max(request.id.0),
             Change::Event(event) => self.event = self.event.max(event.id.0),
-            Change::Job(job) => self.lease = self.lease.max(job.id.0),
+            Change::Job(job) => self.lease = self.lease.max(job.id.counted()),
             Change::Pool(_)
             | Change::PoolGone(_)
             | Change::Resource(_)

@@ -98,7 +98,7 @@ impl Ledger {
 
     fn check_jobs(&self, found: &mut Vec<Violation>) {
         for job in self.jobs.values() {
-            if job.id.0 > self.counters.lease {
+            if job.id.counted() > self.counters.lease {
                 found.push(Violation(format!("job {} is above the counter", job.id.0)));
             }
             let holder = job.holder();
@@ -165,7 +165,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 18] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 20] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -185,5 +185,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 18] {
         ("keys_by_age", kept.keys_by_age == fresh.keys_by_age),
         ("jobs_due", kept.jobs_due == fresh.jobs_due),
         ("jobs_over", kept.jobs_over == fresh.jobs_over),
+        ("jobs_bytes", kept.jobs_bytes == fresh.jobs_bytes),
+        ("jobs_over_bytes", kept.jobs_over_bytes == fresh.jobs_over_bytes),
     ]
 }

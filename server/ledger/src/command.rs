@@ -216,6 +216,8 @@ pub struct JobStart {
     pub lock_duration: Span,
     /// How long one attempt to release may take.
     pub release_timeout: Span,
+    /// The `Idempotency-Key` or `request_id`, and the fingerprint of the body that it came with.
+    pub key: Option<(Text, u64)>,
 }
 
 /// What can be asked about plugins.

@@ -60,6 +60,10 @@ pub(crate) struct Index {
     pub(crate) jobs_due: OrdSet<(Time, Job)>,
     /// Jobs that are over, by when they ended.
     pub(crate) jobs_over: OrdSet<(Time, Job)>,
+    /// Bytes of the jobs that are not over, as [`JobRecord::bytes`] counts them.
+    pub(crate) jobs_bytes: usize,
+    /// The same of those that are.
+    pub(crate) jobs_over_bytes: usize,
 }
 
 impl Index {
@@ -224,15 +228,23 @@ impl Index {
     }
 
     pub(crate) fn job_came(&mut self, job: &JobRecord) {
-        self.jobs_with(job).insert((job.phase.turns_at(), job.id));
+        let (times, bytes) = self.jobs_with(job);
+        times.insert((job.phase.turns_at(), job.id));
+        *bytes += job.bytes();
     }
 
     pub(crate) fn job_went(&mut self, job: &JobRecord) {
-        self.jobs_with(job).remove(&(job.phase.turns_at(), job.id));
+        let (times, bytes) = self.jobs_with(job);
+        times.remove(&(job.phase.turns_at(), job.id));
+        *bytes -= job.bytes();
     }
 
-    fn jobs_with(&mut self, job: &JobRecord) -> &mut OrdSet<(Time, Job)> {
-        if job.live() { &mut self.jobs_due } else { &mut self.jobs_over }
+    fn jobs_with(&mut self, job: &JobRecord) -> (&mut OrdSet<(Time, Job)>, &mut usize) {
+        if job.live() {
+            (&mut self.jobs_due, &mut self.jobs_bytes)
+        } else {
+            (&mut self.jobs_over, &mut self.jobs_over_bytes)
+        }
     }
 
     pub(crate) fn key_came(&mut self, key: &Key) {

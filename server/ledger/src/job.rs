@@ -160,6 +160,18 @@ impl JobRecord {
         !matches!(self.phase, Phase::Over { .. })
     }
 
+    /// What its leases are for, so that whoever looks at one finds whom to ask.
+    pub(crate) fn purpose(&self) -> Text {
+        format!("for {} by {}", self.owner, self.manager).into()
+    }
+
+    /// What it keeps for its manager and its owner, in bytes: parameters and facts, which are all that can be large.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parameters = self.acquire_parameters.len() + self.release_parameters.len();
+        parameters + self.targets.iter().map(|target| target.facts.bytes()).sum::<usize>()
+    }
+
     /// Until when it is leased; `None` in every other phase.
     #[must_use]
     pub fn leased_until(&self) -> Option<Time> {
@@ -169,6 +181,15 @@ impl JobRecord {
                 None
             }
         }
+    }
+}
+
+impl TargetFacts {
+    /// How much it is, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.fqdn, &self.ipv4, &self.ipv6, &self.manager_state];
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        texts + self.labels.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
     }
 }
 

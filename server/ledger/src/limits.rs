@@ -70,6 +70,18 @@ pub const CREATED_PER_STEP_MAX: usize = 1_000;
 /// Most jobs that are not over at once. Each may have a plugin at work, and each holds at least one target.
 pub const JOBS_MAX: usize = 10_000;
 
+/// Added to the numbers of jobs that the server runs. `ConTest` numbers its own jobs from 1, and both hold locks as
+/// `job:<number>`. 2^40 is more than anybody counts to, and with it numbers are exact in JSON, below 2^53, for the first
+/// 8,000 restored backups.
+pub const JOB_FIRST: u64 = 1 << 40;
+
+/// Most bytes of parameters and of what managers said about targets, of all jobs that are not over: a tenth of the memory
+/// of a small server. A thousand jobs with the largest parameters.
+pub const JOBS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The same of jobs that are over; beyond that the oldest are forgotten before [`JOB_KEEP`] is over.
+pub const JOBS_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// How long a job can be read after it is over.
 pub const JOB_KEEP: Span = Span::from_secs(24 * 60 * 60);
 

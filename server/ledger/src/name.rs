@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{JOB_FIRST, NAME_BYTES_MAX};
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,19 @@ pub type Text = Arc<str>;
 /// A `ConTest` job ID. 0 means "none" and is refused by every operation (`reference/contest.md` rule 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Job(pub u64);
+
+impl Job {
+    /// The number of a job that the server runs, made of the next one of the counter that it shares with leases.
+    pub(crate) fn numbered(count: u64) -> Self {
+        Self(JOB_FIRST + count)
+    }
+
+    /// What its number takes of that counter. Jobs of earlier versions had it as it is.
+    #[must_use]
+    pub fn counted(self) -> u64 {
+        self.0.checked_sub(JOB_FIRST).unwrap_or(self.0)
+    }
+}
 
 impl Owner {
     /// The owner that stands for a `ConTest` job.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::change::Key;
+use crate::change::{Answer, Key};
 use crate::command::Wanted;
 use crate::index::Turn;
 use crate::job::JobRecord;
@@ -12,6 +12,7 @@ use crate::lease::{Lease, LeaseId, Lock};
 use crate::name::{Job, Owner, PoolName, State, Target, Text};
 use crate::plugin::PluginRecord;
 use crate::pool::Pool;
+use crate::refusal::Refusal;
 use crate::reply::Grant;
 use crate::request::{Outcome, Request, RequestId};
 use crate::resource::Resource;
@@ -178,6 +179,22 @@ impl Ledger {
     #[must_use]
     pub fn job(&self, id: Job) -> Option<&Arc<JobRecord>> {
         self.jobs.get(&id)
+    }
+
+    /// The job that the same call started before, if its key was used and the job is not forgotten.
+    ///
+    /// # Errors
+    /// The key was used for something else.
+    pub fn started_before(
+        &self,
+        owner: &Owner,
+        (text, fingerprint): &(Text, u64),
+    ) -> Result<Option<Arc<JobRecord>>, Refusal> {
+        let Some(key) = self.key(owner, text) else { return Ok(None) };
+        match key.outcome {
+            Answer::Job(job) if key.fingerprint == *fingerprint => Ok(self.job(job).cloned()),
+            _ => Err(Refusal::KeyReused),
+        }
     }
 
     /// Jobs by number, live or over not long ago, from the one after `cursor` on.

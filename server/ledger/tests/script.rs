@@ -78,7 +78,7 @@ impl Stage {
     }
 
     fn tell(&mut self, line: &str) {
-        self.text.push_str(line);
+        self.text.push_str(&job::abbreviated(line));
         self.text.push('\n');
     }
 

@@ -6,6 +6,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals that way")]
 
+mod job_bytes;
 mod model;
 mod script;
 mod sync_fixtures;

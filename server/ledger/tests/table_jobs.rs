@@ -22,15 +22,15 @@ fn from_start_to_end() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            1s: locked [a,b] | L2 +a job:1; L2 +b job:1
-            2s: J1 leased until 602s [b,a,c] | L3 +c job:1; job:1 TargetAcquired b; job:1 TargetAcquired a; job:1 TargetAcquired c
-            a, job:1 L2 since 1s until 602s; b, job:1 L2 since 1s until 602s; c, job:1 L3 since 2s until 602s
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            1s: locked [a,b] | L2 +a job:J1; L2 +b job:J1
+            2s: J1 leased until 602s [b,a,c] | L3 +c job:J1; job:J1 TargetAcquired b; job:J1 TargetAcquired a; job:J1 TargetAcquired c
+            a, job:J1 L2 since 1s until 602s; b, job:J1 L2 since 1s until 602s; c, job:J1 L3 since 2s until 602s
             3s: J1 leased until 603s [b,a,c]
-            a, job:1 L2 since 1s until 603s
-            4s: J1 releasing #1 until 304s [b,a,c] Asked | job:1 JobReleasing (done)
-            a, job:1 L2 since 1s until for ever
-            5s: J1 completed [b,a,c] Asked | job:1 TargetReleased b; job:1 TargetReleased a; job:1 TargetReleased c; L2 -a Released; L2 -b Released, over; L3 -c Released, over; job:1 JobCompleted (done)
+            a, job:J1 L2 since 1s until 603s
+            4s: J1 releasing #1 until 304s [b,a,c] Asked | job:J1 JobReleasing (done)
+            a, job:J1 L2 since 1s until for ever
+            5s: J1 completed [b,a,c] Asked | job:J1 TargetReleased b; job:J1 TargetReleased a; job:J1 TargetReleased c; L2 -a Released; L2 -b Released, over; L3 -c Released, over; job:J1 JobCompleted (done)
             5s: locked [a,b,c] | L4 +a job:2; L4 +b job:2; L4 +c job:2
         "#]],
     );
@@ -56,17 +56,17 @@ fn what_a_manager_must_not_return_fails_the_job_and_frees_everything() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: locked [a] | L2 +a job:1
-            0: J1 failed [] NotAcquired | job:1 TargetAcquireErr (acquire returned no targets); L2 -a Released, over; job:1 JobFailed (acquire returned no targets)
-            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
-            0: locked [a] | L4 +a job:3
-            0: J3 failed [] NotAcquired | job:3 TargetAcquireErr (acquire returned a twice); L4 -a Released, over; job:3 JobFailed (acquire returned a twice)
-            0: J5 acquiring until 300s [] | job:5 JobStarted (for ann)
-            0: J5 failed [] NotAcquired | job:5 TargetAcquireErr (acquire returned a blank ID, in target 2); job:5 JobFailed (acquire returned a blank ID, in target 2)
-            0: J6 acquiring until 300s [] | job:6 JobStarted (for ann)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:J1
+            0: J1 failed [] NotAcquired | job:J1 TargetAcquireErr (acquire returned no targets); L2 -a Released, over; job:J1 JobFailed (acquire returned no targets)
+            0: J3 acquiring until 300s [] | job:J3 JobStarted (for ann)
+            0: locked [a] | L4 +a job:J3
+            0: J3 failed [] NotAcquired | job:J3 TargetAcquireErr (acquire returned a twice); L4 -a Released, over; job:J3 JobFailed (acquire returned a twice)
+            0: J5 acquiring until 300s [] | job:J5 JobStarted (for ann)
+            0: J5 failed [] NotAcquired | job:J5 TargetAcquireErr (acquire returned a blank ID, in target 2); job:J5 JobFailed (acquire returned a blank ID, in target 2)
+            0: J6 acquiring until 300s [] | job:J6 JobStarted (for ann)
             0: locked [x] | L7 +x job:7
-            0: J6 failed [] NotAcquired | job:6 TargetAcquireErr (cannot lock what was acquired: x is locked by job:7); job:6 JobFailed (cannot lock what was acquired: x is locked by job:7)
+            0: J6 failed [] NotAcquired | job:J6 TargetAcquireErr (cannot lock what was acquired: x is locked by job:7); job:J6 JobFailed (cannot lock what was acquired: x is locked by job:7)
             a, not held
         "#]],
     );
@@ -92,18 +92,18 @@ fn a_manager_that_fails_or_takes_too_long_leaves_nothing_locked() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 10s [] | job:1 JobStarted (for ann)
-            0: locked [a] | L2 +a job:1
-            1s: J1 failed [] NotAcquired | job:1 TargetAcquireErr (no-such-file); L2 -a Released, over; job:1 JobFailed (no-such-file)
+            0: J1 acquiring until 10s [] | job:J1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:J1
+            1s: J1 failed [] NotAcquired | job:J1 TargetAcquireErr (no-such-file); L2 -a Released, over; job:J1 JobFailed (no-such-file)
             a, not held
-            1s: J3 acquiring until 11s [] | job:3 JobStarted (for ann)
-            1s: locked [a] | L4 +a job:3
+            1s: J3 acquiring until 11s [] | job:J3 JobStarted (for ann)
+            1s: locked [a] | L4 +a job:J3
             11s: done
-            11s+: done | L4 -a Released, over; job:3 JobFailed (acquiring took longer than 10000 ms)
+            11s+: done | L4 -a Released, over; job:J3 JobFailed (acquiring took longer than 10000 ms)
             a, not held
-            12s: no: job 3 is failed
-            12s: no: job 3 is failed
-            12s: no: job 3 is failed
+            12s: no: job J3 is failed
+            12s: no: job J3 is failed
+            12s: no: job J3 is failed
         "#]],
     );
 }
@@ -115,10 +115,10 @@ fn nobody_else_touches_the_locks_of_a_job() {
         "
         0 - plugin-install csv v1
         0 ann job-start csv
-        0 1 lock 1m a
-        0 1 try 1m a 1
-        0 1 refresh 1m a
-        0 1 unlock a
+        0 1099511627777 lock 1m a
+        0 1099511627777 try 1m a 1
+        0 1099511627777 refresh 1m a
+        0 1099511627777 unlock a
         0 9 j-lock 1m a
         0 - job-acquired J1 a
         1s 1 j-lock 1m b
@@ -130,27 +130,27 @@ fn nobody_else_touches_the_locks_of_a_job() {
         1s - job-released J1 2
         1s - job-released J1 1
         1s - job-released J1 1
-        1s 1 lock 1m a
+        1s 1099511627777 lock 1m a
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: no: there is no job 9
-            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
-            1s: no: job 1 is leased
-            1s: no: job 1 is leased
-            1s: no: busy [a is job:1's]
-            1s: no: job 1 is held by ann, not by "bob"
-            1s: no: job 1 is held by ann, not by "bob"
-            1s: J1 releasing #1 until 301s [a] Asked | job:1 JobReleasing
-            1s: no: job 1 is releasing
-            1s: J1 completed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCompleted
-            1s: no: job 1 is completed
-            1s: locked [a] | L3 +a job:1
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: there is no job J9
+            0: J1 leased until 600s [a] | L2 +a job:J1; job:J1 TargetAcquired a
+            1s: no: job J1 is leased
+            1s: no: job J1 is leased
+            1s: no: busy [a is job:J1's]
+            1s: no: job J1 is held by ann, not by "bob"
+            1s: no: job J1 is held by ann, not by "bob"
+            1s: J1 releasing #1 until 301s [a] Asked | job:J1 JobReleasing
+            1s: no: job J1 is releasing
+            1s: J1 completed [a] Asked | job:J1 TargetReleased a; L2 -a Released, over; job:J1 JobCompleted
+            1s: no: job J1 is completed
+            1s: locked [a] | L3 +a job:J1
         "#]],
     );
 }
@@ -172,14 +172,14 @@ fn a_job_that_nobody_renews_is_released_while_its_targets_stay_locked() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 10s [a] | L2 +a job:1; job:1 TargetAcquired a
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 10s [a] | L2 +a job:J1; job:J1 TargetAcquired a
             9s: J1 leased until 11s [a]
-            11s: no: busy [a is job:1's]
-            11s+: no: busy [a is job:1's] | job:1 JobReleasing (nobody renewed it within 2000 ms)
-            a, job:1 L2 since 0s until for ever
-            11s+: no: job 1 is releasing
-            12s: J1 cancelled [a] Expired | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCancelled (nobody renewed it within 2000 ms)
+            11s: no: busy [a is job:J1's]
+            11s+: no: busy [a is job:J1's] | job:J1 JobReleasing (nobody renewed it within 2000 ms)
+            a, job:J1 L2 since 0s until for ever
+            11s+: no: job J1 is releasing
+            12s: J1 cancelled [a] Expired | job:J1 TargetReleased a; L2 -a Released, over; job:J1 JobCancelled (nobody renewed it within 2000 ms)
             12s: locked [a] | L3 +a job:2
         "#]],
     );
@@ -207,19 +207,19 @@ fn a_release_that_fails_is_tried_again_ever_more_seldom() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
-            0: J1 releasing #1 until 5s [a] Asked | job:1 JobReleasing
-            1s: J1 stuck after 1, again 2s [a] Asked | job:1 JobReleaseFailed (power-is-gone)
-            1s: no: busy [a is job:1's]
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:J1; job:J1 TargetAcquired a
+            0: J1 releasing #1 until 5s [a] Asked | job:J1 JobReleasing
+            1s: J1 stuck after 1, again 2s [a] Asked | job:J1 JobReleaseFailed (power-is-gone)
+            1s: no: busy [a is job:J1's]
             2s: done
-            2s+: done | job:1 JobReleasing (attempt 2)
+            2s+: done | job:J1 JobReleasing (attempt 2)
             7s+: done
-            8s+: done | job:1 JobReleaseFailed (releasing took longer than 5000 ms)
+            8s+: done | job:J1 JobReleaseFailed (releasing took longer than 5000 ms)
             9s+: done
-            10s: no: job 1 is stuck
-            11s: J1 releasing #3 until 16s [a] Asked | job:1 JobReleasing (attempt 3)
-            11s: J1 completed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCompleted
+            10s: no: job J1 is stuck
+            11s: J1 releasing #3 until 16s [a] Asked | job:J1 JobReleasing (attempt 3)
+            11s: J1 completed [a] Asked | job:J1 TargetReleased a; L2 -a Released, over; job:J1 JobCompleted
             11s: J1 completed [a] Asked
         "#]],
     );
@@ -240,11 +240,11 @@ fn a_stuck_release_can_be_forced() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
-            0: J1 releasing #1 until 300s [a] Asked | job:1 JobReleasing
-            1s: J1 stuck after 1, again 2s [a] Asked | job:1 JobReleaseFailed (power-is-gone)
-            1s: J1 failed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobFailed (forced by op: burnt)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:J1; job:J1 TargetAcquired a
+            0: J1 releasing #1 until 300s [a] Asked | job:J1 JobReleasing
+            1s: J1 stuck after 1, again 2s [a] Asked | job:J1 JobReleaseFailed (power-is-gone)
+            1s: J1 failed [a] Asked | job:J1 TargetReleased a; L2 -a Released, over; job:J1 JobFailed (forced by op: burnt)
             1s: J1 failed [a] Asked
             1s: locked [a] | L3 +a job:2
         "#]],
@@ -275,19 +275,19 @@ fn a_lost_lock_ends_the_job_and_says_why() {
         &expect![[r#"
             0: synced +[r] -[] later[] | pool p made; r made in p >free
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 600s [a,b] | L2 +a job:1; L2 +b job:1; job:1 TargetAcquired a; job:1 TargetAcquired b
-            1s: L2 job:1 [b] returned [a] | L2 -a Forced; job:1 JobReleasing (a was taken away by op: broken)
-            a, not held; b, job:1 L2 since 0s until for ever
-            1s: J1 cancelled [b] Lost | job:1 TargetReleased b; L2 -b Released, over; job:1 JobCancelled (a was taken away by op: broken)
-            2s: J3 acquiring until 302s [] | job:3 JobStarted (for ann)
-            2s: J3 leased until 602s [r] | L4 +r job:3; job:3 TargetAcquired r
-            2s: L4 job:3 [r] Forced by op | L4 -r Forced free>free, over; job:3 JobCancelled (r was taken away by op: broken)
-            3s: J5 acquiring until 303s [] | job:5 JobStarted (for ann)
-            3s: J5 leased until 603s [a] | L6 +a job:5; job:5 TargetAcquired a
-            4s: J5 releasing #1 until 304s [a] Asked | job:5 JobReleasing
-            4s: no: job 5 is run by the server, which looks after its locks: renew or end the job instead
-            4s: L6 job:5 [a] Forced by op | L6 -a Forced, over; job:5 JobCompleted
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 600s [a,b] | L2 +a job:J1; L2 +b job:J1; job:J1 TargetAcquired a; job:J1 TargetAcquired b
+            1s: L2 job:J1 [b] returned [a] | L2 -a Forced; job:J1 JobReleasing (a was taken away by op: broken)
+            a, not held; b, job:J1 L2 since 0s until for ever
+            1s: J1 cancelled [b] Lost | job:J1 TargetReleased b; L2 -b Released, over; job:J1 JobCancelled (a was taken away by op: broken)
+            2s: J3 acquiring until 302s [] | job:J3 JobStarted (for ann)
+            2s: J3 leased until 602s [r] | L4 +r job:J3; job:J3 TargetAcquired r
+            2s: L4 job:J3 [r] Forced by op | L4 -r Forced free>free, over; job:J3 JobCancelled (r was taken away by op: broken)
+            3s: J5 acquiring until 303s [] | job:J5 JobStarted (for ann)
+            3s: J5 leased until 603s [a] | L6 +a job:J5; job:J5 TargetAcquired a
+            4s: J5 releasing #1 until 304s [a] Asked | job:J5 JobReleasing
+            4s: no: job J5 is run by the server, which looks after its locks: renew or end the job instead
+            4s: L6 job:J5 [a] Forced by op | L6 -a Forced, over; job:J5 JobCancelled (a was taken away by op: broken before it was released)
         "#]],
     );
 }
@@ -301,35 +301,35 @@ fn nobody_acts_in_the_name_of_a_job_that_the_server_runs() {
         0 - sync
         0 - plugin-install csv v1
         0 ann job-start csv
-        0 job:1 take p ttl=1m
-        0 job:1 b-acquire p free busy
+        0 job:1099511627777 take p ttl=1m
+        0 job:1099511627777 b-acquire p free busy
         0 - job-acquired J1 a,r
-        1s job:1 release L2
-        1s job:1 renew L2 ttl=1s
-        1s job:1 b-release r dirty
+        1s job:1099511627777 release L2
+        1s job:1099511627777 renew L2 ttl=1s
+        1s job:1099511627777 b-release r dirty
         1s ann job-end J1
         2s - b-reset p free 0 dirty
         2s - release L2
         2s - show a r
         3s - job-released J1 1
-        3s job:1 take p ttl=1m
+        3s job:1099511627777 take p ttl=1m
         ",
         &expect![[r#"
             0: synced +[r,s] -[] later[] | pool p made; r made in p >free; s made in p >free
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            0: J1 leased until 600s [a,r] | L2 +a job:1; L2 +r job:1; job:1 TargetAcquired a; job:1 TargetAcquired r
-            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            1s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            1s: J1 releasing #1 until 301s [a,r] Asked | job:1 JobReleasing
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            0: J1 leased until 600s [a,r] | L2 +a job:J1; L2 +r job:J1; job:J1 TargetAcquired a; job:J1 TargetAcquired r
+            1s: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            1s: J1 releasing #1 until 301s [a,r] Asked | job:J1 JobReleasing
             2s: reset []
-            2s: no: job 1 is run by the server, which looks after its locks: renew or end the job instead
-            a, job:1 L2 since 0s until for ever; r in p free @0s rev 1, job:1 L2 since 0s until for ever
-            3s: J1 completed [a,r] Asked | job:1 TargetReleased a; job:1 TargetReleased r; L2 -a Released; L2 -r Released, over; job:1 JobCompleted
-            3s: L3 job:1 [r] until 63s | L3 +r job:1 free>leased
+            2s: no: job J1 is run by the server, which looks after its locks: renew or end the job instead
+            a, job:J1 L2 since 0s until for ever; r in p free @0s rev 1, job:J1 L2 since 0s until for ever
+            3s: J1 completed [a,r] Asked | job:J1 TargetReleased a; job:J1 TargetReleased r; L2 -a Released; L2 -r Released, over; job:J1 JobCompleted
+            3s: L3 job:J1 [r] until 63s | L3 +r job:J1 free>leased
         "#]],
     );
 }
@@ -352,16 +352,16 @@ fn ending_a_job_early_cancels_it() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: locked [a] | L2 +a job:1
-            0: J1 cancelled [] Asked | L2 -a Released, over; job:1 JobCancelled (changed-my-mind)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:J1
+            0: J1 cancelled [] Asked | L2 -a Released, over; job:J1 JobCancelled (changed-my-mind)
             0: J1 cancelled [] Asked
-            0: no: job 1 is cancelled
-            0: no: job 1 is cancelled
-            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
-            0: locked [a] | L4 +a job:3
-            0: J3 failed [] Asked | L4 -a Released, over; job:3 JobFailed (forced by op: enough)
-            0: no: there is no job 9
+            0: no: job J1 is cancelled
+            0: no: job J1 is cancelled
+            0: J3 acquiring until 300s [] | job:J3 JobStarted (for ann)
+            0: locked [a] | L4 +a job:J3
+            0: J3 failed [] Asked | L4 -a Released, over; job:J3 JobFailed (forced by op: enough)
+            0: no: there is no job J9
         "#]],
     );
 }
@@ -383,15 +383,15 @@ fn a_restart_keeps_what_is_held_and_fails_what_was_being_acquired() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: locked [x] | L2 +x job:1
-            0: J3 acquiring until 300s [] | job:3 JobStarted (for ann)
-            0: J3 leased until 10s [a] | L4 +a job:3; job:3 TargetAcquired a
-            0: J5 acquiring until 300s [] | job:5 JobStarted (for ann)
-            0: J5 leased until 600s [b] | L6 +b job:5; job:5 TargetAcquired b
-            0: J5 releasing #1 until 5s [b] Asked | job:5 JobReleasing
-            7s: done | L2 -x Released, over; job:1 JobFailed (the server stopped while it was acquired)
-            a, job:3 L4 since 0s until 10s; b, job:5 L6 since 0s until for ever; x, not held
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: locked [x] | L2 +x job:J1
+            0: J3 acquiring until 300s [] | job:J3 JobStarted (for ann)
+            0: J3 leased until 10s [a] | L4 +a job:J3; job:J3 TargetAcquired a
+            0: J5 acquiring until 300s [] | job:J5 JobStarted (for ann)
+            0: J5 leased until 600s [b] | L6 +b job:J5; job:J5 TargetAcquired b
+            0: J5 releasing #1 until 5s [b] Asked | job:J5 JobReleasing
+            7s: done | L2 -x Released, over; job:J1 JobFailed (the server stopped while it was acquired)
+            a, job:J3 L4 since 0s until 10s; b, job:J5 L6 since 0s until for ever; x, not held
         "#]],
     );
 }
@@ -415,7 +415,7 @@ fn numbers_out_of_range_and_managers_that_are_not_there() {
             0: no: release_timeout must be more than 0 and at most 86400000 ms
             0: no: lock_duration must be more than 0 and at most 2592000000 ms
             0: locked [a] | L1 +a job:1
-            0: J2 acquiring until 300s [] | job:2 JobStarted (for ann)
+            0: J2 acquiring until 300s [] | job:J2 JobStarted (for ann)
         "#]],
     );
 }
@@ -435,4 +435,64 @@ fn a_job_is_forgotten_after_a_day() {
     stage.play("1d+ - tick");
     assert_eq!(stage.ledger.jobs_after(None).count(), 0);
     stage.replay_twice();
+}
+
+#[test]
+fn a_job_of_the_server_is_in_nobody_s_way_who_numbers_jobs_alike() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 1 lock 1m y
+        0 ann job-start csv
+        0 2 lock 1m x
+        0 - job-acquired J2 a
+        1s 2 refresh 1m x
+        1s 2 unlock x
+        1s 1099511627778 unlock a
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: locked [y] | L1 +y job:1
+            0: J2 acquiring until 300s [] | job:J2 JobStarted (for ann)
+            0: locked [x] | L3 +x job:2
+            0: J2 leased until 600s [a] | L4 +a job:J2; job:J2 TargetAcquired a
+            1s: locked [x]
+            1s: locked [x] | L3 -x Released, over
+            1s: no: job J2 is run by the server, which looks after its locks: renew or end the job instead
+        "#]],
+    );
+}
+
+#[test]
+fn a_key_starts_one_job() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 ann job-start csv key=k
+        0 ann job-start csv key=k
+        0 bob job-start csv key=k
+        1s ann job-end J1
+        2s ann job-start csv key=k
+        3s - plugin-disable csv
+        3s ann job-start csv key=k
+        3s ann take a key=k
+        4s 8 lock 1m q
+        86402s - tick
+        86402s ann job-start csv key=k
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 acquiring until 300s []
+            0: J2 acquiring until 300s [] | job:J2 JobStarted (for bob)
+            1s: J1 cancelled [] Asked | job:J1 JobCancelled
+            2s: J1 cancelled [] Asked
+            3s: csv v1 off | csv PluginDisabled (v1)
+            3s: J1 cancelled [] Asked
+            3s: no: this idempotency key was used for a different request
+            4s: locked [q] | L3 +q job:8
+            86402s: done | job:J2 JobFailed (acquiring took longer than 300000 ms); L3 q lapsed
+            86402s: J4 acquiring until 86702s [] | job:J4 JobStarted (for ann)
+        "#]],
+    );
 }

@@ -61,12 +61,12 @@ fn a_plugin_that_jobs_need_stays() {
         ",
         &expect![[r#"
             0: csv v1 | csv PluginInstalled (v1)
-            0: J1 acquiring until 300s [] | job:1 JobStarted (for ann)
-            0: J1 leased until 600s [a] | L2 +a job:1; job:1 TargetAcquired a
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:J1; job:J1 TargetAcquired a
             0: no: plugin "csv" is needed by 1 live jobs
-            0: J1 releasing #1 until 300s [a] Asked | job:1 JobReleasing
+            0: J1 releasing #1 until 300s [a] Asked | job:J1 JobReleasing
             0: no: plugin "csv" is needed by 1 live jobs
-            0: J1 completed [a] Asked | job:1 TargetReleased a; L2 -a Released, over; job:1 JobCompleted
+            0: J1 completed [a] Asked | job:J1 TargetReleased a; L2 -a Released, over; job:J1 JobCompleted
             0: csv v1 | csv PluginRemoved (v1)
         "#]],
     );

@@ -30,8 +30,11 @@ pub(crate) const KIND: Kind = Kind {
 
 /// The names of a job's targets.
 fn targets(job: &Value) -> String {
-    let targets = job["targets"].as_array().into_iter().flatten();
-    targets.filter_map(|target| target["id"].as_str()).collect::<Vec<_>>().join(",")
+    let shown = job["targets"].as_array().into_iter().flatten();
+    let mut names: Vec<_> = shown.filter_map(|target| target["id"].as_str().map(str::to_owned)).collect();
+    let more = job["target_count"].as_u64().unwrap_or_default().saturating_sub(names.len() as u64);
+    names.extend((more > 0).then(|| format!("and {more} more")));
+    names.join(",")
 }
 
 /// What a job is started with.

@@ -96,7 +96,7 @@ impl Rows {
                 self.jobs.insert(job.id, Some(Arc::clone(job)));
             }
             // Numbers of jobs come from the counter of leases.
-            Change::JobGone(id) => forget(&mut self.jobs, *id, id.0 <= known.lease),
+            Change::JobGone(id) => forget(&mut self.jobs, *id, id.counted() <= known.lease),
             Change::Plugin(plugin) => {
                 self.plugins.insert(plugin.name.clone(), Some(Arc::clone(plugin)));
             }

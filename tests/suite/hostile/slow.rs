@@ -77,3 +77,27 @@ fn five_hundred_silent_connections_hold_nobody_up() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     drop(silent);
 }
+
+#[test]
+fn uploads_that_stand_still_give_their_places_to_others() {
+    let server = server();
+    let head = "POST /v1/components HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/wasm\r\ncontent-length: 60000000\r\n\r\nhalf";
+    let answers = std::thread::scope(|scope| {
+        let uploads: Vec<_> = (0..4).map(|_| scope.spawn(|| half(server.address(), head))).collect();
+        uploads.into_iter().map(|upload| upload.join().expect("answered")).collect::<Vec<_>>()
+    });
+    // Two have the places until it is clear that they do not use them; the others are told at once to come again.
+    let (stalled, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == 408);
+    assert_eq!((stalled.len(), refused.len()), (2, 2), "{answers:?}");
+    for (answer, took) in stalled {
+        assert_eq!(answer.problem(), "/problems/request-timeout");
+        assert!(*took < BODY_BOUND, "{took:?}");
+    }
+    for (answer, _) in refused {
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "/problems/overloaded"), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let headers = [("content-type", "application/wasm")];
+    let whole = server.client().send_with("POST", "/v1/components", &headers, b"whole");
+    assert_eq!(whole.expect("the server answers").status, 201);
+}

@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::State as Extract;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use lessor_ledger::limits::{PARTS_PER_REQUEST_MAX, TTL_MAX};
-use lessor_ledger::{Acquire, Part, State, Text};
+use lessor_ledger::{Acquire, Part, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::extract::Json;
-use crate::limits::{HOLD_MAX, KEY_BYTES_MAX};
+use crate::limits::HOLD_MAX;
 use crate::problem::Problem;
 use crate::time::Length;
 use crate::v1::body;
 use crate::v1::hold;
+use crate::v1::key;
 use crate::v1::view::{LeaseView, RequestView};
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// State of a leased resource, when the body names none.
 const LEASED: &str = "leased";
@@ -61,10 +60,10 @@ pub(crate) struct AcquireBody {
     #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
     /// How long; the pool's default TTL by default.
-    #[serde(default, serialize_with = "nanos")]
+    #[serde(default, serialize_with = "key::nanos")]
     ttl: Option<Length>,
     /// How long to wait in line, at once if left out. One call is held open for at most 5 minutes.
-    #[serde(default, serialize_with = "nanos")]
+    #[serde(default, serialize_with = "key::nanos")]
     wait: Option<Length>,
     /// Wait even for what can never be met as things are.
     #[serde(default)]
@@ -108,11 +107,6 @@ pub(crate) struct PartBody {
     targets: Option<Vec<String>>,
 }
 
-#[expect(clippy::ref_option, reason = "the signature is serde's")]
-fn nanos<S: serde::Serializer>(length: &Option<Length>, serializer: S) -> Result<S::Ok, S::Error> {
-    length.map(|length| length.0.nanos()).serialize(serializer)
-}
-
 /// A command and how long its client waits.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -148,7 +142,7 @@ pub(crate) async fn acquire(
 impl AcquireBody {
     /// Turns the body into a command.
     pub(crate) fn ask(mut self, headers: &HeaderMap) -> Result<Ask, Problem> {
-        let key = self.take_key(headers)?;
+        let key = key::take(self.request_id.take(), headers)?;
         let wait = match self.wait {
             Some(Length(wait)) if wait.nanos() < 0 => {
                 return Err(Problem::invalid("wait", "must not be negative"));
@@ -158,7 +152,7 @@ impl AcquireBody {
         };
         // The same try may come back with less patience.
         self.wait = None;
-        let key = key.map(|key| (key, fingerprint(&self)));
+        let key = key.map(|key| (key, key::fingerprint(&self)));
         let to_state = self.to_state.take().unwrap_or_else(|| LEASED.to_owned());
         let command = Acquire {
             owner: body::owner("owner", std::mem::take(&mut self.owner))?,
@@ -176,26 +170,6 @@ impl AcquireBody {
             return Err(Problem::invalid("ttl", why));
         }
         Ok(Ask { command, wait: wait.min(HOLD_MAX) })
-    }
-
-    /// The idempotency key, from the body or the header.
-    fn take_key(&mut self, headers: &HeaderMap) -> Result<Option<Text>, Problem> {
-        let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
-        let header = match (given.next(), given.next()) {
-            (None, _) => None,
-            (Some(value), None) => Some(unquoted(value.to_str().unwrap_or_default())?),
-            (Some(_), Some(_)) => return Err(Problem::invalid("Idempotency-Key", "is there twice")),
-        };
-        let key = match (self.request_id.take(), header) {
-            (Some(body), Some(header)) if body != header => {
-                return Err(Problem::invalid("request_id", "differs from the Idempotency-Key"));
-            }
-            (body, header) => body.or(header),
-        };
-        match key.as_ref().map(String::len) {
-            None | Some(1..=KEY_BYTES_MAX) => Ok(key.map(Text::from)),
-            Some(_) => Err(Problem::invalid("request_id", format!("must have 1 to {KEY_BYTES_MAX} bytes"))),
-        }
     }
 
     fn parts(self) -> Result<Vec<Part>, Problem> {
@@ -251,37 +225,10 @@ impl PartBody {
     }
 }
 
-/// Takes a key as it is, or out of the quotes of a structured string (RFC 9651 §3.3.3).
-fn unquoted(value: &str) -> Result<String, Problem> {
-    let Some(inner) = value.strip_prefix('"') else { return Ok(value.to_owned()) };
-    let mut key = String::new();
-    let mut rest = inner.chars();
-    loop {
-        match rest.next() {
-            Some('"') if rest.as_str().is_empty() => return Ok(key),
-            Some('\\') => match rest.next() {
-                Some(escaped @ ('"' | '\\')) => key.push(escaped),
-                _ => break,
-            },
-            Some('"') | None => break,
-            Some(plain) => key.push(plain),
-        }
-    }
-    Err(Problem::invalid("Idempotency-Key", "is not a structured string"))
-}
-
-/// 64 bits that tell bodies apart: FNV-1a over the body in one fixed form. Kept for a day with the key, so it must
-/// not change with the compiler, as the standard library's hashes may.
-fn fingerprint(body: &AcquireBody) -> u64 {
-    let canonical = serde_json::to_vec(body).expect("a body has only string keys and plain values");
-    canonical
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v1::key::IDEMPOTENCY_KEY;
 
     fn ask(body: &str, key: Option<&'static str>) -> Result<Ask, Problem> {
         let body: AcquireBody = serde_json::from_str(body).expect("a body");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::Json as Body;
 use axum::extract::State as Extract;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_filter::Filter as Words;
 use lessor_jobs::{Goal, Submission, plugin_name};
 use lessor_ledger::{Command, Job, JobCommand, JobRecord, Ledger, Owner, PluginName, Refusal, Reply, Time};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,11 +21,12 @@ use crate::problem::Problem;
 use crate::sieve::job::{Candidate, KEYS};
 use crate::time::{Length, in_query};
 use crate::v1::body;
+use crate::v1::key;
 use crate::v1::list::{self, Page};
 use crate::v1::view::JobView;
 
 /// What to acquire.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StartJob)]
 pub(crate) struct StartBody {
@@ -36,22 +37,26 @@ pub(crate) struct StartBody {
     #[schema(min_length = 1, max_length = 512)]
     owner: String,
     /// What to acquire: any JSON, for the manager to judge. To it, null is not the same as nothing.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     acquire_parameters: Option<Value>,
     /// What the manager is told when it releases: likewise.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     release_parameters: Option<Value>,
     /// How long acquiring may take; 5 minutes by default, at most a day.
-    #[serde(default)]
+    #[serde(default, serialize_with = "key::nanos")]
     acquire_timeout: Option<Length>,
     /// How long the targets are leased without a renewal; 10 minutes by default, at most 30 days.
-    #[serde(default)]
+    #[serde(default, serialize_with = "key::nanos")]
     lock_duration: Option<Length>,
     /// How long one attempt to release may take; 5 minutes by default, at most a day.
-    #[serde(default)]
+    #[serde(default, serialize_with = "key::nanos")]
     release_timeout: Option<Length>,
+    /// The client's own name for this job: the same again, and it is the same job. Kept for a day, as the job is.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
+    request_id: Option<String>,
 }
 
 /// A value that is there, be it null.
@@ -71,21 +76,25 @@ pub(crate) struct WaitQuery {
 }
 
 /// Starts a job: its manager checks the parameters now, and acquires after the answer.
-#[utoipa::path(post, path = "/v1/jobs", operation_id = "start_job", tag = "jobs", params(WaitQuery), request_body = StartBody, responses(
-    (status = 201, description = "The job: acquiring, unless `wait` was long enough", body = JobView,
+#[utoipa::path(post, path = "/v1/jobs", operation_id = "start_job", tag = "jobs", request_body = StartBody,
+    params(WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "Like `request_id`; may be in quotes")), responses(
+    (status = 201, description = "The job: acquiring, unless `wait` was long enough, or how far it is that the key started", body = JobView,
         headers(("Location" = String, description = "The job"))),
     (status = 404, description = "No such target manager"),
     (status = 409, description = "The target manager takes no calls now: why"),
-    (status = 422, description = "The target manager does not take the parameters: everything that is wrong"),
+    (status = 413, description = "The parameters are too large"),
+    (status = 422, description = "The target manager does not take the parameters: everything that is wrong; or the key was used for another body"),
     (status = 429, description = "A limit of the server is reached"),
     (status = 502, description = "The target manager broke while it checked the parameters"),
 ))]
 pub(crate) async fn start(
     Extract(app): Extract<App>,
     Query(query): Query<WaitQuery>,
-    Json(body): Json<StartBody>,
+    headers: HeaderMap,
+    Json(mut body): Json<StartBody>,
 ) -> Result<Response, Problem> {
     let patience = patience(query.wait)?;
+    let key = key::take(body.request_id.take(), &headers)?.map(|key| (key, key::fingerprint(&body)));
     let submission = Submission {
         owner: body::owner("owner", body.owner)?,
         manager: body.target_manager,
@@ -94,6 +103,7 @@ pub(crate) async fn start(
         acquire_timeout: body.acquire_timeout.map(|length| length.0),
         lock_duration: body.lock_duration.map(|length| length.0),
         release_timeout: body.release_timeout.map(|length| length.0),
+        key,
     };
     let job = app.jobs.submit(submission).await?;
     let location = format!("/v1/jobs/{}", job.id.0);
@@ -125,7 +135,8 @@ pub(crate) struct ListQuery {
     after: Option<String>,
 }
 
-/// Lists jobs by number.
+/// Lists jobs by number, without their parameters and with the names of their first few targets; `GET /v1/jobs/{id}` has
+/// everything.
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "list_jobs", tag = "jobs", params(ListQuery), responses(
     (status = 200, description = "Jobs", body = Page<JobView>)
 ))]
@@ -164,7 +175,7 @@ impl Filter {
     fn page(&self, ledger: &Ledger, now: Time) -> Page<JobView> {
         let key = |job: &&Arc<JobRecord>| job.id.0.to_string();
         list::page(ledger.jobs_after(self.after), self.limit, key, |job| {
-            self.wants(job).then(|| JobView::of(job, ledger, now))
+            self.wants(job).then(|| JobView::row(job, ledger, now))
         })
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod force;
 pub(crate) mod hold;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod list;
 pub(crate) mod lock;

@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::extract::{Json, Path, bytes_within};
-use crate::limits::{COMPONENT_READ_MAX, UPLOADS_MAX};
+use crate::extract::{self, Json, Path};
+use crate::limits::UPLOADS_MAX;
 use crate::problem::{self, Problem};
 use crate::v1::view::PluginView;
 
@@ -169,6 +169,8 @@ impl LimitsBody {
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "A WebAssembly component of at most 64 MiB"),
     responses(
         (status = 201, description = "It is kept", body = ComponentView),
+        (status = 408, description = "It did not come, or too slowly"),
+        (status = 413, description = "It is too large"),
         (status = 503, description = "Too many are on their way in"),
     )
 )]
@@ -183,12 +185,13 @@ pub(crate) async fn upload(
         return Err(Problem::new(problem::Kind::MediaType, detail));
     }
     let _permit = Arc::clone(&UPLOADS).try_acquire_owned().map_err(|_| {
-        let detail = format!("{UPLOADS_MAX} components are on their way in, which is the limit");
+        let detail =
+            format!("{UPLOADS_MAX} components are on their way in, which is the limit: try again soon");
         Problem::new(problem::Kind::Overloaded, detail)
     })?;
-    let component = bytes_within(body, COMPONENT_BYTES_MAX, COMPONENT_READ_MAX).await?;
+    let component = extract::component(body, COMPONENT_BYTES_MAX).await?;
     let bytes = component.len();
-    let digest = app.plugins.upload(component.into()).await.map_err(PluginError::from)?;
+    let digest = app.plugins.upload(component).await.map_err(PluginError::from)?;
     Ok((StatusCode::CREATED, Content(ComponentView { digest, bytes })).into_response())
 }
 

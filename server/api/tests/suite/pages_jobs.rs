@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use crate::lab::Lab;
 use crate::pages::{HOSTILE, leads_to, shows, without_values};
 
+/// The first job.
+const JOB: Job = Job(lessor_ledger::limits::JOB_FIRST + 1);
+
 /// Acquires one target, and cannot release it.
 struct Clinger;
 
@@ -52,7 +55,7 @@ impl Manager for Clinger {
 }
 
 impl Lab {
-    /// With the plugin `HOSTILE`, whose component is gone, and the leased job 1 that `owner` has of it.
+    /// With the plugin `HOSTILE`, whose component is gone, and the leased job [`JOB`] that `owner` has of it.
     async fn with_job_of(owner: &str) -> Self {
         let lab = Self::with_managers(Arc::new(Clinger)).await;
         let manager = PluginName::new(HOSTILE).expect("a name");
@@ -67,10 +70,11 @@ impl Lab {
             acquire_timeout: Span::from_secs(60),
             lock_duration: Span::from_secs(600),
             release_timeout: Span::from_secs(60),
+            key: None,
         };
         lab.keeper.submit(Command::Job(JobCommand::Start(Box::new(start)))).await.expect("a job");
         lab.until("the job is leased", |ledger| {
-            ledger.job(Job(1)).is_some_and(|job| job.leased_until().is_some())
+            ledger.job(JOB).is_some_and(|job| job.leased_until().is_some())
         })
         .await;
         lab
@@ -78,7 +82,7 @@ impl Lab {
 
     async fn until_stuck(&self) {
         self.until("the job is stuck", |ledger| {
-            ledger.job(Job(1)).is_some_and(|job| matches!(job.phase, Phase::Stuck { .. }))
+            ledger.job(JOB).is_some_and(|job| matches!(job.phase, Phase::Stuck { .. }))
         })
         .await;
     }
@@ -88,12 +92,12 @@ impl Lab {
 async fn jobs_and_plugins_show_what_others_wrote_as_text() {
     let lab = Lab::with_job_of(HOSTILE).await;
     let plugin = lessor_web::link::plugin(HOSTILE);
-    lab.delete("/v1/jobs/1").await.expect(200);
+    lab.delete("/v1/jobs/1099511627777").await.expect(200);
     lab.until_stuck().await;
     let cases = [
         ("/jobs", "stuck"),
         ("/jobs?sort=-id&q=phase:stuck", "is tried again"),
-        ("/jobs/1", "Give up on its manager"),
+        ("/jobs/1099511627777", "Give up on its manager"),
         ("/plugins", "broken"),
         (plugin.as_str(), "Installed by"),
     ];
@@ -128,33 +132,47 @@ async fn a_server_without_jobs_says_what_they_are() {
 #[tokio::test]
 async fn a_job_is_renewed_ended_and_freed() {
     let lab = Lab::with_job_of("ann").await;
-    shows(&lab.get("/jobs/1").await, 200, &["action=\"/jobs/1/renew\"", "action=\"/jobs/1/end\""]);
+    shows(
+        &lab.get("/jobs/1099511627777").await,
+        200,
+        &["action=\"/jobs/1099511627777/renew\"", "action=\"/jobs/1099511627777/end\""],
+    );
     // Whoever has not said who they are is asked first.
-    leads_to(&lab.form("/jobs/1/renew", &[]).await, "/me?back=%2Fjobs%2F1");
-    leads_to(&lab.form("/jobs/1/end", &[]).await, "/me?back=%2Fjobs%2F1");
-    let renewed = lab.form_of_ann("/jobs/1/renew", &[("lock_duration", "2h")]).await;
-    leads_to(&renewed, "/jobs/1?done=renewed");
-    assert_eq!(lab.get("/v1/jobs/1").await.expect(200)["lock_duration_ms"], 7_200_000);
-    let wrong = lab.form_of_ann("/jobs/1/renew", &[("lock_duration", "so<on")]).await;
+    leads_to(&lab.form("/jobs/1099511627777/renew", &[]).await, "/me?back=%2Fjobs%2F1099511627777");
+    leads_to(&lab.form("/jobs/1099511627777/end", &[]).await, "/me?back=%2Fjobs%2F1099511627777");
+    let renewed = lab.form_of_ann("/jobs/1099511627777/renew", &[("lock_duration", "2h")]).await;
+    leads_to(&renewed, "/jobs/1099511627777?done=renewed");
+    assert_eq!(lab.get("/v1/jobs/1099511627777").await.expect(200)["lock_duration_ms"], 7_200_000);
+    let wrong = lab.form_of_ann("/jobs/1099511627777/renew", &[("lock_duration", "so<on")]).await;
     shows(&wrong, 400, &["<strong>lock_duration</strong>", "aria-invalid=\"true\"", "so&#60;on"]);
-    leads_to(&lab.form_of_ann("/jobs/1/end", &[]).await, "/jobs/1?done=ended");
+    leads_to(&lab.form_of_ann("/jobs/1099511627777/end", &[]).await, "/jobs/1099511627777?done=ended");
     lab.until_stuck().await;
-    let late = lab.form_of_ann("/jobs/1/renew", &[]).await;
+    let late = lab.form_of_ann("/jobs/1099511627777/renew", &[]).await;
     shows(&late, 409, &["role=\"alert\""]);
-    shows(&lab.form("/jobs/1/force", &[("reason", " ")]).await, 400, &["<strong>reason</strong>"]);
-    leads_to(&lab.form_of_ann("/jobs/1/force", &[("reason", "on fire")]).await, "/jobs/1?done=freed");
-    assert_eq!(lab.get("/v1/jobs/1").await.expect(200)["phase"], "failed");
-    shows(&lab.get("/jobs/1?done=freed").await, 200, &["What it held is free.", "on fire"]);
+    shows(
+        &lab.form("/jobs/1099511627777/force", &[("reason", " ")]).await,
+        400,
+        &["<strong>reason</strong>"],
+    );
+    leads_to(
+        &lab.form_of_ann("/jobs/1099511627777/force", &[("reason", "on fire")]).await,
+        "/jobs/1099511627777?done=freed",
+    );
+    assert_eq!(lab.get("/v1/jobs/1099511627777").await.expect(200)["phase"], "failed");
+    shows(&lab.get("/jobs/1099511627777?done=freed").await, 200, &["What it held is free.", "on fire"]);
 }
 
 #[tokio::test]
 async fn the_job_of_another_can_only_be_freed() {
     let lab = Lab::with_job_of("bob").await;
-    for path in ["/jobs/1/renew", "/jobs/1/end"] {
+    for path in ["/jobs/1099511627777/renew", "/jobs/1099511627777/end"] {
         shows(&lab.form_of_ann(path, &[]).await, 409, &["role=\"alert\"", "bob"]);
     }
-    assert_eq!(lab.get("/v1/jobs/1").await.expect(200)["phase"], "leased");
-    leads_to(&lab.form_of_ann("/jobs/1/force", &[("reason", "gone")]).await, "/jobs/1?done=freed");
+    assert_eq!(lab.get("/v1/jobs/1099511627777").await.expect(200)["phase"], "leased");
+    leads_to(
+        &lab.form_of_ann("/jobs/1099511627777/force", &[("reason", "gone")]).await,
+        "/jobs/1099511627777?done=freed",
+    );
 }
 
 #[tokio::test]

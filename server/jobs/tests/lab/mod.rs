@@ -196,6 +196,7 @@ impl Lab {
             acquire_timeout: Some(Span::from_secs(60)),
             lock_duration: None,
             release_timeout: Some(Span::from_secs(60)),
+            key: None,
         };
         self.jobs.submit(submission).await
     }

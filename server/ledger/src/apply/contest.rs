@@ -11,7 +11,7 @@ use crate::event::EventKind;
 use crate::index::held;
 use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock};
 use crate::limits;
-use crate::name::{Owner, Target};
+use crate::name::{Owner, Target, Text};
 use crate::refusal::{Conflict, Missing, Refusal};
 use crate::reply::Reply;
 use crate::time::Time;
@@ -134,11 +134,17 @@ impl Draft<'_> {
                 targets: new,
                 to_state: None,
                 ttl: Some(call.deadline.since(self.now)),
-                purpose: None,
+                purpose: self.purpose_of_job(&call.owner),
                 key: None,
                 request: None,
             });
         }
+    }
+
+    /// What a lease is for that a target manager takes for its job.
+    fn purpose_of_job(&self, owner: &Owner) -> Option<Text> {
+        let job = self.ledger.jobs.get(&owner.job()?)?;
+        job.live().then(|| job.purpose())
     }
 
     /// A job refreshes all that it holds in one call (`reference/contest.md` §4.4), so a sign of life for one target

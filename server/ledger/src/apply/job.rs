@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply::Draft;
-use crate::change::Change;
+use crate::change::{Answer, Change};
 use crate::command::{ContestLock, JobCommand, JobStart};
 use crate::event::{Event, EventKind};
 use crate::job::{JobRecord, Phase, Verdict};
@@ -68,6 +68,11 @@ impl Draft<'_> {
     }
 
     fn start_job(&mut self, start: JobStart) -> Result<Reply, Refusal> {
+        if let Some(key) = &start.key
+            && let Some(job) = self.ledger.started_before(&start.owner, key)?
+        {
+            return Ok(Reply::Job(job));
+        }
         if !self.ledger.plugins.contains_key(&start.manager) {
             return Err(Refusal::NoSuchPlugin(start.manager));
         }
@@ -83,6 +88,12 @@ impl Draft<'_> {
         if self.ledger.index.jobs_due.len() >= limits::JOBS_MAX {
             return Err(Refusal::Full { what: "jobs at once", limit: limits::JOBS_MAX });
         }
+        let bytes = start.acquire_parameters.len() + start.release_parameters.len();
+        if self.ledger.index.jobs_bytes + bytes > limits::JOBS_BYTES_MAX {
+            let limit = limits::JOBS_BYTES_MAX;
+            return Err(Refusal::Full { what: "bytes of jobs that are not over", limit });
+        }
+        let key = start.key.clone().map(|key| (start.owner.clone(), key));
         let job = Arc::new(JobRecord {
             id: self.next_job(),
             owner: start.owner,
@@ -103,17 +114,20 @@ impl Draft<'_> {
         let mut event = self.job_event(EventKind::JobStarted, &job);
         event.note = Some(format!("for {}", job.owner).into());
         self.tell(event);
+        if let Some((owner, key)) = key {
+            self.remember(owner, key, Answer::Job(job.id));
+        }
         self.forget_jobs();
         Ok(Reply::Job(job))
     }
 
-    /// A number that was never a lease's or a job's, and under which no outsider holds anything.
+    /// A number that was never a job's, and under which no outsider holds anything.
     fn next_job(&self) -> Job {
-        let mut id = self.ledger.counters.lease + 1;
-        while self.ledger.leases_of(&Owner::of_job(Job(id)), None).next().is_some() {
-            id += 1;
+        let mut id = Job::numbered(self.ledger.counters.lease + 1);
+        while self.ledger.leases_of(&Owner::of_job(id), None).next().is_some() {
+            id = Job(id.0 + 1);
         }
-        Job(id)
+        id
     }
 
     /// Moves the deadline of every target on.
@@ -175,7 +189,8 @@ impl Draft<'_> {
     fn forget_jobs(&mut self) {
         while let Some(&(at, id)) = self.ledger.index.jobs_over.get_min()
             && (at.plus(limits::JOB_KEEP) < self.now
-                || self.ledger.index.jobs_over.len() > limits::JOBS_OVER_MAX)
+                || self.ledger.index.jobs_over.len() > limits::JOBS_OVER_MAX
+                || self.ledger.index.jobs_over_bytes > limits::JOBS_OVER_BYTES_MAX)
         {
             self.record(Change::JobGone(id));
         }

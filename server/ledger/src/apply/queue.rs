@@ -12,7 +12,7 @@ use crate::event::EventKind;
 use crate::index::{Demand, Turn, arranged, demands};
 use crate::lease::{Dialect, LeaseId};
 use crate::limits;
-use crate::name::{PoolName, Target};
+use crate::name::{Owner, PoolName, Target, Text};
 use crate::pool::Pool;
 use crate::refusal::{Refusal, Unmet};
 use crate::reply::{Reply, Settled};
@@ -37,7 +37,7 @@ impl Draft<'_> {
         if is_whole(&demands, &offers) {
             let targets = arranged(&ask.parts, &self.ledger.resources, &demands, offers);
             let lease = self.grant_v1(&ask, targets, None);
-            self.remember(&ask, Answer::Lease(lease));
+            self.remember_acquire(&ask, Answer::Lease(lease));
             return Ok(Reply::Granted(Box::new(self.granted(lease)?)));
         }
         if !ask.queue {
@@ -47,7 +47,7 @@ impl Draft<'_> {
         let request = Arc::new(self.request_for(ask.clone()));
         self.record(Change::Request(Arc::clone(&request)));
         self.tell_queued(&request);
-        self.remember(&ask, Answer::Request(request.id));
+        self.remember_acquire(&ask, Answer::Request(request.id));
         self.create_for(&demands, &offers);
         self.queued(&request)
     }
@@ -226,6 +226,7 @@ impl Draft<'_> {
         }
         match key.outcome {
             Answer::Lease(lease) => Ok(Some(self.replay_lease(lease))),
+            Answer::Job(_) => Err(Refusal::KeyReused),
             Answer::Request(id) => match self.ledger.requests.get(&id).and_then(|request| request.outcome) {
                 Some(Outcome::Granted { lease, .. }) => Ok(Some(self.replay_lease(lease))),
                 None if self.ledger.requests.contains_key(&id) => self.poll(id).map(Some),
@@ -240,14 +241,20 @@ impl Draft<'_> {
         self.ledger.grant(lease).map_or(Reply::Replayed(lease), |grant| Reply::Granted(Box::new(grant)))
     }
 
-    fn remember(&mut self, ask: &Acquire, outcome: Answer) {
-        let Some((text, fingerprint)) = ask.key.clone() else { return };
+    fn remember_acquire(&mut self, ask: &Acquire, outcome: Answer) {
+        if let Some(key) = ask.key.clone() {
+            self.remember(ask.owner.clone(), key, outcome);
+        }
+    }
+
+    /// Keeps what a key with its fingerprint stands for.
+    pub(super) fn remember(&mut self, owner: Owner, (text, fingerprint): (Text, u64), outcome: Answer) {
         while self.ledger.keys.len() >= limits::KEYS_MAX
             && let Some((_, owner, text)) = self.ledger.index.keys_by_age.get_min().cloned()
         {
             self.record(Change::KeyGone(owner, text));
         }
-        let key = Key { owner: ask.owner.clone(), text, fingerprint, outcome, at: self.now };
+        let key = Key { owner, text, fingerprint, outcome, at: self.now };
         self.record(Change::Key(Arc::new(key)));
     }
 

@@ -572,6 +572,7 @@ impl Model {
                 Some(Fate::Waits) => self.poll(id).map(Some),
                 _ => Ok(None),
             },
+            Answer::Job(_) => Err("key".into()),
         }
     }
 

@@ -1,15 +1,37 @@
 //! Jobs and plugins in scripts. `J1` is a job; `job-acquired J1 a,_` is what its manager returned, `_` a blank ID.
 
+use lessor_ledger::limits::JOB_FIRST;
 use lessor_ledger::{
-    Command, Event, EventKind, Job, JobCommand, JobRecord, JobStart, Phase, PluginCommand, PluginName,
-    PluginOrigin, PluginRecord, PluginVersion, TargetFacts,
+    Command, ContestLock, Event, EventKind, Job, JobCommand, JobRecord, JobStart, Phase, PluginCommand,
+    PluginName, PluginOrigin, PluginRecord, PluginVersion, TargetFacts,
 };
 
 use super::parse::{Options, contest, owner, someone, span};
 use super::render::time;
 
 fn job(word: &str) -> Job {
-    Job(word.strip_prefix('J').and_then(|id| id.parse().ok()).expect("a job like J1"))
+    numbered(word.strip_prefix('J').and_then(|id| id.parse().ok()).expect("a job like J1"))
+}
+
+fn numbered(count: u64) -> Job {
+    Job(JOB_FIRST + count)
+}
+
+/// The same with `job J1` and `job:J1` for the number of `J1`.
+pub(super) fn abbreviated(text: &str) -> String {
+    let mut short = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("job").map(|at| at + "job".len()) {
+        let (before, number) = rest.split_at((at + 1).min(rest.len()));
+        let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        let (number, after) = number.split_at(digits);
+        let count = number.parse().ok().filter(|id| *id > JOB_FIRST).map(|id| Job(id).counted());
+        let number = count.map_or_else(|| number.to_owned(), |count| format!("J{count}"));
+        short.push_str(before);
+        short.push_str(&number);
+        rest = after;
+    }
+    short + rest
 }
 
 fn plugin_name(word: &str) -> PluginName {
@@ -18,11 +40,12 @@ fn plugin_name(word: &str) -> PluginName {
 
 /// `j-lock`, `j-try`, `j-unlock`, `j-refresh`: the locker calls of a job's manager, as those of `ConTest`.
 pub(super) fn locker(actor: &str, verb: &str, rest: &[&str]) -> JobCommand {
+    let of_job = |lock: ContestLock| ContestLock { job: numbered(lock.job.0), ..lock };
     match contest(actor, &verb[2..], rest) {
-        Command::ContestLock(lock) => JobCommand::Lock(lock),
-        Command::ContestTryLock { lock, limit } => JobCommand::TryLock { lock, limit },
-        Command::ContestUnlock(lock) => JobCommand::Unlock(lock),
-        Command::ContestRefresh(lock) => JobCommand::Refresh(lock),
+        Command::ContestLock(lock) => JobCommand::Lock(of_job(lock)),
+        Command::ContestTryLock { lock, limit } => JobCommand::TryLock { lock: of_job(lock), limit },
+        Command::ContestUnlock(lock) => JobCommand::Unlock(of_job(lock)),
+        Command::ContestRefresh(lock) => JobCommand::Refresh(of_job(lock)),
         other => panic!("not a locker call: {other:?}"),
     }
 }
@@ -39,6 +62,7 @@ pub(super) fn command(actor: &str, verb: &str, rest: &[&str]) -> JobCommand {
                 acquire_timeout: span(options.take("acquire").unwrap_or("5m")),
                 lock_duration: span(options.take("hold").unwrap_or("10m")),
                 release_timeout: span(options.take("release").unwrap_or("5m")),
+                key: options.take("key").map(|key| (key.into(), 7)),
             };
             options.done();
             JobCommand::Start(Box::new(start))
@@ -107,7 +131,7 @@ pub(super) fn shown(job: &JobRecord) -> String {
         Phase::Over { .. } => String::new(),
     };
     let cause = job.ending.as_ref().map(|ending| format!(" {:?}", ending.cause)).unwrap_or_default();
-    format!("J{} {}{phase} [{}]{cause}", job.id.0, job.phase.name(), targets.join(","))
+    format!("J{} {}{phase} [{}]{cause}", job.id.counted(), job.phase.name(), targets.join(","))
 }
 
 pub(super) fn plugin_shown(plugin: &PluginRecord) -> String {

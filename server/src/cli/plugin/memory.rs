@@ -65,6 +65,7 @@ impl Lessor {
             acquire_timeout,
             lock_duration,
             release_timeout,
+            key: None,
         };
         self.job(JobCommand::Start(Box::new(start)))
     }

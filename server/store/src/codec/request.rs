@@ -1,6 +1,6 @@
 //! The stored forms of a request and an idempotency key.
 
-use lessor_ledger::{Answer, Key, LeaseId, Outcome, Part, Request, RequestId, Span, Time};
+use lessor_ledger::{Answer, Job, Key, LeaseId, Outcome, Part, Request, RequestId, Span, Time};
 use minicbor::{Decode, Encode};
 
 use super::field::{Pairs, Targets};
@@ -83,6 +83,8 @@ pub(crate) struct KeyRecord<'a> {
     request: Option<u64>,
     #[n(5)]
     at: i64,
+    #[n(6)]
+    job: Option<u64>,
 }
 
 impl<'a> Record<'a> for RequestRecord<'a> {
@@ -182,9 +184,10 @@ impl<'a> Record<'a> for KeyRecord<'a> {
     type Of = Key;
 
     fn of(key: &'a Key) -> Self {
-        let (lease, request) = match key.outcome {
-            Answer::Lease(lease) => (Some(lease.0), None),
-            Answer::Request(request) => (None, Some(request.0)),
+        let (lease, request, job) = match key.outcome {
+            Answer::Lease(lease) => (Some(lease.0), None, None),
+            Answer::Request(request) => (None, Some(request.0), None),
+            Answer::Job(job) => (None, None, Some(job.0)),
         };
         Self {
             owner: key.owner.as_str(),
@@ -193,14 +196,16 @@ impl<'a> Record<'a> for KeyRecord<'a> {
             lease,
             request,
             at: key.at.nanos(),
+            job,
         }
     }
 
     fn build(self, names: &mut Names) -> Result<Key, DecodeError> {
-        let outcome = match (self.lease, self.request) {
-            (Some(lease), _) => Answer::Lease(LeaseId(lease)),
-            (None, Some(request)) => Answer::Request(RequestId(request)),
-            (None, None) => {
+        let outcome = match (self.lease, self.request, self.job) {
+            (Some(lease), ..) => Answer::Lease(LeaseId(lease)),
+            (None, Some(request), _) => Answer::Request(RequestId(request)),
+            (None, None, Some(job)) => Answer::Job(Job(job)),
+            (None, None, None) => {
                 return Err(DecodeError::Cbor(minicbor::decode::Error::message("a key without answer")));
             }
         };

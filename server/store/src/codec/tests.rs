@@ -264,6 +264,7 @@ fn key() -> impl Strategy<Value = Key> {
     let answer = prop_oneof![
         number().prop_map(|id| Answer::Lease(LeaseId(id))),
         number().prop_map(|id| Answer::Request(RequestId(id))),
+        number().prop_map(|id| Answer::Job(Job(id))),
     ];
     (owner(), text(), number(), answer, time()).prop_map(|(owner, text, fingerprint, outcome, at)| Key {
         owner,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{owned, pairs};
+use crate::limits::LISTED_TARGETS_MAX;
 use crate::time::Stamp;
 
 /// Targets that a target manager acquires for somebody, leases to them, and releases.
@@ -25,12 +26,16 @@ pub(crate) struct JobView {
     /// `acquiring`, `leased`, `releasing`, `stuck` (could not be released, and is tried again), or how it is over:
     /// `completed`, `failed`, `cancelled`.
     phase: &'static str,
-    /// What was acquired, in the manager's order; what the job lost is left out.
+    /// What was acquired, in the manager's order; what the job lost is left out. In a list, the first few by name.
     targets: Vec<JobTargetView>,
-    /// What the manager was asked for; null if nothing was given.
-    acquire_parameters: Value,
-    /// What the manager is told when it releases; null if nothing was given.
-    release_parameters: Value,
+    /// How many targets there are.
+    target_count: usize,
+    /// What the manager was asked for; null if nothing was given. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acquire_parameters: Option<Value>,
+    /// What the manager is told when it releases; null if nothing was given. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_parameters: Option<Value>,
     /// How long acquiring may take, in milliseconds.
     acquire_timeout_ms: i64,
     /// How long the targets are leased from each renewal on, in milliseconds.
@@ -62,7 +67,7 @@ pub(crate) struct JobView {
 }
 
 /// A target as its manager returned it. What it did not say is left out.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[schema(as = JobTarget)]
 pub(crate) struct JobTargetView {
     /// What is locked.
@@ -90,6 +95,18 @@ pub(crate) struct JobTargetView {
 impl JobView {
     /// A job as it stands in `ledger`.
     pub(crate) fn of(job: &JobRecord, ledger: &Ledger, now: Time) -> Self {
+        let targets = job.targets.iter().map(|target| JobTargetView::of(target, job, ledger));
+        Self {
+            targets: targets.collect(),
+            acquire_parameters: Some(value(Some(&job.acquire_parameters))),
+            release_parameters: Some(value(Some(&job.release_parameters))),
+            ..Self::row(job, ledger, now)
+        }
+    }
+
+    /// The same in a list: without what may be large.
+    pub(crate) fn row(job: &JobRecord, ledger: &Ledger, now: Time) -> Self {
+        let named = job.targets.iter().take(LISTED_TARGETS_MAX);
         let ending = job.ending.as_ref();
         let expires_at = job.leased_until();
         let (call_ends_at, attempts, retry_at, ended_at) = match job.phase {
@@ -105,9 +122,10 @@ impl JobView {
             holder: job.holder().to_string(),
             target_manager: job.manager.to_string(),
             phase: job.phase.name(),
-            targets: job.targets.iter().map(|target| JobTargetView::of(target, job, ledger)).collect(),
-            acquire_parameters: value(Some(&job.acquire_parameters)),
-            release_parameters: value(Some(&job.release_parameters)),
+            targets: named.map(|target| JobTargetView::named(target, job, ledger)).collect(),
+            target_count: job.targets.len(),
+            acquire_parameters: None,
+            release_parameters: None,
             acquire_timeout_ms: job.acquire_timeout.millis(),
             lock_duration_ms: job.lock_duration.millis(),
             release_timeout_ms: job.release_timeout.millis(),
@@ -127,17 +145,21 @@ impl JobView {
 }
 
 impl JobTargetView {
+    fn named(target: &JobTarget, job: &JobRecord, ledger: &Ledger) -> Self {
+        let lock = ledger.lock(target.id.as_str()).filter(|lock| job.live() && lock.owner == job.holder());
+        let fence = lock.map(|lock| lock.lease.0);
+        Self { id: target.id.to_string(), fence, ..Self::default() }
+    }
+
     fn of(target: &JobTarget, job: &JobRecord, ledger: &Ledger) -> Self {
         let facts = &target.facts;
-        let lock = ledger.lock(target.id.as_str()).filter(|lock| job.live() && lock.owner == job.holder());
         Self {
-            id: target.id.to_string(),
-            fence: lock.map(|lock| lock.lease.0),
             fqdn: owned(facts.fqdn.as_ref()),
             ipv4: owned(facts.ipv4.as_ref()),
             ipv6: owned(facts.ipv6.as_ref()),
             labels: pairs(&facts.labels),
             manager_state: value(facts.manager_state.as_ref()),
+            ..Self::named(target, job, ledger)
         }
     }
 }

@@ -23,7 +23,8 @@ impl Draft<'_> {
         targets: Vec<(String, TargetFacts)>,
     ) -> Result<Reply, Refusal> {
         let job = self.acquiring(id)?;
-        let lockable = checked(targets).and_then(|targets| self.lockable(&job, targets));
+        let targets = checked(targets).and_then(|targets| self.keepable(targets));
+        let lockable = targets.and_then(|targets| self.lockable(&job, targets));
         let targets = match lockable {
             Ok(targets) => targets,
             Err(error) => return self.acquire_failed(id, &error),
@@ -67,6 +68,16 @@ impl Draft<'_> {
         self.finish(failed, cause.verdict(false))
     }
 
+    /// The targets, if there is room for what was said about them.
+    fn keepable(&self, targets: Vec<JobTarget>) -> Result<Vec<JobTarget>, String> {
+        let said: usize = targets.iter().map(|target| target.facts.bytes()).sum();
+        let limit = limits::JOBS_BYTES_MAX;
+        if self.ledger.index.jobs_bytes + said > limit {
+            return Err(format!("there is no room for what acquire says: all jobs may keep {limit} bytes"));
+        }
+        Ok(targets)
+    }
+
     /// The targets, if the job can lock all of them now.
     fn lockable(&self, job: &JobRecord, targets: Vec<JobTarget>) -> Result<Vec<JobTarget>, String> {
         let holder = job.holder();
@@ -101,7 +112,7 @@ impl Draft<'_> {
                 targets: new,
                 to_state: None,
                 ttl: Some(job.lock_duration),
-                purpose: Some(clip(&format!("for {} by {}", job.owner, job.manager))),
+                purpose: Some(job.purpose()),
                 key: None,
                 request: None,
             });
@@ -130,7 +141,7 @@ fn checked(targets: Vec<(String, TargetFacts)>) -> Result<Vec<JobTarget>, String
         if !seen.insert(id.clone()) {
             return Err(format!("acquire returned {id} twice"));
         }
-        let bytes = bytes(&facts);
+        let bytes = facts.bytes();
         said += bytes;
         if bytes > limits::TARGET_FACTS_BYTES_MAX || said > limits::JOB_FACTS_BYTES_MAX {
             let (one, all) = (limits::TARGET_FACTS_BYTES_MAX, limits::JOB_FACTS_BYTES_MAX);
@@ -141,10 +152,4 @@ fn checked(targets: Vec<(String, TargetFacts)>) -> Result<Vec<JobTarget>, String
         checked.push(JobTarget { id, facts });
     }
     Ok(checked)
-}
-
-fn bytes(facts: &TargetFacts) -> usize {
-    let texts = [&facts.fqdn, &facts.ipv4, &facts.ipv6, &facts.manager_state];
-    let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-    texts + facts.labels.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
 }

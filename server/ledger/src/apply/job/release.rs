@@ -55,14 +55,14 @@ impl Draft<'_> {
                 let ending = Ending { cause: EndCause::Lost, at: self.now, reason: Some(reason) };
                 self.end_lease(&job, ending);
             }
+            Phase::Releasing { .. } | Phase::Stuck { .. } if left.is_empty() => {
+                let reason = clip(&format!("{reason} before it was released"));
+                let ending = Ending { cause: EndCause::Lost, at: self.now, reason: Some(reason) };
+                let lost = JobRecord { targets: left, ending: Some(ending), ..JobRecord::clone(&job) };
+                self.finish(lost, EndCause::Lost.verdict(true));
+            }
             Phase::Releasing { .. } | Phase::Stuck { .. } => {
-                let next = JobRecord { targets: left, ..JobRecord::clone(&job) };
-                if next.targets.is_empty() {
-                    let verdict = verdict(&next);
-                    self.finish(next, verdict);
-                } else {
-                    self.put_job(next);
-                }
+                self.put_job(JobRecord { targets: left, ..JobRecord::clone(&job) });
             }
         }
     }

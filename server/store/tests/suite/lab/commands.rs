@@ -210,6 +210,7 @@ pub(crate) fn job() -> Command {
         acquire_timeout: Span::from_secs(60),
         lock_duration: Span::from_secs(300),
         release_timeout: Span::from_secs(60),
+        key: None,
     })))
 }
 

@@ -1,0 +1,82 @@
+//! How many bytes jobs may keep, whatever their number is.
+
+use lessor_ledger::limits::{JOB_PARAMETERS_BYTES_MAX, JOBS_BYTES_MAX, JOBS_OVER_BYTES_MAX};
+use lessor_ledger::{
+    Command, Job, JobCommand, JobStart, Ledger, Owner, PluginCommand, PluginName, PluginOrigin,
+    PluginVersion, Refusal, Reply, Settings, Span, TargetFacts, Text, Time,
+};
+
+fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
+    ledger.apply(command, Time::from_nanos(0)).reply
+}
+
+/// With a plugin, and how to start the largest job of it.
+fn ledger() -> (Ledger, impl Fn(&mut Ledger) -> Result<Job, Refusal>) {
+    let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 });
+    let name = PluginName::new("csv").expect("a name");
+    let version = PluginVersion { digest: "v1".into(), spec: "{}".into() };
+    let install = PluginCommand::Install { name: name.clone(), version, origin: PluginOrigin::Api };
+    apply(&mut ledger, Command::Plugin(install)).expect("a plugin");
+    let parameters: Text = "p".repeat(JOB_PARAMETERS_BYTES_MAX).into();
+    let start = move |ledger: &mut Ledger| {
+        let start = JobStart {
+            owner: Owner::new("ann").expect("a name"),
+            manager: name.clone(),
+            acquire_parameters: parameters.clone(),
+            release_parameters: parameters.clone(),
+            acquire_timeout: Span::from_secs(60),
+            lock_duration: Span::from_secs(60),
+            release_timeout: Span::from_secs(60),
+            key: None,
+        };
+        match apply(ledger, Command::Job(JobCommand::Start(Box::new(start))))? {
+            Reply::Job(job) => Ok(job.id),
+            other => panic!("not a job: {other:?}"),
+        }
+    };
+    (ledger, start)
+}
+
+fn end(ledger: &mut Ledger, job: Job) {
+    let end = JobCommand::End { job, owner: None, reason: None };
+    apply(ledger, Command::Job(end)).expect("it ends");
+}
+
+#[test]
+fn live_jobs_keep_so_many_bytes_and_no_more() {
+    let (mut ledger, start) = ledger();
+    let room = JOBS_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX);
+    let jobs: Vec<Job> = (0..room).map(|_| start(&mut ledger).expect("there is room")).collect();
+    let full = start(&mut ledger).expect_err("there is none");
+    assert!(matches!(full, Refusal::Full { limit: JOBS_BYTES_MAX, .. }), "{full:?}");
+    // What its manager says does not fit either, and the job fails for it.
+    let facts = TargetFacts { fqdn: Some("x".into()), ..TargetFacts::default() };
+    let acquired = JobCommand::Acquired { job: jobs[0], targets: vec![("a".to_owned(), facts)] };
+    match apply(&mut ledger, Command::Job(acquired)) {
+        Ok(Reply::Job(job)) => {
+            let failure = job.failure.as_deref().unwrap_or_default();
+            assert!(failure.contains("there is no room"), "{failure}");
+        }
+        other => panic!("not a job: {other:?}"),
+    }
+    start(&mut ledger).expect("one is over");
+    assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn jobs_that_are_over_keep_so_many_bytes_and_the_oldest_go_first() {
+    let (mut ledger, start) = ledger();
+    let room = JOBS_OVER_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX);
+    let jobs: Vec<Job> = (0..room + 3)
+        .map(|_| {
+            let job = start(&mut ledger).expect("there is room");
+            end(&mut ledger, job);
+            job
+        })
+        .collect();
+    // Whatever comes next makes room.
+    apply(&mut ledger, Command::Tick).expect("time passes");
+    let kept: Vec<Job> = ledger.jobs_after(None).map(|job| job.id).collect();
+    assert_eq!(kept, jobs[3..]);
+    assert_eq!(ledger.check(), []);
+}
