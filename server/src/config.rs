@@ -37,8 +37,8 @@ use crate::limits::CONFIG_BYTES_MAX;
 
 /// Runs the server
 ///
-/// State is kept in the data folder; every answer is on disk before it leaves. SIGHUP reads the pools file again,
-/// SIGTERM stops within 10 seconds, a second signal at once.
+/// State is kept in the data folder; every answer is on disk before it leaves. SIGHUP reads the pools file and
+/// plugins of the configuration again, SIGTERM stops within 10 seconds, a second signal at once.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -237,6 +237,8 @@ pub(crate) struct Config {
     pub(crate) plugins: Vec<Configured>,
     /// What the API may grant to plugins at most.
     pub(crate) ceiling: Ceiling,
+    /// The file that says so, to read again.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -268,11 +270,25 @@ impl ServeArgs {
             },
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),
             secrets: given.secrets.or(file.secrets),
-            plugins: file.plugin.into_iter().map(PluginTable::resolve).collect::<Result<_, _>>()?,
+            plugins: plugins(file.plugin)?,
+            file: self.config,
             ceiling: file.plugin_grants,
             log_level: given.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
         })
     }
+}
+
+/// Reads again what a configuration file says of plugins.
+///
+/// # Errors
+/// [`ConfigError`] if it cannot be read or is wrong, in whatever part.
+pub(crate) fn read_plugins(path: &Path) -> Result<(Vec<Configured>, Ceiling), ConfigError> {
+    let file = read(path)?;
+    Ok((plugins(file.plugin)?, file.plugin_grants))
+}
+
+fn plugins(tables: Vec<PluginTable>) -> Result<Vec<Configured>, ConfigError> {
+    tables.into_iter().map(PluginTable::resolve).collect()
 }
 
 fn read(path: &Path) -> Result<Given, ConfigError> {

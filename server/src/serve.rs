@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, ConfigError, ServeArgs};
+use crate::config::{self, Config, ConfigError, ServeArgs};
 use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, FILES_RESERVED};
 use crate::shutdown::{Signals, Wish};
 use crate::{listener, telemetry};
@@ -26,7 +27,7 @@ use crate::{listener, telemetry};
 const COMPILED: &str = "plugins-compiled";
 
 /// Folder of the components of plugins in the data folder.
-const COMPONENTS: &str = "plugins";
+pub(crate) const COMPONENTS: &str = "plugins";
 
 /// Why the server does not run, or does not run any more.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +160,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     };
     let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings)?;
     plugins.restore(config.plugins).await;
+    let plugins_again = plugins.clone();
     let jobs = Jobs::start(keeper.clone(), Arc::new(host), stop.clone());
     let connections = TaskTracker::new();
     let reload = reloader.as_ref().map(Reloader::nudger);
@@ -175,8 +177,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
                     tracing::info!(signal, "stopping");
                     break false;
                 }
-                (Wish::Reload, Some(reloader)) => reloader.nudge(),
-                (Wish::Reload, None) => tracing::info!("there is no pools file to read again"),
+                (Wish::Reload, reloader) => read_again(reloader.as_ref(), &plugins_again, config.file.as_deref()),
             },
             () = stopper.ended() => break true,
         }
@@ -194,6 +195,32 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
             Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)))
         }
     }
+}
+
+/// Has the files read again that may change while the server runs.
+fn read_again(pools: Option<&Reloader>, plugins: &Plugins, config: Option<&Path>) {
+    if let Some(pools) = pools {
+        pools.nudge();
+    }
+    if let Some(config) = config {
+        let (plugins, config) = (plugins.clone(), config.to_owned());
+        tokio::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || config::read_plugins(&config)).await;
+            let read =
+                read.expect("reading a file does not panic").map_err(|error| in_one_line(&chain(&error)));
+            plugins.refresh(read).await;
+        });
+    }
+    if pools.is_none() && config.is_none() {
+        tracing::info!("there is no pools file and no configuration file to read again");
+    }
+}
+
+/// An error of TOML without the picture that it draws of the place, which it says in words as well.
+fn in_one_line(error: &str) -> String {
+    let drawn =
+        |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    error.lines().filter(|line| !drawn(line)).collect::<Vec<_>>().join(": ")
 }
 
 /// Lets open connections finish, then the keeper.

@@ -3,7 +3,8 @@
 use std::thread;
 
 use lessor_tests::plugin::{component, museum};
-use lessor_tests::{Answer, CONFIG, Server, Setup};
+use lessor_tests::{Answer, CONFIG, Server, Setup, wait};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// The refusal of grants: which, of what, and what would allow each.
@@ -119,4 +120,100 @@ fn what_is_installed_meanwhile_is_not_undone_by_what_was_prepared_before() {
         let runs_list = plugin["wanted_grants"] == json!(["locker"]);
         assert_eq!(plugin["digest"] == list["digest"], runs_list, "{plugin}");
     }
+}
+
+/// What `GET /readyz?verbose` says of plugins.
+fn readiness(server: &Server) -> String {
+    let answer = server.get("/readyz?verbose");
+    let text = answer.text();
+    text.lines().find(|line| line.contains("plugins:")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_hangup_reads_the_plugins_of_the_configuration_again() {
+    let server = Setup::new().config("[plugin-grants]\nsecrets = ['none']\n").start();
+    let folder = server.folder().to_owned();
+    std::fs::write(folder.join("list.wasm"), component("target-list")).expect("the folder takes a file");
+    let table = |name: &str, more: &str| {
+        format!(
+            "[[plugin]]\nname = '{name}'\ncomponent = 'list.wasm'\ngrants = {{ locker = true }}\n{more}\n"
+        )
+    };
+    let write = |text: &str| {
+        std::fs::write(folder.join(CONFIG), text).expect("the file is ours");
+        server.signal(Signal::HUP);
+    };
+    let names = || {
+        let plugins = server.get("/v1/plugins").json();
+        let names = plugins["items"].as_array().expect("a list has items").iter();
+        names.filter_map(|plugin| plugin["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    write(&(table("one", "") + &table("two", "")));
+    wait::until("both are there", wait::SOON, || names() == ["one", "two"]);
+    let job = server.job("one", &json!({"Targets": [{"ID": "a"}]}), &json!({}));
+    let calls = server.get("/v1/plugins/one").json()["calls"].clone();
+
+    // One is as before and goes on, one is changed, one is new.
+    write(&(table("one", "") + &table("two", "limits = { mailbox = 3 }") + &table("three", "")));
+    wait::until("the third is there", wait::SOON, || names() == ["one", "three", "two"]);
+    wait::until("the second is changed", wait::SOON, || {
+        server.get("/v1/plugins/two").json()["limits"]["mailbox"] == 3
+    });
+    assert_eq!(server.get("/v1/plugins/one").json()["calls"], calls, "it was left alone");
+    assert_eq!(readiness(&server), "[+] plugins: ok");
+
+    // A bad file changes nothing and is told.
+    write("[[plugin]]\nname = 'one'\nwhat = 'ever'\n");
+    wait::until("it is told", wait::SOON, || readiness(&server).starts_with("[-] plugins: "));
+    let told = readiness(&server);
+    assert!(told.contains("line 3") && told.contains("the plugins stay as they are"), "{told}");
+    assert_eq!(names(), ["one", "three", "two"]);
+
+    // What is not named any more goes, unless jobs need it.
+    write(&table("three", ""));
+    wait::until("the second is gone", wait::SOON, || names() == ["one", "three"]);
+    wait::until("all is well", wait::SOON, || readiness(&server) == "[+] plugins: ok");
+    let id = lessor_tests::plugin::id(&job);
+    assert_eq!(server.look_at_job(id)["phase"], "leased");
+    let events = server.get("/v1/events?limit=1000&order=asc").json();
+    let events = events["items"].as_array().expect("a list has items").iter();
+    let told: Vec<_> = events
+        .filter(|event| event["kind"].as_str().is_some_and(|kind| kind.starts_with("plugin-")))
+        .map(|event| {
+            format!(
+                "{} {}",
+                event["plugin"].as_str().unwrap_or_default(),
+                event["kind"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    let expected = [
+        "one plugin-installed",
+        "two plugin-installed",
+        "two plugin-replaced",
+        "three plugin-installed",
+        "two plugin-removed",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_hangup_moves_the_ceiling_for_what_runs() {
+    let open = "secrets = '.'\n[plugin-grants]\nsecrets = ['token']\nfiles = ['/nowhere']\n";
+    let server = Setup::new().config(open).start();
+    let folder = server.folder().to_owned();
+    std::fs::write(folder.join("token"), "s3cret").expect("the folder takes a file");
+    server.install("museum", "museum", &museum());
+    let write = |text: &str| {
+        std::fs::write(folder.join(CONFIG), text).expect("the file is ours");
+        server.signal(Signal::HUP);
+    };
+    let state = || server.get("/v1/plugins/museum").json()["state"].clone();
+    write("secrets = '.'\n");
+    wait::until("it is stopped", wait::SOON, || state() == "broken");
+    assert_eq!(readiness(&server), "[-] plugins: not as they should be: museum");
+    assert_eq!(exceeding(&server.post("/v1/plugins/museum/enable")).len(), 2);
+    write(open);
+    wait::until("it runs again", wait::SOON, || state() == "enabled");
+    assert_eq!(readiness(&server), "[+] plugins: ok");
 }

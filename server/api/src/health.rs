@@ -75,7 +75,7 @@ pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery
     (status, PLAIN, text).into_response()
 }
 
-fn checks(app: &App) -> [Check; 4] {
+fn checks(app: &App) -> [Check; 5] {
     let store = match app.keeper.health() {
         Health::Writable => Finding::Well("ok"),
         Health::ReadOnly(reason) => Finding::Fatal(format!("takes no writes: {reason}")),
@@ -91,6 +91,7 @@ fn checks(app: &App) -> [Check; 4] {
         Check { name: "serving", finding: serving },
         Check { name: "pools file", finding: pools_file(app) },
         Check { name: "clock", finding: clock(app) },
+        Check { name: "plugins", finding: app.plugins.trouble().map_or(Finding::Well("ok"), Finding::Wrong) },
     ]
 }
 

@@ -50,11 +50,15 @@ struct Inner {
     host: Host,
     components: Components,
     secrets: Secrets,
-    ceiling: Ceiling,
+    ceiling: Mutex<Ceiling>,
     /// How many may be prepared at once.
     places: Arc<Semaphore>,
     /// One commit at a time, so that the host runs what was committed last. Nobody prepares in their turn.
     turn: tokio::sync::Mutex<()>,
+    /// The configuration is followed once at a time.
+    refreshing: tokio::sync::Mutex<()>,
+    /// Why the configuration could not be read again, if it could not.
+    misread: Mutex<Option<String>>,
     /// Plugins of the configuration, to read again.
     configured: Mutex<BTreeMap<PluginName, Configured>>,
     /// Why plugins that should run do not.
@@ -88,9 +92,11 @@ impl Plugins {
             host,
             components: Components::open(components)?,
             secrets,
-            ceiling,
+            ceiling: Mutex::new(ceiling),
             places: Arc::new(Semaphore::new(PREPARATIONS_MAX)),
             turn: tokio::sync::Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+            misread: Mutex::default(),
             configured: Mutex::default(),
             broken: Mutex::default(),
         })))
@@ -157,7 +163,7 @@ impl Plugins {
         let name = plugin_name(name)?;
         let configured = self.0.configured().get(&name).cloned();
         if let Some(configured) = configured {
-            return self.configure(configured).await;
+            return self.configure(configured, true).await;
         }
         let _place = self.place()?;
         let record = self.record(name.clone())?;
@@ -202,7 +208,7 @@ impl Plugins {
     /// What the API may grant at most.
     #[must_use]
     pub fn ceiling(&self) -> Ceiling {
-        self.0.ceiling.clone()
+        self.0.ceiling().clone()
     }
 
     /// All plugins of this state of the ledger, by name.
@@ -262,6 +268,14 @@ impl Plugins {
 }
 
 impl Inner {
+    fn ceiling(&self) -> MutexGuard<'_, Ceiling> {
+        self.ceiling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn misread(&self) -> MutexGuard<'_, Option<String>> {
+        self.misread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn broken(&self) -> MutexGuard<'_, BTreeMap<PluginName, String>> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -67,3 +67,26 @@ fn a_command_ends_when_its_job_loses_a_target() {
     let ran = running.join().expect("it does not panic");
     assert_eq!(ran.code, 123, "{ran:?}");
 }
+
+#[test]
+fn a_check_of_a_backup_says_which_components_its_plugins_miss() {
+    let server = Setup::new().start();
+    let url = server.url();
+    let lessor = |arguments: &[&str]| -> Ran { run_at(&url, arguments) };
+    server.install("targets", "target-list", &json!({"grants": {"locker": true}}));
+    let digest = server.get("/v1/plugins/targets").json()["digest"].clone();
+    let backups = server.folder().join("backups");
+    std::fs::create_dir(&backups).expect("the folder takes a folder");
+    let copy = backups.join("copy.redb");
+    let copy = copy.to_str().expect("a temporary path is text");
+    let _ = lessor(&["backup", copy]).gives(0);
+    let checked = lessor(&["check", copy, "-o", "json"]).gives(0);
+    assert_eq!(checked.json()["components_missing"], json!([digest]));
+    assert!(checked.err.contains("install the plugins again"), "{checked:?}");
+
+    std::fs::create_dir(backups.join("plugins")).expect("the folder takes a folder");
+    let name = format!("plugins/{}.wasm", digest.as_str().expect("a digest is text"));
+    std::fs::copy(server.data().join(&name), backups.join(&name)).expect("there is room");
+    let checked = lessor(&["check", copy, "-o", "json"]).gives(0);
+    assert_eq!(checked.json()["components_missing"], json!([]));
+}

@@ -1,4 +1,4 @@
-//! Statements 60–66: the flow of a job, as far as targets go, with the real components in the real server.
+//! Statements 59–66: the flow of a job, as far as targets go, with the real components in the real server.
 
 use lessor_tests::plugin::{id, serving_museum as serving, targets};
 use lessor_tests::{Server, wait};
@@ -10,6 +10,18 @@ fn named(names: &[&str]) -> Value {
 
 fn end(server: &Server, job: &Value) -> Value {
     server.send("DELETE", &format!("/v1/jobs/{}?wait=20s", id(job))).json()
+}
+
+#[test]
+fn contest_059_a_manager_locks_for_the_time_to_acquire_and_the_lease_together() {
+    let server = serving();
+    // The museum locks for as long as it is told; what it is told beside that, runner.rs of the jobs shows.
+    let order = json!({"do": "lock", "names": ["a"]});
+    let job = server.job("museum", &order, &json!({"acquire_timeout": "1h", "lock_duration": "2m"}));
+    let leases = server.get("/v1/leases").json();
+    let of_job = leases["items"].as_array().expect("a list has items").iter();
+    let ttls: Vec<_> = of_job.map(|lease| (lease["owner"].clone(), lease["ttl_ms"].clone())).collect();
+    assert_eq!(ttls, [(json!(format!("job:{}", id(&job))), json!(3_720_000))]);
 }
 
 #[test]

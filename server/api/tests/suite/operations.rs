@@ -37,7 +37,7 @@ async fn readiness_lists_what_is_wrong_and_a_bad_pools_file_is_not_fatal() {
     assert_eq!(verbose.status, 200);
     assert_eq!(
         verbose.text,
-        "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\n[+] clock: ok\nOK"
+        "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\n[+] clock: ok\n[+] plugins: ok\nOK"
     );
     let last = async || lab.get("/readyz?verbose").await.text.lines().nth(2).map(str::to_owned);
     let path = Some("pools.yaml".into());

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lessor_keeper::chain;
-use lessor_ledger::{Command, PluginOrigin, PluginRecord};
+use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
 
 use super::components::read_bounded;
-use super::ready::bounded;
-use super::{Manifest, PluginError, Plugins, Sight, aside};
+use super::ready::{Change, bounded};
+use super::{Ceiling, Manifest, PluginError, Plugins, Sight, aside};
 use crate::jobs::plugin_name;
 
 /// A plugin of the configuration.
@@ -42,32 +42,95 @@ impl Plugins {
     pub async fn restore(&self, configured: Vec<Configured>) {
         // By then the keeper has settled what the stop left over.
         let _ = self.0.keeper.submit(Command::Tick).await;
-        let ledger = self.0.keeper.snapshot();
-        for record in ledger.plugins() {
+        for record in self.0.keeper.snapshot().plugins() {
             self.prepare_again(record).await;
         }
+        self.follow(configured).await;
+    }
+
+    /// Follows the configuration as it is read again: what is new or changed is installed, what it does not name any more
+    /// is removed, the rest goes on untouched. What the API may not grant any more stops, what it may grant again runs.
+    ///
+    /// If the configuration is wrong, everything stays as it is, and [`trouble`](Self::trouble) says why.
+    ///
+    /// # Cancel safety
+    /// May be dropped; then some of it is not done.
+    pub async fn refresh(&self, read: Result<(Vec<Configured>, Ceiling), String>) {
+        let _one_at_a_time = self.0.refreshing.lock().await;
+        match read {
+            Err(reason) => {
+                tracing::error!(reason, "the plugins of the configuration stay as they are");
+                *self.0.misread() = Some(reason);
+            }
+            Ok((configured, ceiling)) => {
+                *self.0.misread() = None;
+                *self.0.ceiling() = ceiling;
+                self.hold_against_ceiling().await;
+                self.follow(configured).await;
+                tracing::info!("the plugins of the configuration were read again");
+            }
+        }
+    }
+
+    /// What is wrong with the configuration as it was read last, or with the plugins that should run.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if let Some(reason) = &*self.0.misread() {
+            return Some(format!("{reason}; the plugins stay as they are"));
+        }
+        let broken: Vec<String> = self.0.broken().keys().map(ToString::to_string).collect();
+        (!broken.is_empty()).then(|| format!("not as they should be: {}", broken.join(", ")))
+    }
+
+    /// Installs what is configured, and removes what was and is not any more.
+    async fn follow(&self, configured: Vec<Configured>) {
         let named: BTreeSet<_> = configured.iter().filter_map(|one| plugin_name(&one.name).ok()).collect();
+        self.0.configured().retain(|name, _| named.contains(name));
         for one in configured {
-            if let Err(error) = self.configure(one.clone()).await {
-                tracing::error!(plugin = one.name, error = chain(&error), "a configured plugin does not run");
-                if let Ok(name) = plugin_name(&one.name) {
+            let name = one.name.clone();
+            if let Err(error) = self.configure(one, false).await {
+                tracing::error!(plugin = name, error = chain(&error), "a configured plugin does not run");
+                if let Ok(name) = plugin_name(&name) {
                     self.0.broken().insert(name, chain(&error));
                 }
             }
         }
+        let snapshot = self.0.keeper.snapshot();
         let gone = |record: &&Arc<PluginRecord>| {
             record.origin == PluginOrigin::Config && !named.contains(&record.name)
         };
-        for record in ledger.plugins().filter(gone) {
-            if let Err(error) = self.remove(record.name.as_str()).await {
-                tracing::warn!(plugin = %record.name, %error, "a plugin that is not configured any more stays");
+        let gone: Vec<_> = snapshot.plugins().filter(gone).cloned().collect();
+        for record in gone {
+            match self.remove(record.name.as_str()).await {
+                Ok(()) => tracing::info!(plugin = %record.name, "a plugin is not configured any more"),
+                Err(error) => {
+                    tracing::warn!(plugin = %record.name, %error, "a plugin that is not configured any more stays");
+                }
             }
         }
         self.sweep().await;
     }
 
-    /// Installs a plugin of the configuration, as its component's file is now.
-    pub(super) async fn configure(&self, configured: Configured) -> Result<Sight, PluginError> {
+    /// What came over the API runs if it may have its grants, and only then.
+    async fn hold_against_ceiling(&self) {
+        let snapshot = self.0.keeper.snapshot();
+        let records: Vec<_> = snapshot.plugins().filter(|record| bounded(record)).cloned().collect();
+        for record in &records {
+            let runs = self.0.host.status(record.name.as_str()).is_some();
+            match self.manifest(&record.name, &record.version, true).await {
+                Err(error) if runs => {
+                    let _turn = self.0.turn.lock().await;
+                    let _ = self.0.host.remove(record.name.as_str());
+                    self.note_broken(record, &error);
+                }
+                Ok(_) if !runs => self.prepare_again(record).await,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Installs a plugin of the configuration, as its component's file is now: `anyway`, or if it does not run like that.
+    pub(super) async fn configure(&self, configured: Configured, anyway: bool) -> Result<Sight, PluginError> {
         let name = plugin_name(&configured.name)?;
         self.0.configured().insert(name.clone(), configured.clone());
         let _place = self.await_place().await;
@@ -79,18 +142,41 @@ impl Plugins {
                 (kept.digest().to_owned(), Some(kept))
             }
         };
+        if !anyway && let Some(sight) = self.runs_as(&name, &digest, &configured.manifest) {
+            self.0.broken().remove(&name);
+            return Ok(sight);
+        }
         self.put(name, &digest, &configured.manifest, PluginOrigin::Config).await
     }
 
-    /// At a start. Failing is told, not fatal.
+    /// The plugin, if it is the configuration's, prepared, and what is asked for.
+    fn runs_as(&self, name: &PluginName, digest: &str, manifest: &Manifest) -> Option<Sight> {
+        let record = self.record(name.clone()).ok()?;
+        let same = record.origin == PluginOrigin::Config
+            && *record.version.digest == *digest
+            && record.version.spec == manifest.text();
+        (same && self.0.host.status(name.as_str()).is_some()).then(|| self.sight(record))
+    }
+
+    /// Has run what is installed. Failing is told, not fatal.
     async fn prepare_again(&self, record: &PluginRecord) {
-        match self.prepare(&record.name, &record.version, bounded(record)).await {
-            Ok(ready) => self.swap_in(record, ready),
-            Err(error) => {
-                let reason = chain(&error);
-                tracing::error!(plugin = %record.name, reason, "an installed plugin does not run");
-                self.0.broken().insert(record.name.clone(), reason);
+        let _place = self.await_place().await;
+        let name = record.name.clone();
+        let done = match self.prepare(&name, &record.version, bounded(record)).await {
+            Ok(ready) => {
+                let about = Some(record.version.clone());
+                self.make(Change { name, command: None, about, ready: Some(ready) }).await.map(drop)
             }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            self.note_broken(record, &error);
         }
+    }
+
+    fn note_broken(&self, record: &PluginRecord, error: &PluginError) {
+        let reason = chain(error);
+        tracing::error!(plugin = %record.name, reason, "an installed plugin does not run");
+        self.0.broken().insert(record.name.clone(), reason);
     }
 }

@@ -106,7 +106,7 @@ impl Plugins {
     }
 
     /// Runs what was committed.
-    pub(super) fn swap_in(&self, record: &PluginRecord, ready: Ready) {
+    fn swap_in(&self, record: &PluginRecord, ready: Ready) {
         let name = record.name.as_str();
         let status = self.0.host.install(ready.prepared);
         let _ = self.0.host.set_enabled(name, record.enabled);

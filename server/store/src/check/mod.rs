@@ -4,6 +4,7 @@ mod audit;
 mod indexes;
 mod records;
 
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
@@ -50,6 +51,8 @@ pub struct Report {
     pub jobs: u64,
     /// Plugins.
     pub plugins: u64,
+    /// SHA-256 of every component that a plugin runs or can go back to. They are not in the store.
+    pub components: BTreeSet<String>,
     /// Ended leases in the tables.
     pub ended: u64,
     /// The first [`PROBLEMS_MAX`] things that are wrong, in words.
@@ -161,6 +164,8 @@ fn count(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<
     report.requests = loaded.ledger.request_count() as u64;
     report.jobs = loaded.ledger.jobs_after(None).count() as u64;
     report.plugins = loaded.ledger.plugins().count() as u64;
+    let versions = loaded.ledger.plugins().flat_map(|it| std::iter::once(&it.version).chain(&it.previous));
+    report.components = versions.map(|version| version.digest.to_string()).collect();
     report.keys = txn.open_table(KEYS)?.len()?;
     report.ended = txn.open_table(ENDED)?.len()?;
     Ok(())
