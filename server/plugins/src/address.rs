@@ -1,4 +1,4 @@
-//! Which addresses a name of an endpoint may resolve to.
+//! What the addresses are that an endpoint may be at, whether a name resolves to them or they are written themselves.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,8 +9,10 @@ pub(crate) enum Reach {
     Public,
     /// Of this machine or this network: only where the operator says `private`.
     Private,
-    /// Never by a name: link-local, where clouds keep credentials, or nobody's.
-    Forbidden,
+    /// Of this link, where clouds keep credentials: only where the operator writes the address itself, and says `private`.
+    LinkLocal,
+    /// Of no host: unspecified, multicast, reserved. Never.
+    Nobody,
 }
 
 /// Says what an address is. Ranges are those of the IANA special-purpose registries (RFC 6890 and later).
@@ -24,8 +26,9 @@ pub(crate) fn reach(address: IpAddr) -> Reach {
 fn reach_v4(address: Ipv4Addr) -> Reach {
     let [a, b, c, _] = address.octets();
     match (a, b, c) {
-        // This network, link-local, multicast, reserved and broadcast.
-        (0 | 224..=255, ..) | (169, 254, _) => Reach::Forbidden,
+        (169, 254, _) => Reach::LinkLocal,
+        // This network, multicast, reserved and broadcast.
+        (0 | 224..=255, ..) => Reach::Nobody,
         // Loopback, private, shared with the provider, protocol assignments, benchmarks.
         (10 | 127, ..)
         | (172, 16..=31, _)
@@ -42,8 +45,11 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     if address.is_loopback() || first & 0xfe00 == 0xfc00 {
         return Reach::Private;
     }
-    // Global unicast is 2000::/3. What lies elsewhere is link-local, site-local, multicast or nobody's.
-    if first & 0xe000 == 0x2000 { Reach::Public } else { Reach::Forbidden }
+    if first & 0xffc0 == 0xfe80 {
+        return Reach::LinkLocal;
+    }
+    // Global unicast is 2000::/3. What lies elsewhere is site-local, multicast or nobody's.
+    if first & 0xe000 == 0x2000 { Reach::Public } else { Reach::Nobody }
 }
 
 /// The address of version 4 that is reached through one of version 6: mapped, compatible, NAT64, 6to4.
@@ -83,17 +89,18 @@ mod tests {
             ("::ffff:10.0.0.1", Reach::Private),
             ("64:ff9b::7f00:1", Reach::Private),
             ("2002:c0a8:0101::1", Reach::Private),
-            ("169.254.169.254", Reach::Forbidden),
-            ("::ffff:169.254.169.254", Reach::Forbidden),
-            ("64:ff9b::a9fe:a9fe", Reach::Forbidden),
-            ("::a9fe:a9fe", Reach::Forbidden),
-            ("fe80::1", Reach::Forbidden),
-            ("fec0::1", Reach::Forbidden),
-            ("ff02::1", Reach::Forbidden),
-            ("0.0.0.0", Reach::Forbidden),
-            ("::", Reach::Forbidden),
-            ("255.255.255.255", Reach::Forbidden),
-            ("224.0.0.1", Reach::Forbidden),
+            ("169.254.169.254", Reach::LinkLocal),
+            ("::ffff:169.254.169.254", Reach::LinkLocal),
+            ("64:ff9b::a9fe:a9fe", Reach::LinkLocal),
+            ("::a9fe:a9fe", Reach::LinkLocal),
+            ("fe80::1", Reach::LinkLocal),
+            ("febf::1", Reach::LinkLocal),
+            ("fec0::1", Reach::Nobody),
+            ("ff02::1", Reach::Nobody),
+            ("0.0.0.0", Reach::Nobody),
+            ("::", Reach::Nobody),
+            ("255.255.255.255", Reach::Nobody),
+            ("224.0.0.1", Reach::Nobody),
         ];
         for (text, expected) in cases {
             assert_eq!(reach(text.parse().unwrap()), expected, "{text}");

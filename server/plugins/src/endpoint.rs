@@ -1,6 +1,6 @@
 //! HTTP endpoints: the server's own address, credentials and client, and how a plugin's request gets there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,14 @@ impl Clients {
     }
 }
 
+/// What to do about a private address.
+const PRIVATE: &str = "private: set `private = true` for the endpoint if it is meant";
+/// What to do about a link-local address.
+const LINK_LOCAL: &str =
+    "link-local: write the address itself, plainly, with `private = true` if it is meant";
+/// Why an address cannot be used.
+const NOBODY: &str = "of no host";
+
 /// Resolves names with the system, and keeps back addresses that may not be reached.
 struct Guarded {
     private: bool,
@@ -69,7 +77,7 @@ struct Guarded {
 #[derive(Debug, thiserror::Error)]
 #[error("it resolves to {address}, which is {what}")]
 struct ForbiddenAddress {
-    address: std::net::IpAddr,
+    address: IpAddr,
     what: &'static str,
 }
 
@@ -85,10 +93,9 @@ impl Resolve for Guarded {
             match refused.first() {
                 Some(first) if allowed.is_empty() => {
                     let what = match reach(first.ip()) {
-                        Reach::Private => "private: set `private = true` for the endpoint if it is meant",
-                        Reach::Public | Reach::Forbidden => {
-                            "link-local or of no host: write the address itself if it is meant"
-                        }
+                        Reach::Private => PRIVATE,
+                        Reach::LinkLocal => LINK_LOCAL,
+                        Reach::Public | Reach::Nobody => NOBODY,
                     };
                     Err(ForbiddenAddress { address: first.ip(), what }.into())
                 }
@@ -148,7 +155,7 @@ impl Door {
     ///
     /// Says what is wrong with the description.
     pub(crate) fn open(clients: &Clients, endpoint: &Endpoint, spec: &PluginSpec) -> Result<Self, String> {
-        let base = address(&endpoint.url)?;
+        let base = address(&endpoint.url, endpoint.private)?;
         let bearer = match &endpoint.bearer_secret {
             None => None,
             Some(name) => {
@@ -203,7 +210,10 @@ impl Door {
 }
 
 /// The address of an endpoint, checked, without a slash at the end.
-fn address(text: &str) -> Result<Url, String> {
+///
+/// Nothing resolves an address that is written itself, so it is judged here; the URL has read `0x7f.1` and its like as the
+/// address that will be connected to.
+fn address(text: &str, private: bool) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
     match url.scheme() {
         "http" => {}
@@ -217,9 +227,36 @@ fn address(text: &str) -> Result<Url, String> {
     if !url.has_host() || !bare {
         return Err("a URL has a host, and neither user, password, query nor fragment".to_owned());
     }
+    let what = match written_address(&url).map(|address| (address, reach(address))) {
+        None | Some((_, Reach::Public)) => None,
+        Some((_, Reach::Private)) => (!private).then_some(PRIVATE),
+        Some((address, Reach::LinkLocal)) => (!private || !spells(text, address)).then_some(LINK_LOCAL),
+        Some((_, Reach::Nobody)) => Some(NOBODY),
+    };
+    if let Some(what) = what {
+        return Err(format!("{} is {what}", url.host_str().unwrap_or_default()));
+    }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(url)
+}
+
+/// The address that a URL has in place of a name.
+fn written_address(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether a URL writes an address as everybody does, so that who reads it sees where it leads.
+fn spells(text: &str, address: IpAddr) -> bool {
+    let host = match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
+    let authority = &authority[..end];
+    authority.strip_prefix(&host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// The URL of a path below that of the endpoint. What could lead out of it is refused, not resolved.
@@ -304,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_address_of_the_endpoint() {
-        let base = address("http://lab.example:8080/api/").unwrap();
+        let base = address("http://lab.example:8080/api/", false).unwrap();
         let url = |path: &str| below(&base, path).map(|url| url.to_string());
         assert_eq!(url("").unwrap(), "http://lab.example:8080/api");
         assert_eq!(
@@ -346,7 +383,47 @@ mod tests {
             "file:///etc/passwd",
             "http://",
         ] {
-            assert!(address(bad).is_err(), "{bad}: {:?}", address(bad));
+            assert!(address(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_judged_by_where_it_leads_however_it_is_written() {
+        let said = |url: &str, private: bool| {
+            address(url, private)
+                .err()
+                .and_then(|why| Some(why.split_once(" is ")?.1.split(':').next()?.to_owned()))
+        };
+        for private in
+            ["127.0.0.1", "0x7f.1", "0177.0.0.1", "2130706433", "127.1", "10.0.0.7:8080", "192.168.1.1"]
+        {
+            let url = format!("http://{private}/api");
+            assert_eq!(said(&url, false).as_deref(), Some("private"), "{url}");
+            assert_eq!(said(&url, true), None, "{url}");
+        }
+        for private in ["[::1]", "[fd00::1]:80", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::a00:1]"]
+        {
+            let url = format!("http://{private}");
+            assert_eq!(said(&url, false).as_deref(), Some("private"), "{url}");
+            assert_eq!(said(&url, true), None, "{url}");
+        }
+        for plain in
+            ["169.254.169.254", "[::ffff:169.254.169.254]", "169.254.1.1:80", "[fe80::1]", "[fe80::1]:80"]
+        {
+            let url = format!("http://{plain}/latest");
+            assert_eq!(said(&url, false).as_deref(), Some("link-local"), "{url}");
+            assert_eq!(said(&url, true), None, "{url}");
+        }
+        for odd in ["2852039166", "0xa9fea9fe", "0251.254.169.254", "[::ffff:a9fe:a9fe]", "[FE80::1]"] {
+            let url = format!("http://{odd}/latest");
+            assert_eq!(said(&url, true).as_deref(), Some("link-local"), "{url}");
+        }
+        for nobody in ["0.0.0.0", "0", "[::]", "255.255.255.255", "224.0.0.1", "[ff02::1]"] {
+            let url = format!("http://{nobody}/");
+            assert_eq!(said(&url, true).as_deref(), Some("of no host"), "{url}");
+        }
+        for public in ["192.0.2.7", "[2606:4700::1]", "lab.example"] {
+            assert_eq!(said(&format!("http://{public}/"), false), None, "{public}");
         }
     }
 

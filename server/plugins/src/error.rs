@@ -28,6 +28,9 @@ pub enum HostError {
     /// There is no thread for the clock of the engine.
     #[error("the thread for the clock of plugins does not start")]
     Ticker(#[source] std::io::Error),
+    /// There are no threads to compile on.
+    #[error("the threads that compile plugins do not start: {0}")]
+    Compiler(String),
     /// There is no HTTP client for the plugins' endpoints.
     #[error("the HTTP client for plugins does not start: {0}")]
     Http(String),
@@ -94,6 +97,12 @@ pub enum Misfit {
         /// What is wrong with it.
         why: String,
     },
+    /// A folder of files is not named in full.
+    #[error(
+        "the folder {} of `files` does not begin with /: what it is would depend on where the server was started",
+        .0.display()
+    )]
+    RelativeFolder(PathBuf),
     /// A secret was granted and has no value.
     #[error("the secret {0} is granted but not set")]
     SecretNotSet(String),
@@ -111,6 +120,24 @@ pub enum Misfit {
     /// It is no component that can be compiled.
     #[error("it is not a component: {0}")]
     NotAComponent(String),
+    /// There is more of something than is compiled.
+    #[error("it has {found} {what}: at most {most} are compiled")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much was found, which may not be all.
+        found: u64,
+        /// The most.
+        most: u64,
+    },
+    /// Its memory does not fit into its limit from the beginning.
+    #[error("its memory has {bytes} bytes from the beginning: the limit memory_bytes is {most}")]
+    Memory {
+        /// What its memories have together.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
     /// It was built for another version of the contract.
     #[error("{interface} is of another version of the contract: this server speaks {spoken}")]
     Contract {

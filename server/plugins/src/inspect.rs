@@ -1,8 +1,6 @@
-//! Reads from a component what it is: what it imports and exports, and for which contract it was built.
+//! What a component is: what it imports and exports, for which contract it was built, and what keeps it from being used.
 
 use serde::Serialize;
-use wasmtime::Engine;
-use wasmtime::component::Component;
 
 use crate::error::Misfit;
 use crate::{Grants, Kind};
@@ -64,20 +62,16 @@ pub struct Inspection {
     pub misfits: Vec<Misfit>,
 }
 
-/// Reads a component.
-pub(crate) fn read(engine: &Engine, component: &Component) -> Anatomy {
-    let kind = component.component_type();
-    let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
-    let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let contract =
-        exports.iter().find_map(|name| ours(name)).map_or("none", |(_, version)| version).to_owned();
-    let mut wanted: Vec<&'static str> = imports.iter().filter_map(|name| wanted(name)).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    Anatomy { imports, exports, contract, wanted }
-}
-
 impl Anatomy {
+    pub(crate) fn new(imports: Vec<String>, exports: Vec<String>) -> Self {
+        let contract =
+            exports.iter().find_map(|name| ours(name)).map_or("none", |(_, version)| version).to_owned();
+        let mut wanted: Vec<&'static str> = imports.iter().filter_map(|name| wanted(name)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        Self { imports, exports, contract, wanted }
+    }
+
     /// What the exports make it.
     pub(crate) fn kind(&self) -> Option<Kind> {
         let kinds = [("targets", Kind::TargetManager), ("machines", Kind::Provider)];
@@ -161,12 +155,7 @@ mod tests {
 
     fn anatomy(imports: &[&str], exports: &[&str]) -> Anatomy {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Anatomy {
-            imports: owned(imports),
-            exports: owned(exports),
-            contract: String::new(),
-            wanted: Vec::new(),
-        }
+        Anatomy::new(owned(imports), owned(exports))
     }
 
     #[test]

@@ -32,6 +32,60 @@ pub(crate) const MEMORIES_MAX: u32 = 3;
 /// See [`CORE_INSTANCES_MAX`].
 pub(crate) const TABLES_MAX: u32 = 8;
 
+/// Most bytes of code of a component, of all its functions. Python's interpreter has 6.6 MB, plugins made of Rust 200 kB.
+///
+/// This and the bounds down to `ENTRIES_MAX` keep compiling within seconds to minutes, whoever crafted the component; what
+/// is known to be of use has a quarter to a half of each. `ARCHITECTURE.md` has the figures of the worst that passes.
+pub(crate) const CODE_BYTES_MAX: u64 = 16 << 20;
+
+/// Most bytes of code of one function, which is compiled in one piece. Python has one of 427 kB; Rust's largest have 6 kB.
+pub(crate) const FUNCTION_BYTES_MAX: u64 = 512 << 10;
+
+/// Most functions of a component. Python has 13,500.
+pub(crate) const FUNCTIONS_MAX: u64 = 30_000;
+
+/// Most types of a component. Python has 1,460.
+pub(crate) const TYPES_MAX: u64 = 5_000;
+
+/// Most parameters and variables of one function. Python has one of 273.
+pub(crate) const LOCALS_MAX: u64 = 1_000;
+
+/// Most operands of one function at once. Python has 54.
+pub(crate) const OPERANDS_MAX: u64 = 500;
+
+/// Most blocks of one function inside of each other. Python has 782.
+pub(crate) const NESTING_MAX: u64 = 2_000;
+
+/// Most branches of one table. Python has one of 3,202.
+pub(crate) const BRANCHES_MAX: u64 = 8_192;
+
+/// Most parameters of a function: calling passes on each. Python has 18.
+pub(crate) const PARAMS_MAX: u64 = 64;
+
+/// Most results of a function or block: each branch passes on each. No known compiler makes more than one.
+pub(crate) const RESULTS_MAX: u64 = 2;
+
+/// Most values across branches and calls of one function: for each block, branch and call, the variables and operands there
+/// are. A compiler may look at each value at each. Python has one of 302,000, Rust of 18,000.
+pub(crate) const FUNCTION_CROSSINGS_MAX: u64 = 1_000_000;
+
+/// Most values across branches and calls of all functions. Python has 8,200,000.
+pub(crate) const CROSSINGS_MAX: u64 = 20_000_000;
+
+/// Most bytes of code of one function, times its variables and operands. Loops make a compiler look at each value for each
+/// instruction. Python has one of 4,300,000, Rust of 270,000.
+pub(crate) const FUNCTION_SPREAD_MAX: u64 = 16_000_000;
+
+/// Most core modules of a component. Python has 38.
+pub(crate) const MODULES_MAX: u64 = 64;
+
+/// Most components of a component, itself among them: tools make one for each interface that is exported.
+pub(crate) const COMPONENTS_MAX: u64 = 16;
+
+/// Most imports, exports, aliases, instances, globals, data segments and entries of tables that a component lists. Python
+/// has 17,000.
+pub(crate) const ENTRIES_MAX: u64 = 50_000;
+
 /// Most entries of one table of a guest. Rust and interpreters stay below 10,000.
 pub(crate) const TABLE_ENTRIES_MAX: usize = 20_000;
 
@@ -125,8 +179,9 @@ pub const STRIKES_MAX: u32 = 5;
 /// How many of the latest calls the percentiles are made of.
 pub const SAMPLES_MAX: usize = 256;
 
-/// Most files of the cache of compiled components. A file has some 200 kB for a plugin made of Rust, 35 MB for an interpreter.
-pub const CACHE_FILES_MAX: usize = 64;
+/// Most files of the cache of compiled components: of each plugin what runs, and what it can be rolled back to. A file has
+/// some 200 kB for a plugin made of Rust, 35 MB for an interpreter.
+pub const CACHE_FILES_MAX: usize = 2 * PLUGINS_MAX;
 
 /// Most frames of a guest's stack that are shown with a trap.
 pub(crate) const FRAMES_MAX: usize = 5;

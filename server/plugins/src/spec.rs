@@ -104,8 +104,8 @@ pub struct Endpoint {
     /// The name of the secret that is sent as `Authorization: Bearer …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_secret: Option<String>,
-    /// Whether the host's name may resolve to a private or loopback address; never to a link-local one. An address that
-    /// is written in `url` is meant, whatever it is.
+    /// Whether it may be at a private or loopback address, whether its name resolves to that or `url` has the address
+    /// itself. At a link-local one it may be only if this is set and `url` has the address itself, plainly written.
     #[serde(default)]
     pub private: bool,
 }

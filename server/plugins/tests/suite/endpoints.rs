@@ -67,8 +67,8 @@ async fn rig(lab: &Lab) -> Rig {
     let mut spec = spec("fetcher");
     let port = lab.port;
     spec.secrets.insert("token".to_owned(), "hunter2".to_owned().into());
-    spec.grants.http.insert("nobody".to_owned(), endpoint("http://127.0.0.1:1".to_owned(), false));
-    spec.grants.http.insert("lab".to_owned(), endpoint(format!("http://127.0.0.1:{port}/api/"), false));
+    spec.grants.http.insert("nobody".to_owned(), endpoint("http://127.0.0.1:1".to_owned(), true));
+    spec.grants.http.insert("lab".to_owned(), endpoint(format!("http://127.0.0.1:{port}/api/"), true));
     spec.grants.http.insert("by-name".to_owned(), endpoint(format!("http://localhost:{port}/api"), false));
     spec.grants.http.insert("meant".to_owned(), endpoint(format!("http://localhost:{port}/api"), true));
     Rig::with(spec, component("fetcher")).await
@@ -138,7 +138,13 @@ async fn an_answer_is_bounded_in_size_and_time() {
 #[tokio::test]
 async fn an_endpoint_that_cannot_be_used_is_refused_with_the_reason() {
     let mut spec = spec("list");
-    let bad = [("a", "ftp://lab"), ("b", "https://lab"), ("c", "http://lab/?x=1")];
+    let bad = [
+        ("a", "ftp://lab"),
+        ("b", "https://lab"),
+        ("c", "http://lab/?x=1"),
+        ("e", "http://127.0.0.1:80"),
+        ("f", "http://2852039166"),
+    ];
     spec.grants.http = bad.map(|(name, url)| (name.to_owned(), endpoint(url.to_owned(), false))).into();
     let good = endpoint("http://lab".to_owned(), false);
     spec.grants.http.insert("d".to_owned(), good);
@@ -154,6 +160,8 @@ async fn an_endpoint_that_cannot_be_used_is_refused_with_the_reason() {
             "b: https is not spoken to endpoints yet: put a proxy in between",
             "c: a URL has a host, and neither user, password, query nor fragment",
             "d: the secret token is not set",
+            "e: 127.0.0.1 is private: set `private = true` for the endpoint if it is meant",
+            "f: 169.254.169.254 is link-local: write the address itself, plainly, with `private = true` if it is meant",
         ]
     );
 }

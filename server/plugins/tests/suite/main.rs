@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask plugins` builds them.
 
+mod crafted;
 mod endpoints;
 mod examples;
 mod kept;
