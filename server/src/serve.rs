@@ -83,6 +83,9 @@ pub(crate) enum ServeError {
     /// The components of plugins cannot be kept.
     #[error(transparent)]
     Components(#[from] lessor_jobs::ComponentError),
+    /// The pools file is not there.
+    #[error(transparent)]
+    Pools(#[from] lessor_control::Unreadable),
     /// The keeper cannot be started.
     #[error(transparent)]
     Keeper(#[from] lessor_keeper::StartError),
@@ -105,6 +108,7 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
                 ServeError::Config(_)
                 | ServeError::LogLevel { .. }
                 | ServeError::Address { .. }
+                | ServeError::Pools(_)
                 | ServeError::Exposed { .. } => ExitCode::from(2),
                 ServeError::Listen { .. }
                 | ServeError::Open(_)
@@ -144,7 +148,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     tracing::info!(data = %config.data.display(), batch = store.last_batch(), resources = ledger.resource_count(), "the data folder is open");
     let (keeper, mut stopper) = Keeper::start(store, ledger, Options::default())?;
     let reloader = match config.pools {
-        Some(path) => Some(Reloader::start(keeper.clone(), path).await),
+        Some(path) => Some(Reloader::start(keeper.clone(), path).await?),
         None => None,
     };
     let pools = match &reloader {

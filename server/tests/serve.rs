@@ -168,6 +168,24 @@ fn a_wrong_configuration_names_the_line() {
 }
 
 #[test]
+fn a_pools_file_that_is_not_there_is_fatal_at_the_start_only() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let output = refused(&["--listen", "127.0.0.1:0", "--pools", "/nonexistent.yaml"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("lessor: cannot read /nonexistent.yaml: No such file"), "{said}");
+
+    let pools = folder.path().join("pools.yaml");
+    std::fs::write(&pools, "resources: [{type: gpu, names: [gpu-1]}]").expect("the file can be written");
+    let mut server = Server::start_in(folder, &["--pools", "pools.yaml"]);
+    std::fs::remove_file(&pools).expect("the file can be removed");
+    server.until("/readyz?verbose", "cannot read pools.yaml");
+    assert!(server.ask("GET", "/v1/resources").contains("gpu-1"));
+    server.signal("-TERM");
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+#[test]
 fn two_servers_cannot_have_one_data_folder() {
     let server = Server::start(&[]);
     let output = refused(&["--listen", "127.0.0.1:0", "--data", "data"], server.folder.path());

@@ -1,4 +1,5 @@
-//! The guard at the door: refuses requests that a browser was tricked into, and counts answers.
+//! The guard at the door: refuses requests that a browser was tricked into, and bodies that nobody here can read, and
+//! counts answers.
 //!
 //! A page on another site can make a browser send requests here: directly (a cross-site form), or under a name that
 //! it has bound to our address (DNS rebinding). Neither can be done with a right `Host` and a right `Origin`. It is
@@ -71,11 +72,24 @@ fn check(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
             format!("this server does not answer for host {authority:?}"),
         ));
     }
+    is_plain(request.headers())?;
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if safe || is_own(request.headers(), authority.unwrap_or_default()) {
         return Ok(());
     }
     Err(Problem::new(Kind::ForeignOrigin, "a browser sent this for another site"))
+}
+
+/// Whether the body, if there is one, is as it is: read as JSON, a compressed one would only look broken.
+fn is_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut given = headers.get_all(header::CONTENT_ENCODING).iter();
+    match given.find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        None => Ok(()),
+        Some(coding) => Err(Problem::new(
+            Kind::ContentEncoding,
+            format!("the body is {coding:?}: send it without content-encoding"),
+        )),
+    }
 }
 
 /// Whom the request is for; `None` only before HTTP/1.1.

@@ -156,3 +156,9 @@ pub(crate) const COMPONENT_PIECE_MAX: Duration = Duration::from_secs(4);
 
 /// The part of a component that must arrive within [`COMPONENT_PIECE_MAX`], in bytes.
 pub(crate) const COMPONENT_PIECE_BYTES: usize = 512 * 1024;
+
+/// Most pools files on their way in at once. Each is held in memory, up to 64 MiB, and as much again while it is read.
+pub(crate) const APPLIES_MAX: usize = 2;
+
+/// Longest time to send a pools file: 64 MiB at 10 Mbit/s take 54 s.
+pub(crate) const POOLS_FILE_READ_MAX: Duration = Duration::from_mins(2);

@@ -114,6 +114,8 @@ kinds! {
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "Request is too large";
     /// The body is not JSON.
     MediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Body must be application/json";
+    /// The body is compressed.
+    ContentEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding", "Body must not be compressed";
     /// The `Host` is not one of ours.
     ForeignHost = MISDIRECTED_REQUEST, "foreign-host", "Host is not served here";
     /// Waiting would never end.
@@ -557,6 +559,7 @@ mod tests {
             "412 /problems/stale-revision",
             "413 /problems/too-large",
             "415 /problems/unsupported-media-type",
+            "415 /problems/unsupported-content-encoding",
             "421 /problems/foreign-host",
             "422 /problems/unsatisfiable",
             "422 /problems/plugin-unfit",

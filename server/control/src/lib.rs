@@ -13,4 +13,4 @@ pub mod pools;
 mod reload;
 mod source;
 
-pub use reload::{Nudge, PoolsStatus, Reloader};
+pub use reload::{Nudge, PoolsStatus, Reloader, Unreadable};

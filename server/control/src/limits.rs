@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Largest pools file, in bytes: a million names of 60 bytes. The whole file is read into memory.
-pub const POOLS_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest pools file, in bytes, from wherever it comes: a million names of 60 bytes. The whole file is read into memory.
+pub const POOLS_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Most values in a pools file, with every alias counted as what it stands for, so that a few nested aliases cannot
 /// fill the memory. A million names take a little more than a million.

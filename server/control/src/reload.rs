@@ -48,6 +48,11 @@ impl Nudge {
     }
 }
 
+/// The pools file that the server is to start with cannot be read: it is most likely named wrongly.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: name a pools file that is there, or none")]
+pub struct Unreadable(String);
+
 /// The loop's own state.
 struct Loop {
     keeper: Keeper,
@@ -63,6 +68,7 @@ enum Look {
     Same,
     Good(Vec<PoolEntry>),
     Empty(String),
+    Unreadable(String),
     Bad(String),
 }
 
@@ -72,16 +78,23 @@ impl Reloader {
     /// Returns when the file was applied or found wanting for the first time, so that a server that starts with a
     /// good file has its pools before it serves. Must be called within a tokio runtime.
     ///
+    /// # Errors
+    /// [`Unreadable`] if there is no such file, or it cannot be read or is too large. Later that is no reason to stop:
+    /// the pools stay as they are.
+    ///
     /// # Cancel safety
     /// A dropped future stops the reloader.
-    pub async fn start(keeper: Keeper, path: PathBuf) -> Self {
+    pub async fn start(keeper: Keeper, path: PathBuf) -> Result<Self, Unreadable> {
         let status = PoolsStatus { path: Some(path.clone()), ..PoolsStatus::default() };
         let (status, receiver) = watch::channel(status);
         let mut work = Loop { keeper, source: Some(Source::new(path)), pending: None, status };
-        work.round(true).await;
+        match work.look(true).await {
+            Look::Unreadable(why) => return Err(Unreadable(why)),
+            look => work.act_on(look).await,
+        }
         let nudge = Nudge(Arc::new(Notify::new()));
         let task = tokio::spawn(work.run(Arc::clone(&nudge.0)));
-        Self { status: receiver, nudge, task }
+        Ok(Self { status: receiver, nudge, task })
     }
 
     /// What became of the file; changes as that does.
@@ -123,7 +136,12 @@ impl Loop {
 
     /// Looks at the file, and hands over what is to be handed over.
     async fn round(&mut self, nudged: bool) {
-        match self.look(nudged).await {
+        let look = self.look(nudged).await;
+        self.act_on(look).await;
+    }
+
+    async fn act_on(&mut self, look: Look) {
+        match look {
             Look::Same => {}
             Look::Good(entries) => self.pending = Some(entries),
             Look::Empty(text) => {
@@ -131,7 +149,7 @@ impl Loop {
                 tracing::warn!(path = %self.path().display(), "the pools file declares nothing: the pools stay as they are");
                 self.status.send_modify(|status| (status.error, status.warning) = (None, Some(text.into())));
             }
-            Look::Bad(error) => {
+            Look::Unreadable(error) | Look::Bad(error) => {
                 self.pending = None;
                 tracing::error!(path = %self.path().display(), error, "the pools file is bad: the pools stay as they are");
                 self.status.send_modify(|status| (status.error, status.warning) = (Some(error.into()), None));
@@ -148,7 +166,7 @@ impl Loop {
             let news = if nudged { Some(source.again()) } else { source.news() };
             let look = match news {
                 None => Look::Same,
-                Some(Err(error)) => Look::Bad(error),
+                Some(Err(error)) => Look::Unreadable(error),
                 Some(Ok(content)) => match pools::parse(&content) {
                     Ok(entries) => Look::Good(entries),
                     Err(error @ PoolsError::Empty) => Look::Empty(error.to_string()),

@@ -104,8 +104,8 @@ fn read(path: &Path) -> Result<String, SourceError> {
     let io = |cause| SourceError::Io { path: path.to_owned(), cause };
     let file = std::fs::File::open(path).map_err(io)?;
     let mut content = Vec::new();
-    file.take(POOLS_FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(io)?;
-    if content.len() as u64 > POOLS_FILE_BYTES_MAX {
+    file.take(POOLS_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(io)?;
+    if content.len() > POOLS_FILE_BYTES_MAX {
         return Err(SourceError::Large { path: path.to_owned() });
     }
     String::from_utf8(content).map_err(|_| SourceError::Encoding { path: path.to_owned() })

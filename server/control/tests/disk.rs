@@ -75,7 +75,7 @@ async fn a_good_file_is_applied_once_the_disk_takes_it() {
         Keeper::start(store, ledger, Options::default()).expect("the thread can be started");
 
     disk.broken.store(true, SeqCst);
-    let reloader = Reloader::start(keeper.clone(), file).await;
+    let reloader = Reloader::start(keeper.clone(), file).await.expect("the file can be read");
     let mut status = reloader.status();
     let error = status.borrow().error.clone();
     assert!(error.is_some_and(|error| error.contains("the disk is broken")), "{:?}", status.borrow());

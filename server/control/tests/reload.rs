@@ -36,7 +36,7 @@ impl Lab {
     }
 
     async fn start(&self) -> Reloader {
-        Reloader::start(self.keeper.clone(), self.file.clone()).await
+        Reloader::start(self.keeper.clone(), self.file.clone()).await.expect("the file can be read")
     }
 
     fn names(&self) -> Vec<String> {
@@ -114,14 +114,21 @@ async fn an_empty_file_is_a_warning_at_the_start_and_later() {
 }
 
 #[tokio::test]
-async fn a_file_that_appears_late_is_applied() {
+async fn a_file_that_is_not_there_is_an_error_at_the_start_only() {
     let lab = Lab::new();
+    let refused = Reloader::start(lab.keeper.clone(), lab.file.clone()).await.expect_err("there is none");
+    let text = refused.to_string();
+    assert!(text.starts_with("cannot read ") && text.contains("pools.yaml"), "{text}");
+
+    lab.write(TWO);
     let reloader = lab.start().await;
     let mut status = reloader.status();
-    assert!(status.borrow().error.as_deref().is_some_and(|error| error.starts_with("cannot read ")));
-    lab.write(TWO);
-    until(&mut status, |status| status.error.is_none()).await;
+    std::fs::remove_file(&lab.file).expect("the file can be removed");
+    until(&mut status, |status| status.error.is_some()).await;
     assert_eq!(lab.names(), ["gpu-1", "gpu-2"]);
+    lab.write(THREE);
+    until(&mut status, |status| status.error.is_none()).await;
+    assert_eq!(lab.names(), ["gpu-1", "gpu-2", "gpu-3"]);
 }
 
 #[tokio::test]
@@ -147,7 +154,7 @@ async fn a_keeper_that_takes_nothing_shows_in_the_status() {
     lab.write(TWO);
     let Lab { keeper, stopper, file, folder } = lab;
     stopper.stop().await.expect("the keeper stops");
-    let reloader = Reloader::start(keeper, file).await;
+    let reloader = Reloader::start(keeper, file).await.expect("the file can be read");
     let status = reloader.status().borrow().clone();
     assert_eq!(status.error.as_deref(), Some("the keeper has stopped"));
     assert_eq!(status.applied_at, None);

@@ -150,6 +150,7 @@ fn header_lines() {
         case("an idempotency key of a kilobyte", [format!("POST /v1/leases HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {}\r\ncontent-type: application/json\r\ncontent-length: 24\r\n\r\n", "k".repeat(1024)).as_bytes(), br#"{"owner":"o","pool":"t"}"#].concat(), problem(400, "/problems/invalid")),
         case("a Last-Event-ID that is no number", with_headers("GET /v1/events/stream", "last-event-id: minus one\r\n"), problem(400, "/problems/invalid")),
         case("a body without a type", with_headers("POST /v1/locks/lock", "content-length: 0\r\n"), problem(415, "/problems/unsupported-media-type")),
+        case("a compressed body", with_headers("POST /v1/locks/lock", "content-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: 0\r\n"), problem(415, "/problems/unsupported-content-encoding")),
         case("a type of another kind", super::with_body("POST /v1/locks/lock", "text/plain", "{}"), problem(415, "/problems/unsupported-media-type")),
         case("a type that only looks right", super::with_body("POST /v1/locks/lock", "application/jsonx", "{}"), problem(415, "/problems/unsupported-media-type")),
         case("another charset", with_json("POST /v1/locks/lock", b"\xff\xfe{\0}\0"), problem(400, MALFORMED)),

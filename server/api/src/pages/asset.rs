@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_web::asset;
 
+use crate::conditional;
 use crate::extract::Path;
 use crate::problem::{Kind, Problem};
 
@@ -13,7 +14,7 @@ pub(crate) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result
     let Some(asset) = asset::all().iter().find(|asset| asset.path == path) else {
         return Err(Problem::new(Kind::NotFound, format!("nothing lives at {path}")));
     };
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == asset.tag.as_bytes());
+    let known = conditional::is_known(headers.get_all(header::IF_NONE_MATCH), &asset.tag);
     let shared = [
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::ETAG, asset.tag.as_str()),

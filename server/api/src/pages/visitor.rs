@@ -9,6 +9,7 @@ use lessor_ledger::{Owner, Time};
 use lessor_web::{CONTENT_SECURITY_POLICY, Frame, Template, Text, Theme, asset, page};
 
 use crate::app::App;
+use crate::conditional;
 use crate::health::pools_trouble;
 use crate::pages::row;
 use crate::problem::Problem;
@@ -135,7 +136,7 @@ impl Visitor {
             Err(error) => return Problem::internal(&error).into_response(),
         };
         let tag = format!("W/\"{:016x}\"", asset::hash(html.as_bytes()));
-        let known = self.known.as_ref().is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        let known = conditional::is_known(&self.known, &tag);
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),

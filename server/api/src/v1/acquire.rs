@@ -59,7 +59,7 @@ pub(crate) struct AcquireBody {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 512)]
     to_state: Option<String>,
-    /// How long; the pool's default TTL by default.
+    /// How long; the pool's `default-ttl` by default, or 10 minutes if it has none. Of several pools the shortest.
     #[serde(default, serialize_with = "key::nanos")]
     ttl: Option<Length>,
     /// How long to wait in line, at once if left out. One call is held open for at most 5 minutes.

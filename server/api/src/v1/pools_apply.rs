@@ -6,16 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State as Extract;
+use lessor_control::limits::POOLS_FILE_BYTES_MAX;
 use lessor_control::pools;
 use lessor_ledger::{Change, Command, Ledger, PoolEntry, Reply, SyncReport, Target, Time};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::extract::{Path, Query, bytes};
+use crate::extract::{Path, Query, bytes_within};
+use crate::limits::{APPLIES_MAX, POOLS_FILE_READ_MAX};
 use crate::problem::{Kind, Problem};
 use crate::v1;
 use crate::v1::view::PoolView;
+
+/// Room for pools files on their way in.
+static APPLIES: Semaphore = Semaphore::const_new(APPLIES_MAX);
 
 /// How to apply.
 #[derive(Deserialize, IntoParams)]
@@ -40,11 +46,11 @@ pub(crate) struct AppliedView {
     pools_changed: Vec<String>,
     /// Pools that go.
     pools_deleted: Vec<String>,
-    /// Resources that are new.
+    /// Resources that are new, also those that are made anew in another pool.
     created: Vec<String>,
-    /// Resources that get other labels, addresses or another pool.
+    /// Resources that stay and get other labels or addresses.
     changed: Vec<String>,
-    /// Resources that go.
+    /// Resources that go, or are made anew in another pool.
     deleted: Vec<String>,
     /// Resources that are to go or to move, but are held: done when they are given back.
     deferred: Vec<String>,
@@ -63,7 +69,11 @@ pub(crate) async fn apply(
     Query(query): Query<ApplyQuery>,
     body: Body,
 ) -> Result<Json<AppliedView>, Problem> {
-    let text = bytes(body).await?;
+    let _permit = APPLIES.try_acquire().map_err(|_| {
+        let detail = format!("{APPLIES_MAX} pools files are on their way in, which is the limit");
+        Problem::new(Kind::Overloaded, detail)
+    })?;
+    let text = bytes_within(body, POOLS_FILE_BYTES_MAX, POOLS_FILE_READ_MAX).await?;
     let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
     let (entries, mut plan) = off_thread(move || plan(&ledger, now, &text)).await??;
     plan.dry_run = query.dry_run;
@@ -100,38 +110,52 @@ fn plan(ledger: &Arc<Ledger>, now: Time, text: &[u8]) -> Result<(Vec<PoolEntry>,
     if let Reply::Synced(report) = step.reply.map_err(Problem::from)? {
         plan.set(report);
     }
-    let mut changed = BTreeSet::new();
-    for change in &step.changes {
-        match change {
-            Change::Pool(pool) if before.pool(pool.name.as_str()).is_none() => {
-                plan.pools_created.push(pool.name.to_string());
-            }
-            Change::Pool(pool) => plan.pools_changed.push(pool.name.to_string()),
-            Change::PoolGone(pool) => plan.pools_deleted.push(pool.to_string()),
-            Change::Resource(resource) if before.resource(resource.name.as_str()).is_some() => {
-                changed.insert(resource.name.to_string());
-            }
-            Change::Resource(_)
-            | Change::ResourceGone(_)
-            | Change::Lock(_)
-            | Change::LockGone(_)
-            | Change::Lease(_)
-            | Change::Request(_)
-            | Change::RequestGone(_)
-            | Change::Key(_)
-            | Change::KeyGone(..)
-            | Change::Job(_)
-            | Change::JobGone(_)
-            | Change::Plugin(_)
-            | Change::PluginGone(_)
-            | Change::Event(_) => {}
-        }
-    }
-    plan.changed = changed.into_iter().collect();
+    plan.compare(&before, &copy, &step.changes);
     Ok((entries, plan))
 }
 
 impl AppliedView {
+    /// Finds what differs in the end, of what was touched on the way: a sync may write a record more than once.
+    fn compare(&mut self, before: &Ledger, after: &Ledger, changes: &[Change]) {
+        let (mut pools, mut resources) = (BTreeSet::new(), BTreeSet::new());
+        for change in changes {
+            match change {
+                Change::Pool(pool) => pools.extend([&pool.name]),
+                Change::PoolGone(name) => pools.extend([name]),
+                Change::Resource(resource) => resources.extend([&resource.name]),
+                Change::ResourceGone(_)
+                | Change::Lock(_)
+                | Change::LockGone(_)
+                | Change::Lease(_)
+                | Change::Request(_)
+                | Change::RequestGone(_)
+                | Change::Key(_)
+                | Change::KeyGone(..)
+                | Change::Job(_)
+                | Change::JobGone(_)
+                | Change::Plugin(_)
+                | Change::PluginGone(_)
+                | Change::Event(_) => {}
+            }
+        }
+        for name in pools {
+            let lists = match (before.pool(name.as_str()), after.pool(name.as_str())) {
+                (None, Some(_)) => &mut self.pools_created,
+                (Some(_), None) => &mut self.pools_deleted,
+                (Some(old), Some(new)) if old != new => &mut self.pools_changed,
+                (Some(_), Some(_)) | (None, None) => continue,
+            };
+            lists.push(name.to_string());
+        }
+        let told: BTreeSet<&String> =
+            [&self.created, &self.deleted, &self.deferred].into_iter().flatten().collect();
+        let changed = resources.into_iter().filter(|name| {
+            let (old, new) = (before.resource(name.as_str()), after.resource(name.as_str()));
+            old.is_some() && new.is_some() && old != new && !told.contains(&name.to_string())
+        });
+        self.changed = changed.map(ToString::to_string).collect();
+    }
+
     fn set(&mut self, report: SyncReport) {
         let names = |targets: Vec<Target>| targets.iter().map(ToString::to_string).collect();
         self.created = names(report.created);
@@ -179,6 +203,37 @@ mod tests {
         assert_eq!(plan.deleted, ["gpu-1"]);
         let plan = diff(after, GPU);
         assert_eq!(plan.pools_deleted, ["board"]);
+    }
+
+    #[test]
+    fn everything_is_in_one_list_and_there_once() {
+        let dynamic =
+            |max: u32| format!("resources: [{{type: vm, state: free, min-count: 0, max-count: {max}}}]");
+        assert_eq!(diff(&dynamic(1), &dynamic(2)).pools_changed, ["vm"]);
+        assert_eq!(diff(GPU, &dynamic(2)).pools_created, ["vm"]);
+        let twice = "resources: [{type: gpu, names: [gpu-1]}, {type: gpu, names: [gpu-2], max-ttl: 1h}]";
+        assert_eq!(diff(GPU, twice).pools_changed, ["gpu"]);
+
+        let moved = diff(GPU, "resources: [{type: gpu, names: [gpu-1]}, {type: board, names: [gpu-2]}]");
+        assert_eq!((moved.created, moved.deleted), (vec!["gpu-2".to_owned()], vec!["gpu-2".to_owned()]));
+        assert_eq!(moved.changed, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_held_is_deferred_and_not_changed() {
+        let mut held = Ledger::clone(&ledger(GPU));
+        let take = lessor_ledger::BoskosAcquire {
+            pool: lessor_ledger::PoolName::new("gpu").expect("a name"),
+            state: lessor_ledger::State::free(),
+            dest: lessor_ledger::State::new("busy").expect("a name"),
+            owner: lessor_ledger::Owner::new("ann").expect("a name"),
+            request_id: None,
+        };
+        held.apply(Command::BoskosAcquire(take), NOW).reply.expect("it is free");
+        let after = b"resources: [{type: gpu, names: [gpu-2], labels: {a: b}}]";
+        let plan = plan(&Arc::new(held), NOW, after).expect("a pools file").1;
+        assert_eq!(plan.deferred, ["gpu-1"]);
+        assert_eq!((plan.changed, plan.deleted), (vec!["gpu-2".to_owned()], Vec::<String>::new()));
     }
 
     #[test]

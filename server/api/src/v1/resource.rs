@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json as Body;
 use axum::extract::State as Extract;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_filter::Filter as Words;
 use lessor_ledger::{
@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
+use crate::conditional::{self, Tags};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Kind, More, Problem};
 use crate::sieve::resource::{Candidate, KEYS};
@@ -102,23 +103,44 @@ impl Filter {
 }
 
 /// Shows a resource.
-#[utoipa::path(get, path = "/v1/resources/{name}", operation_id = "show_resource", tag = "resources", params(("name" = String, Path, min_length = 1, max_length = 512)), responses(
+#[utoipa::path(get, path = "/v1/resources/{name}", operation_id = "show_resource", tag = "resources", params(("name" = String, Path, min_length = 1, max_length = 512),
+        ("If-None-Match" = Option<String>, Header, description = "`ETag`s of what the client has: 304 if one of them is current")), responses(
     (status = 200, description = "The resource", body = ResourceView,
-        headers(("ETag" = String, description = "Its revision in quotes"))),
+        headers(("ETag" = String, description = "In quotes: its revision, and while it is held a dot, the lease, a dot, the deadline"))),
+    (status = 304, description = "The client has it as it is"),
     (status = 404, description = "No such resource"),
 ))]
-pub(crate) async fn show(Extract(app): Extract<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn show(
+    Extract(app): Extract<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
-    match app.keeper.snapshot().resource(name.as_str()) {
-        Some(resource) => Ok(record(&app, StatusCode::OK, resource)),
-        None => Err(Refusal::NoSuchResource(name).into()),
+    let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
+    let resource = ledger.resource(name.as_str()).ok_or(Refusal::NoSuchResource(name))?;
+    let tag = tag(resource, &ledger, now);
+    if conditional::is_known(headers.get_all(header::IF_NONE_MATCH), &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
+    Ok(([(header::ETAG, tag)], Body(ResourceView::of(resource, &ledger, now))).into_response())
 }
 
 fn record(app: &App, status: StatusCode, resource: &Resource) -> Response {
-    let tag = format!("\"{}\"", resource.revision);
-    let view = ResourceView::of(resource, &app.keeper.snapshot(), app.keeper.now());
-    (status, [(header::ETAG, tag)], Body(view)).into_response()
+    let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
+    let tag = tag(resource, &ledger, now);
+    (status, [(header::ETAG, tag)], Body(ResourceView::of(resource, &ledger, now))).into_response()
+}
+
+/// What a [`ResourceView`] depends on: the record, and who holds it until when. Renewing and `ConTest` locks change the
+/// latter alone.
+fn tag(resource: &Resource, ledger: &Ledger, now: Time) -> String {
+    match ledger.holder(resource.name.as_str(), now) {
+        None => format!("\"{}\"", resource.revision),
+        Some(lock) => {
+            let until = lock.deadline.map_or(0, Time::nanos);
+            format!("\"{}.{}.{until}\"", resource.revision, lock.lease)
+        }
+    }
 }
 
 /// What a resource is to be.
@@ -200,7 +222,7 @@ impl EditBody {
 
 /// Creates a resource, or replaces all that a client can set; what is left out becomes empty.
 #[utoipa::path(put, path = "/v1/resources/{name}", operation_id = "put_resource", tag = "resources", request_body = EditBody,
-    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`"),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9.]+"(, "[0-9.]+")*)$"#, description = "`ETag`s, or `*`; their revisions are compared, because being leased and renewed is no edit"),
         ("If-None-Match" = Option<String>, Header, pattern = r"^\*$", description = "`*`: only create")),
     responses(
         (status = 200, description = "Replaced", body = ResourceView),
@@ -223,7 +245,7 @@ pub(crate) async fn put(
 
 /// Changes what the body has; labels, user data and addresses each as a whole.
 #[utoipa::path(patch, path = "/v1/resources/{name}", operation_id = "patch_resource", tag = "resources", request_body = EditBody,
-    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`")),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9.]+"(, "[0-9.]+")*)$"#, description = "`ETag`s, or `*`; their revisions are compared, because being leased and renewed is no edit")),
     responses(
         (status = 200, description = "Changed", body = ResourceView),
         (status = 404, description = "No such resource"),
@@ -253,7 +275,7 @@ fn edited(app: &App, reply: &Reply) -> Response {
 
 /// Deletes a resource that nobody holds.
 #[utoipa::path(delete, path = "/v1/resources/{name}", operation_id = "delete_resource", tag = "resources",
-    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, description = "Its `ETag`, or `*`")),
+    params(("name" = String, Path, min_length = 1, max_length = 512), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9.]+"(, "[0-9.]+")*)$"#, description = "`ETag`s, or `*`; their revisions are compared, because being leased and renewed is no edit")),
     responses(
         (status = 204, description = "Deleted"),
         (status = 404, description = "No such resource"),
@@ -272,38 +294,30 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The revision that the client expects: of `If-Match`, or 0 for `If-None-Match: *`.
+/// The revision that the client expects: one of `If-Match`, or 0 for `If-None-Match: *`.
 fn precondition(app: &App, name: &Target, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let one = |header: &HeaderName| {
-        let mut values = headers.get_all(header).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => Ok(Some(value.to_str().unwrap_or_default().trim())),
-            (Some(_), Some(_)) => Err(Problem::invalid(header.as_str(), "is there twice")),
-        }
-    };
     let current = || app.keeper.snapshot().resource(name.as_str()).map_or(0, |resource| resource.revision);
-    match (one(&header::IF_MATCH)?, one(&header::IF_NONE_MATCH)?) {
+    match (Tags::of(headers, &header::IF_MATCH)?, Tags::of(headers, &header::IF_NONE_MATCH)?) {
         (None, None) => Ok(None),
-        (None, Some("*")) => Ok(Some(0)),
-        (None, Some(_)) => Err(Problem::invalid("If-None-Match", "must be *")),
+        (None, Some(Tags::Any)) => Ok(Some(0)),
+        (None, Some(Tags::These(_))) => Err(Problem::invalid("If-None-Match", "must be * for an edit")),
         (Some(_), Some(_)) => Err(Problem::invalid("If-Match", "cannot be combined with If-None-Match")),
-        (Some("*"), None) => match current() {
-            0 => Err(stale(format!("there is no resource {name:?} to match"), 0)),
-            current => Ok(Some(current)),
-        },
-        (Some(tag), None) => match tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
-            // Revisions start at 1, so 0 matches nothing, and neither does what is no revision at all.
-            Some(tag) => match tag.parse().unwrap_or(0) {
-                0 => Err(stale(format!("resource {name:?} does not have entity tag {tag:?}"), current())),
-                revision => Ok(Some(revision)),
-            },
-            None if tag.starts_with("W/") => {
-                Err(stale("a weak entity tag matches nothing".to_owned(), current()))
+        (Some(tags), None) => match (tags, current()) {
+            (_, 0) => Err(stale(format!("there is no resource {name:?} to match"), 0)),
+            (Tags::Any, current) => Ok(Some(current)),
+            (Tags::These(tags), current) if tags.iter().any(|&tag| revision(tag) == Some(current)) => {
+                Ok(Some(current))
             }
-            None => Err(Problem::invalid("If-Match", "must be * or one entity tag in quotes")),
+            (Tags::These(_), current) => {
+                Err(stale(format!("resource {name:?} has none of these entity tags any more"), current))
+            }
         },
     }
+}
+
+/// The revision in an entity tag of ours. A weak one never was.
+fn revision((tag, weak): (&str, bool)) -> Option<u64> {
+    tag.split('.').next().filter(|_| !weak)?.parse().ok()
 }
 
 fn stale(detail: String, revision: u64) -> Problem {

@@ -203,11 +203,7 @@ pub(crate) fn request(method: Method, path: &str, body: Option<Value>) -> Reques
 }
 
 /// The same with one more header.
-pub(crate) fn with_header(
-    mut request: Request<Body>,
-    name: &'static str,
-    value: &'static str,
-) -> Request<Body> {
+pub(crate) fn with_header(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
     request.headers_mut().append(name, value.parse().expect("a header value"));
     request
 }

@@ -72,14 +72,21 @@ async fn a_precondition_keeps_others_changes() {
     lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"2\"").await.problem(412, "stale-revision");
     let changed = lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"1\"").await;
     assert_eq!(changed.header("etag"), "\"2\"");
-    for (tag, status) in [("W/\"2\"", 412), ("\"x\"", 412), ("\"0\"", 412), ("2", 400), ("\"1\", \"2\"", 412)]
-    {
+    for (tag, status) in [
+        ("W/\"2\"", 412),
+        ("\"x\"", 412),
+        ("\"0\"", 412),
+        ("2", 400),
+        ("*, \"2\"", 400),
+        ("\"1\", \"3\"", 412),
+        ("\"1\", \"2\"", 200),
+    ] {
         let answer = lab.edit_if(Method::PATCH, change.clone(), "if-match", tag).await;
         assert_eq!(answer.status.as_u16(), status, "{tag}: {answer:?}");
     }
     lab.edit_if(Method::PUT, body(), "if-none-match", "\"1\"").await.problem(400, "invalid");
     lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"1\"").await.problem(412, "stale-revision");
-    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"2\"").await.expect(204);
+    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"3\"").await.expect(204);
     lab.delete(PATH).await.problem(404, "no-such-resource");
 }
 
@@ -135,4 +142,28 @@ async fn what_is_too_large_is_refused_with_the_limit() {
     for body in too_much {
         lab.edit(Method::PUT, PATH, body).await.problem(400, "invalid");
     }
+}
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let lab = Lab::start().await;
+    lab.edit(Method::PUT, PATH, json!({"pool": "box"})).await.expect(201);
+    let get_if =
+        async |tag: &str| lab.send(with_header(request(Method::GET, PATH, None), "if-none-match", tag)).await;
+    let again = get_if("\"7\", W/\"1\"").await;
+    assert_eq!((again.status.as_u16(), again.header("etag"), again.text.as_str()), (304, "\"1\"", ""));
+    assert_eq!(get_if("\"2\"").await.expect(200)["revision"], 1);
+
+    // Neither a ConTest lock nor a renewal writes the record, but both change what is shown.
+    let lock = json!({"job": 1, "targets": ["box-1"], "duration": "1m"});
+    lab.post("/v1/locks/lock", lock.clone()).await.expect(200);
+    let held = get_if("\"1\"").await;
+    assert_eq!(held.expect(200)["owner"], "job:1");
+    let tag = held.header("etag").to_owned();
+    assert_eq!(get_if(&tag).await.status.as_u16(), 304);
+    lab.pass(1_000);
+    lab.post("/v1/locks/refresh", lock).await.expect(200);
+    assert_ne!(get_if(&tag).await.expect(200)["until"], held.json()["until"]);
+    let edit = request(Method::PATCH, PATH, Some(json!({"labels": {"a": "1"}})));
+    lab.send(with_header(edit, "if-match", &tag)).await.expect(200);
 }

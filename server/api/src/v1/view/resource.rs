@@ -35,7 +35,7 @@ pub(crate) struct ResourceView {
     updated_at: Stamp,
     /// When an idle dynamic resource is given up.
     expires_at: Option<Stamp>,
-    /// Grows with every write; the `ETag` is this number in quotes.
+    /// Grows with every write; what the `ETag` begins with, and edits are compared by (`If-Match`).
     revision: u64,
 }
 
