@@ -17,6 +17,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(step) = cli::Inner::asked_for() {
+        return step.run();
+    }
     match cli::parse() {
         Ok(cli::Cli { command: cli::Command::Serve(args), .. }) => serve::run(args),
         Ok(cli) => cli::run(cli),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::http::{Connection, request};
 use super::limits::{SETUP_CLIENTS, START_MAX, START_POLL};
-use crate::cli::Failure;
+use crate::cli::{Failure, Inner};
 
 /// A server process of our own; killed when dropped.
 pub(crate) struct Spawned {
@@ -74,7 +74,7 @@ impl Spawned {
     /// If it does not start.
     pub(crate) async fn baseline() -> Result<Self, Failure> {
         Self::start(folder()?, |command, address| {
-            command.args(["bench-baseline", "--listen", address]);
+            command.args([Inner::BENCH_BASELINE, "--listen", address]);
         })
         .await
     }

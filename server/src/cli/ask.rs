@@ -39,7 +39,7 @@ pub(crate) struct Ask {
     /// State that they get while they are leased
     #[arg(long, value_name = "STATE")]
     to_state: Option<String>,
-    /// How long the lease lasts without a renewal, e.g. 60s; the pool's default if not given
+    /// How long the lease lasts without a renewal, e.g. 60s; the pool's default-ttl if not given, or 10m
     #[arg(long, value_name = "TIME", value_parser = value::positive_duration)]
     pub(crate) ttl: Option<Duration>,
     /// How long to wait in line, e.g. 30m; 1h if not given

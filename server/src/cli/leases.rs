@@ -161,12 +161,21 @@ impl Release {
     /// # Errors
     /// The first failure, when all were tried.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
+        let ids = self.which(client).await?;
+        let mut list = List::new(output, KIND);
         let mut all = All::default();
-        for id in self.which(client).await? {
-            let released = self.release(client, id).await;
-            if all.take(output, id, released).is_some() {
-                output.note(&format!("released {id}"));
+        for &id in &ids {
+            let released = self.release(client, output, id).await;
+            let Some(lease) = all.take(output, id, released) else { continue };
+            output.note(&format!("released {id}"));
+            match lease {
+                Some(lease) if ids.len() == 1 && !self.mine => output.item(KIND, &lease)?,
+                Some(lease) => list.page(&[lease])?,
+                None => {}
             }
+        }
+        if output.json() && (ids.len() != 1 || self.mine) {
+            list.end(None)?;
         }
         all.end()
     }
@@ -200,13 +209,17 @@ impl Release {
             .collect()
     }
 
-    async fn release(&self, client: &Client, id: u64) -> Result<(), Failure> {
+    /// Releases one. Gives what became of the lease to whoever reads JSON; nobody else is shown more than the note.
+    async fn release(&self, client: &Client, output: &Output, id: u64) -> Result<Option<Value>, Failure> {
         let id = id.to_string();
         if self.targets.is_empty() {
             let call = client.delete(&["v1", "leases", &id])?;
             let call = call.query_opt("owner", self.owner.as_deref());
             call.query_opt("to_state", self.to_state.as_deref()).send().await?;
-            return Ok(());
+            if !output.json() {
+                return Ok(None);
+            }
+            return Ok(Some(client.get(&["v1", "leases", &id])?.send().await?.body));
         }
         let mut body = json!({ "targets": self.targets });
         if let Some(owner) = &self.owner {
@@ -215,13 +228,14 @@ impl Release {
         if let Some(state) = &self.to_state {
             body["to_state"] = json!(state);
         }
-        client.post(&["v1", "leases", &id, "release"])?.json(&body).send().await?;
-        Ok(())
+        let left = client.post(&["v1", "leases", &id, "release"])?.json(&body).send().await?.body;
+        Ok(output.json().then_some(left))
     }
 }
 
 /// Shows leases, or ends one in its owner's place
 #[derive(Clone, Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  lessor leases list --pool gpu\n  lessor leases show 17")]
 pub(crate) enum Leases {
     /// Lists leases
     #[command(

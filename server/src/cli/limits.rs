@@ -67,14 +67,12 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 80 * 1024 * 1024;
 /// Longest line of an event stream, in bytes; an event holds a few names and texts of at most 4 KiB.
 pub(crate) const STREAM_LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Largest pools file that is sent to the server, in bytes; the server's own bound for a body.
-pub(crate) const POOLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
-
 /// Longest silence of an event stream. The server sends a comment every 15 s, so after three of them are missing the
 /// connection is dead.
 pub(crate) const STREAM_SILENCE_MAX: Duration = Duration::from_secs(45);
 
-/// Longest time on top of the usual for sending a component and for preparing it; the server's own bound for sending.
+/// Longest time on top of the usual for sending a component, and for preparing it, or a pools file; the server's own
+/// bound for sending either.
 pub(crate) const UPLOAD_MAX: Duration = Duration::from_mins(2);
 
 /// Largest component that is sent, in bytes; the server's own bound.

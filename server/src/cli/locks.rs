@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::failure::Failure;
 use super::output::{Format, Kind, Output, cell, cell_time, column, optional};
-use super::text::clean;
-use super::value;
 use super::which::Which;
+use super::{text, value};
 
 const KIND: Kind = Kind {
     name: "target",
@@ -25,6 +24,7 @@ const KIND: Kind = Kind {
 
 /// Locks targets for a job, in the manner of `ConTest`
 #[derive(Clone, Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  lessor lock lock --job 17 --duration 5m 001 002\n  lessor lock list")]
 #[expect(clippy::enum_variant_names, reason = "the names are ConTest's operations")]
 pub(crate) enum Lock {
     /// Locks all of the targets, or none
@@ -113,12 +113,8 @@ impl Lock {
             Format::Json | Format::Jsonl => output.item(KIND, &answer.body),
             Format::Name | Format::Table => {
                 let locked = answer.body["locked"].as_array();
-                let mut text = String::new();
-                for name in locked.into_iter().flatten().filter_map(Value::as_str) {
-                    text.push_str(&clean(name));
-                    text.push('\n');
-                }
-                output.raw(&text)
+                let names = locked.into_iter().flatten().filter_map(Value::as_str);
+                output.raw(&names.map(|name| format!("{}\n", text::name(name))).collect::<String>())
             }
         }
     }

@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod failure;
 mod held;
+mod inner;
 mod jobs;
 mod leases;
 mod limits;
@@ -39,6 +40,7 @@ use clap::{CommandFactory as _, Parser};
 use client::Client;
 use exit::{Code, HELP, RUN_FAILED};
 pub(crate) use failure::Failure;
+pub(crate) use inner::Inner;
 pub(crate) use output::Output;
 use output::{Colour, Format};
 pub(crate) use value::positive_duration as duration;
@@ -104,10 +106,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Resources(resources::Resources),
     /// Targets from a target manager: starts jobs, renews and ends them
-    #[command(subcommand, visible_alias = "jobs")]
+    #[command(
+        subcommand,
+        visible_alias = "jobs",
+        after_help = "Examples:\n  lessor job start csv --params @hosts.json\n  lessor job list"
+    )]
     Job(jobs::Jobs),
     /// Makes, looks at and tries plugins; installs them into a server, and looks after them
-    #[command(subcommand, visible_alias = "plugins")]
+    #[command(
+        subcommand,
+        visible_alias = "plugins",
+        after_help = "Examples:\n  lessor plugin list\n  lessor plugin check csv-file.wasm"
+    )]
     Plugin(plugin::Plugin),
     Events(events::Events),
     #[command(subcommand)]
@@ -117,12 +127,6 @@ pub(crate) enum Command {
     Bench(crate::bench::Bench),
     Completions(Completions),
     Man(Man),
-    /// The last step of `run`; not for people
-    #[command(hide = true)]
-    ExecTied(run::exec::Exec),
-    /// The empty server that `bench --baseline` compares with
-    #[command(hide = true)]
-    BenchBaseline(crate::bench::Baseline),
 }
 
 /// Prints a completion script for a shell
@@ -158,17 +162,8 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let Globals { server, output, quiet, color, no_headers } = cli.globals;
     let output = Output::new(output, !no_headers, quiet, color);
-    if let Command::ExecTied(exec) = &cli.command {
-        return exec.run(&output).into();
-    }
     let is_run = matches!(cli.command, Command::Run(_));
-    let mut builder = match &cli.command {
-        // As many threads as the real server has.
-        Command::BenchBaseline(_) => tokio::runtime::Builder::new_multi_thread(),
-        _ => tokio::runtime::Builder::new_current_thread(),
-    };
-    let runtime = builder.enable_all().build();
-    let result = match runtime {
+    let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(dispatch(cli.command, &server, &output)),
         Err(cause) => Err(Failure::Io { what: "cannot start the runtime".to_owned(), cause }),
     };
@@ -198,10 +193,9 @@ async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8,
         Command::Backup(backup) => backup.run(&client()?, output).await,
         Command::Check(check) => check.run(output),
         Command::Bench(bench) => bench.run(server, output).await,
-        Command::BenchBaseline(baseline) => baseline.run().await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(output),
-        Command::Serve(_) | Command::ExecTied(_) => unreachable!("carried out before the runtime is made"),
+        Command::Serve(_) => unreachable!("carried out before the runtime is made"),
     }
     .map(|()| Code::Ok as u8)
 }
@@ -247,13 +241,28 @@ mod tests {
         Cli::command().debug_assert();
         let mut waiting = vec![Cli::command()];
         while let Some(command) = waiting.pop() {
-            for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
+            assert!(!command.is_hide_set(), "{} would show in completions", command.get_name());
+            for child in command.get_subcommands() {
                 let help = child.get_after_help().map(ToString::to_string).unwrap_or_default();
-                let is_group = child.has_subcommands();
                 let name = child.get_name();
-                assert!(is_group || name == "help" || help.contains("lessor "), "{name} has no example");
+                assert!(name == "help" || help.contains("  lessor "), "{name} has no example");
                 waiting.push(child.clone());
             }
+        }
+    }
+
+    #[test]
+    fn steps_of_our_own_are_in_no_completion_and_no_error() {
+        let error =
+            Cli::try_parse_from(["lessor", "--quiet"]).expect_err("what to do is missing").to_string();
+        assert!(error.contains("release") && !error.contains("exec-tied"), "{error}");
+        let shells = <clap_complete::Shell as clap::ValueEnum>::value_variants();
+        for shell in shells {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "lessor", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            assert!(script.contains("requests"), "{shell}");
+            assert!(!script.contains("exec-tied") && !script.contains("bench-baseline"), "{shell}");
         }
     }
 

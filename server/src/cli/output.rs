@@ -7,7 +7,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::Failure;
-use super::text::{clean, json};
+use super::text::{self, clean, json};
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +18,7 @@ pub(crate) enum Format {
     Json,
     /// One JSON document per line and item.
     Jsonl,
-    /// Names or IDs only, one per line.
+    /// Names or IDs only, one per line; one with control characters as a JSON string.
     Name,
 }
 
@@ -154,26 +154,25 @@ impl Output {
     /// Writes the items of one page; `first` says that no page came before. Not for [`Format::Json`], which
     /// [`List`] brackets.
     fn rows(&self, kind: Kind, items: &[Value], first: bool) -> Result<(), Failure> {
-        let mut text = String::new();
+        let mut out = String::new();
         match self.format() {
             Format::Json | Format::Jsonl => {
                 for item in items {
-                    text.push_str(&json(item, false));
-                    text.push('\n');
+                    out.push_str(&json(item, false));
+                    out.push('\n');
                 }
             }
             Format::Name => {
                 for item in items {
                     let name = item.get(kind.name).unwrap_or(&Value::Null);
-                    let name = name.as_str().map_or_else(|| json(name, false), str::to_owned);
-                    // A script needs the exact name; a terminal must be protected from it.
-                    text.push_str(if self.width.is_some() { clean(&name) } else { name.into() }.as_ref());
-                    text.push('\n');
+                    let plain = name.as_str().map_or_else(|| json(name, false).into(), text::name);
+                    out.push_str(&plain);
+                    out.push('\n');
                 }
             }
-            Format::Table => self.table(kind, items, first && self.headers, &mut text),
+            Format::Table => self.table(kind, items, first && self.headers, &mut out),
         }
-        self.raw(&text)
+        self.raw(&out)
     }
 
     fn table(&self, kind: Kind, items: &[Value], header: bool, text: &mut String) {

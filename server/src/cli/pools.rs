@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use lessor_control::limits::POOLS_FILE_BYTES_MAX;
 use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::limits::POOLS_FILE_BYTES_MAX;
+use super::limits::UPLOAD_MAX;
 use super::output::{Format, Kind, Output, cell, cell_time, column, optional};
-use super::text::clean;
+use super::text::{self, clean};
 use super::which::Which;
 
 const KIND: Kind = Kind {
@@ -29,6 +30,7 @@ const KIND: Kind = Kind {
 
 /// Shows pools, or makes them as in a file
 #[derive(Clone, Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  lessor pools list\n  lessor pools apply pools.yaml --diff")]
 pub(crate) enum Pools {
     /// Lists pools with what is free and who waits
     #[command(
@@ -79,15 +81,15 @@ impl Pools {
                 output.details(KIND, &pool)
             }
             Self::Apply { file, diff, yes } => {
-                let text = read(file)?;
+                let file = read(file)?;
                 let dry_run = *diff && !yes;
                 let call = client
                     .post(&["v1", "pools", "apply"])?
                     .query("dry_run", if dry_run { "true" } else { "false" });
-                let report = call.bytes(text, "application/yaml").send().await?.body;
+                let report = call.bytes(file, "application/yaml").waiting(UPLOAD_MAX).send().await?.body;
                 show(output, &report, *diff)?;
                 if dry_run {
-                    output.note("nothing was changed: add --yes to do it");
+                    output.note("nothing was changed yet: add --yes to do it");
                 }
                 Ok(())
             }
@@ -103,9 +105,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         Box::new(opened.map_err(Failure::io(format!("cannot open {}", file.display())))?)
     };
     let mut text = Vec::new();
-    let read = source.take(POOLS_FILE_BYTES_MAX + 1).read_to_end(&mut text);
+    let read = source.take(POOLS_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text);
     read.map_err(Failure::io(format!("cannot read {}", file.display())))?;
-    if text.len() as u64 > POOLS_FILE_BYTES_MAX {
+    if text.len() > POOLS_FILE_BYTES_MAX {
         return Err(Failure::Usage(format!(
             "{} is longer than {POOLS_FILE_BYTES_MAX} bytes",
             file.display()
@@ -114,35 +116,42 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(text)
 }
 
-/// What changes, one line each: `+` created, `-` deleted, `~` changed, `?` deferred.
+/// Lists of the report, with the sign and the word before each name.
+const LISTS: [(&str, char, &str); 7] = [
+    ("pools_created", '+', "pool "),
+    ("pools_changed", '~', "pool "),
+    ("pools_deleted", '-', "pool "),
+    ("created", '+', ""),
+    ("changed", '~', ""),
+    ("deleted", '-', ""),
+    ("deferred", '?', ""),
+];
+
+/// What changes, one line each: `+` created, `-` deleted, `~` changed, `?` deferred. `-o name` has the names alone, and
+/// JSON is the report as the server gives it.
 fn show(output: &Output, report: &Value, every: bool) -> Result<(), Failure> {
-    if output.format() != Format::Table {
-        return output.item(Kind { name: "dry_run", columns: &[] }, report);
-    }
-    let lists = [
-        ("pools_created", '+', "pool "),
-        ("pools_changed", '~', "pool "),
-        ("pools_deleted", '-', "pool "),
-        ("created", '+', ""),
-        ("changed", '~', ""),
-        ("deleted", '-', ""),
-        ("deferred", '?', ""),
-    ];
-    let mut text = String::new();
-    let mut totals = Vec::new();
-    for (key, sign, what) in lists {
-        let names: Vec<&str> =
-            report[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if every {
-            for name in &names {
-                writeln!(text, "{sign} {what}{}", clean(name)).expect("a string takes everything");
+    let names = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut lines = String::new();
+    for (key, sign, what) in LISTS {
+        for item in names(key) {
+            match output.format() {
+                Format::Table if every => writeln!(lines, "{sign} {what}{}", clean(item)),
+                Format::Name => writeln!(lines, "{}", text::name(item)),
+                Format::Table | Format::Json | Format::Jsonl => continue,
             }
-        }
-        if !names.is_empty() {
-            totals.push(format!("{} {}", names.len(), key.replace('_', " ")));
+            .expect("a string takes everything");
         }
     }
-    output.raw(&text)?;
+    match output.format() {
+        Format::Json | Format::Jsonl => output.item(KIND, report)?,
+        Format::Name | Format::Table => output.raw(&lines)?,
+    }
+    let totals = LISTS.map(|(key, ..)| (key, names(key).count()));
+    let totals: Vec<String> = totals
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(key, count)| format!("{count} {}", key.replace('_', " ")))
+        .collect();
     output.note(&if totals.is_empty() { "nothing differs".to_owned() } else { totals.join(", ") });
     Ok(())
 }

@@ -54,6 +54,7 @@ const HOLDERS_SHOWN: usize = 3;
 
 /// Shows who waits, and leaves the line
 #[derive(Clone, Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  lessor requests list --pool gpu\n  lessor requests why 5")]
 pub(crate) enum Requests {
     /// Lists who waits, first come first
     #[command(
@@ -106,7 +107,11 @@ impl Requests {
             Self::Cancel { id } => {
                 client.delete(&["v1", "requests", &id.to_string()])?.send().await?;
                 output.note(&format!("request {id} is out of line"));
-                Ok(())
+                if !output.json() {
+                    return Ok(());
+                }
+                let request = client.get(&["v1", "requests", &id.to_string()])?.send().await?.body;
+                output.item(KIND, &request)
             }
         }
     }

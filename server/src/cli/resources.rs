@@ -32,6 +32,9 @@ const KIND: Kind = Kind {
 
 /// Shows, makes, changes and deletes resources
 #[derive(Clone, Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  lessor resources list --state free\n  lessor resources cordon gpu-9 --message 'fan broken'"
+)]
 pub(crate) enum Resources {
     /// Lists resources
     #[command(
@@ -225,7 +228,11 @@ impl Resources {
                 }
                 call.send().await?;
                 output.note(&format!("deleted {name}"));
-                Ok(())
+                if output.json() {
+                    output.item(KIND, &json!({ "name": name, "deleted": true }))
+                } else {
+                    Ok(())
+                }
             }
         }
     }

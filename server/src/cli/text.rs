@@ -21,6 +21,12 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name for a line of its own that a script reads: as it is, or as a JSON string if it holds something hostile, which
+/// could end the line as well.
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
+    if text.contains(is_hostile) { Cow::Owned(json(&text.into(), false)) } else { Cow::Borrowed(text) }
+}
+
 /// Writes JSON whose strings hold no hostile character: those that JSON would let through are escaped, which means
 /// the same to every reader.
 pub(crate) struct SafeJson<F>(pub(crate) F);
@@ -104,6 +110,12 @@ mod tests {
             "a\u{fffd}[31mb\u{fffd}0m\u{fffd}c\u{fffd}\u{fffd}"
         );
         assert_eq!(clean("Prüfstand 7 ✓"), "Prüfstand 7 ✓");
+    }
+
+    #[test]
+    fn a_name_is_exact_and_stays_on_its_line() {
+        assert_eq!(name("Prüfstand 7"), "Prüfstand 7");
+        assert_eq!(name("a\nb\u{1b}[2J"), r#""a\nb\u001b[2J""#);
     }
 
     #[test]

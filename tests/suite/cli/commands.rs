@@ -122,6 +122,33 @@ fn release_takes_ids_from_anywhere() {
 }
 
 #[test]
+fn what_is_given_back_or_deleted_is_told_in_json() {
+    let server = server();
+    for _ in 0..2 {
+        lessor(&server, &["acquire", "-p", "gpu", "--owner", "ann"]).gives(0);
+    }
+    lessor(&server, &["acquire", "-t", "x", "-t", "y"]).gives(0);
+    let some = lessor(&server, &["release", "3", "--target", "x", "-o", "json"]).gives(0).json();
+    assert_eq!((&some["targets"], &some["returned"]), (&json!(["y"]), &json!(["x"])));
+    for _ in 0..2 {
+        let all = lessor(&server, &["release", "3", "-o", "json"]).gives(0).json();
+        assert_eq!((&all["id"], &all["cause"]), (&json!(3), &json!("released")));
+    }
+    let mine = lessor(&server, &["release", "--mine", "--owner", "ann", "-o", "json"]).gives(0).json();
+    assert_eq!(mine["items"].as_array().map(Vec::len), Some(2), "{mine}");
+    let gone = lessor(&server, &["resources", "delete", "b1", "-o", "json"]).gives(0).json();
+    assert_eq!(gone, json!({"name": "b1", "deleted": true}));
+}
+
+#[test]
+fn names_stay_on_their_lines() {
+    let server = server();
+    lessor(&server, &["acquire", "-t", "a\nb1", "-t", "plain"]).gives(0);
+    let listed = lessor(&server, &["lock", "list", "-o", "name"]).gives(0);
+    assert_eq!(listed.out, "\"a\\nb1\"\nplain\n");
+}
+
+#[test]
 fn acquire_with_hold_keeps_the_lease_until_a_signal() {
     let server = server();
     let mut hold = Beside::start(&server, "hold", &["acquire", "-p", "board", "--ttl", "800ms", "--hold"]);
@@ -208,12 +235,21 @@ fn a_pools_file_is_compared_before_it_is_applied() {
     for line in ["+ pool new", "- pool board", "+ gpu-3", "+ n1", "- b1", "? gpu-1"] {
         assert!(lines.contains(&line), "{line}: {diff:?}");
     }
+    let plan = lessor(&server, &["pools", "apply", file, "--diff", "-o", "json"]).gives(0);
+    assert!(plan.err.contains("add --yes"), "{plan:?}");
+    let plan = plan.json();
+    assert_eq!((&plan["dry_run"], &plan["deferred"]), (&json!(true), &json!(["gpu-1"])));
+    let plan = lessor(&server, &["pools", "apply", file, "--diff", "-o", "name"]).gives(0);
+    assert_eq!(plan.out, "new\nboard\ngpu-3\nn1\nb1\ngpu-1\n");
     let names = || lessor(&server, &["resources", "list", "-o", "name"]).gives(0).out;
     assert_eq!(names(), "b1\ngpu-1\ngpu-2\n", "nothing was changed");
     lessor(&server, &["pools", "apply", file, "--diff", "--yes"]).gives(0);
     assert_eq!(names(), "gpu-1\ngpu-2\ngpu-3\nn1\n", "what is held waits");
     lessor_with_input(&server, &["pools", "apply", "-"], "resources: []").gives(2);
     lessor_with_input(&server, &["pools", "apply", "-"], "rubbish").gives(2);
+    // More than any other body may have, and no more than a pools file of the server's own.
+    let large = format!("# {}\n{}", "x".repeat(2 << 20), "resources: [{type: large, names: [l1]}]");
+    lessor_with_input(&server, &["pools", "apply", "-"], &large).gives(0);
 }
 
 #[test]

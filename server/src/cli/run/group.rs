@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::SignalKind;
 
 use super::terminal::Terminal;
+use crate::cli::Inner;
 use crate::cli::clock::Moment;
 use crate::cli::exit::SIGNAL_BASE;
 use crate::cli::failure::Failure;
@@ -39,8 +40,7 @@ impl Group {
             tokio::signal::unix::signal(SignalKind::child()).map_err(Failure::io("cannot catch signals"))?;
         let program = std::env::current_exe().map_err(Failure::io("cannot find my own program"))?;
         let child = Command::new(program)
-            .arg("--quiet")
-            .arg("exec-tied")
+            .arg(Inner::EXEC_TIED)
             .arg(std::process::id().to_string())
             .arg("--")
             .args(command)
