@@ -183,15 +183,17 @@ fn waiting(ledger: &Ledger, now: Time, encoder: &mut DescriptorEncoder) -> fmt::
 
 /// Ages at three ranks: leases come in the order of their IDs, so the oldest come first.
 fn lease_ages(ledger: &Ledger, now: Time, encoder: &mut DescriptorEncoder) -> fmt::Result {
-    let total = ledger.lease_count();
-    let help = "Active leases";
-    encoder
-        .encode_descriptor("lessor_leases", help, None, MetricType::Gauge)?
-        .encode_gauge(&gauge(total as u64))?;
-    let help =
-        "Age of active leases: the oldest (quantile 1), and those that 90 % and 50 % are not older than";
+    let lapsed = ledger.lapsed_leases();
+    let total = ledger.lease_count() - lapsed.len();
+    let help = "Leases that keep others off, and lapsed ones of ConTest jobs that wait for their owner";
+    let mut metric = encoder.encode_descriptor("lessor_leases", help, None, MetricType::Gauge)?;
+    for (state, count) in [("held", total), ("lapsed", lapsed.len())] {
+        metric.encode_family(&[("state", state)])?.encode_gauge(&gauge(count as u64))?;
+    }
+    let help = "Age of leases that keep others off: the oldest (quantile 1), and those that 90 % and 50 % are not older \
+                than";
     let mut metric = encoder.encode_descriptor("lessor_lease_age_seconds", help, None, MetricType::Gauge)?;
-    let mut leases = ledger.leases_after(None);
+    let mut leases = ledger.leases_after(None).filter(|lease| !lapsed.contains(&lease.id));
     let mut passed = 0;
     for (quantile, rank) in [("1", 0), ("0.9", total / 10), ("0.5", total / 2)] {
         if total == 0 || (rank < passed) {

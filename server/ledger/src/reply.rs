@@ -73,6 +73,8 @@ pub struct Grant {
     pub lease: Arc<Lease>,
     /// When the first of its locks ends; `None` for never.
     pub expires_at: Option<Time>,
+    /// Whether it keeps anybody off; not if all of its locks have lapsed.
+    pub live: bool,
     /// The registered ones among its targets.
     pub resources: Vec<Arc<Resource>>,
 }

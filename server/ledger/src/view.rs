@@ -1,6 +1,6 @@
 //! Read queries. All of them answer from records and indexes; none walks everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -131,6 +131,23 @@ impl Ledger {
     #[must_use]
     pub fn lease_count(&self) -> usize {
         self.leases.len()
+    }
+
+    /// Active leases that hold nobody off any more: `ConTest` ones, all of whose locks have lapsed.
+    ///
+    /// Costs as much as there are lapsed locks, which are kept for a day at most.
+    #[must_use]
+    pub fn lapsed_leases(&self) -> BTreeSet<LeaseId> {
+        let locks = self.index.lapsed.iter().filter_map(|(_, target)| self.locks.get(target));
+        let leases: BTreeSet<LeaseId> = locks.map(|lock| lock.lease).collect();
+        leases
+            .into_iter()
+            .filter(|id| self.leases.get(id).is_some_and(|lease| self.is_lapsed(lease)))
+            .collect()
+    }
+
+    fn is_lapsed(&self, lease: &Lease) -> bool {
+        lease.targets.iter().all(|target| self.locks.get(target).is_some_and(|lock| lock.lapsed))
     }
 
     /// The request with this ID, waiting or settled not long ago.
@@ -272,6 +289,7 @@ impl Ledger {
         let deadlines = lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline);
         Some(Grant {
             expires_at: deadlines.min(),
+            live: !self.is_lapsed(lease),
             resources: lease.targets.iter().filter_map(|t| self.resources.get(t)).cloned().collect(),
             lease: Arc::clone(lease),
         })

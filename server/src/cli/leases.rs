@@ -29,8 +29,8 @@ pub(crate) const KIND: Kind = Kind {
 fn left(lease: &Value) -> String {
     match cell_millis(lease, "remaining_ms") {
         text if text.is_empty() => "for ever".to_owned(),
-        // A ConTest lock past its deadline stays listed until somebody else takes the target.
-        _ if lease["remaining_ms"].as_i64().is_some_and(|left| left <= 0) => "lapsed".to_owned(),
+        // ConTest locks past their deadline stay listed until somebody else takes the targets.
+        _ if lease["live"] == false => "lapsed".to_owned(),
         text => text,
     }
 }

@@ -149,11 +149,11 @@ impl AppliedView {
         }
         let told: BTreeSet<&String> =
             [&self.created, &self.deleted, &self.deferred].into_iter().flatten().collect();
-        let changed = resources.into_iter().filter(|name| {
+        let edited = resources.into_iter().filter(|name| {
             let (old, new) = (before.resource(name.as_str()), after.resource(name.as_str()));
             old.is_some() && new.is_some() && old != new && !told.contains(&name.to_string())
         });
-        self.changed = changed.map(ToString::to_string).collect();
+        self.changed = edited.map(ToString::to_string).collect();
     }
 
     fn set(&mut self, report: SyncReport) {

@@ -29,7 +29,7 @@ async fn a_lease_has_the_shape_that_others_rely_on() {
             }],
             "returned": [],
             "granted_at": "2026-05-04T09:00:00Z", "renewed_at": "2026-05-04T09:00:00Z",
-            "expires_at": "2026-05-04T09:10:00Z", "ttl_ms": 600_000, "remaining_ms": 600_000,
+            "expires_at": "2026-05-04T09:10:00Z", "live": true, "ttl_ms": 600_000, "remaining_ms": 600_000,
             "purpose": "nightly", "dialect": "v1", "request_id": "r1", "request": null, "job": 17,
             "ended_at": null, "cause": null, "reason": null, "by": null,
         })

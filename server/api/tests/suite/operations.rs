@@ -71,7 +71,8 @@ async fn metrics_count_resources_by_type_and_state() {
         r#"boskos_resources{type="cpu",state="free"} 1"#,
         r#"lessor_queue_depth{pool="gpu"} 0"#,
         r#"lessor_oldest_wait_seconds{pool="gpu"} 0.0"#,
-        r"lessor_leases 2",
+        r#"lessor_leases{state="held"} 2"#,
+        r#"lessor_leases{state="lapsed"} 0"#,
         r#"lessor_lease_age_seconds{quantile="1"} 5.0"#,
         r#"lessor_commands_total{kind="acquire"} 2"#,
         r#"lessor_expirations_total{cause="expired"} 0"#,
@@ -83,6 +84,32 @@ async fn metrics_count_resources_by_type_and_state() {
     for absent in [r#"type="vm""#, r#"type="cpu",state="other""#, "4711", "gpu-1"] {
         assert!(!answer.text.contains(absent), "{absent} is in\n{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn what_has_lapsed_is_counted_apart_and_shown_as_not_live() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "cpu", "ttl": "1h"})).await;
+    let lock = |targets: &[&str], duration: &str| json!({"job": 7, "targets": targets, "duration": duration});
+    lab.post("/v1/locks/lock", lock(&["a", "b"], "1s")).await.expect(200);
+    lab.post("/v1/locks/lock", lock(&["c"], "1s")).await.expect(200);
+    lab.pass(10_000);
+    // One live lock makes a live lease.
+    lab.post("/v1/locks/refresh", lock(&["b"], "1m")).await.expect(200);
+    let text = lab.get("/metrics").await.text;
+    for line in [
+        r#"lessor_leases{state="held"} 2"#,
+        r#"lessor_leases{state="lapsed"} 1"#,
+        r#"lessor_lease_age_seconds{quantile="0.5"} 10.0"#,
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+    }
+    let leases = lab.get("/v1/leases").await.expect(200);
+    let live: Vec<_> =
+        leases["items"].as_array().expect("a list").iter().map(|lease| &lease["live"]).collect();
+    assert_eq!(live, [true, true, false]);
+    lab.delete("/v1/leases/1").await.expect(204);
+    assert_eq!(lab.get("/v1/leases/1").await.expect(200)["live"], false);
 }
 
 #[tokio::test]

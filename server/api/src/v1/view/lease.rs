@@ -30,6 +30,9 @@ pub(crate) struct LeaseView {
     granted_at: Stamp,
     /// When it was last renewed, or granted.
     renewed_at: Stamp,
+    /// Whether it keeps others off. Not once ended, nor when all locks of a `ConTest` job have expired: those wait for
+    /// their owner to refresh them, for anybody to take them over, or for the end of a day.
+    live: bool,
     /// Until when, the instant itself included; null for no deadline, and once ended.
     expires_at: Option<Stamp>,
     /// What a renewal adds, in milliseconds; null for no deadline.
@@ -73,6 +76,7 @@ impl LeaseView {
     pub(crate) fn held(grant: &Grant, now: Time) -> Self {
         Self {
             resources: grant.resources.iter().map(|resource| LeasedView::of(resource)).collect(),
+            live: grant.live,
             expires_at: grant.expires_at.map(Stamp),
             remaining_ms: grant.expires_at.map(|until| until.since(now).millis().max(0)),
             ..Self::record(&grant.lease)
@@ -91,6 +95,7 @@ impl LeaseView {
             returned: lease.returned.iter().map(ToString::to_string).collect(),
             granted_at: Stamp(lease.granted_at),
             renewed_at: Stamp(lease.renewed_at),
+            live: false,
             expires_at: None,
             ttl_ms: millis(lease.ttl),
             remaining_ms: None,
