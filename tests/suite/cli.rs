@@ -52,6 +52,8 @@ impl Ran {
 fn command(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(lessor_tests::lessor());
     command.args(arguments).env("LESSOR_SERVER", url).env_remove("LESSOR_OWNER").stdin(Stdio::null());
+    // Whoever runs the tests may have contexts of their own.
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("LESSOR_CONTEXT");
     command
 }
 

@@ -39,7 +39,7 @@ impl Acquire {
     /// As [`Ask::get`]; with `--hold` also [`Failure::LeaseLost`].
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
-        let owner = self.ask.owner(whoami::person);
+        let owner = self.ask.owner(client, whoami::person);
         let held = self.ask.get(client, output, &mut signals, &owner).await?;
         output.note(&held.line());
         match output.format {

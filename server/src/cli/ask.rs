@@ -57,15 +57,15 @@ pub(crate) struct Ask {
     /// What it is for, shown to everybody who waits for it
     #[arg(long, alias = "reason", value_name = "TEXT")]
     purpose: Option<String>,
-    /// Who asks; user@host if not given (`run` adds the process ID)
+    /// Who asks; the context's owner, or user@host, if not given (`run` adds the process ID)
     #[arg(long, env = "LESSOR_OWNER", value_name = "NAME")]
     owner: Option<String>,
 }
 
 impl Ask {
     /// Who asks.
-    pub(crate) fn owner(&self, default: fn() -> String) -> String {
-        self.owner.clone().unwrap_or_else(default)
+    pub(crate) fn owner(&self, client: &Client, default: fn() -> String) -> String {
+        client.owner(self.owner.as_ref(), default)
     }
 
     fn budget(&self) -> Duration {

@@ -7,6 +7,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::clock::{Moment, jittered};
+use super::context::Context;
 use super::failure::{Failure, Problem};
 use super::limits::{ANSWER_BYTES_MAX, ANSWER_MAX, CONNECT_MAX, PAGE, RETRY_FIRST, RETRY_MAX};
 
@@ -15,6 +16,8 @@ use super::limits::{ANSWER_BYTES_MAX, ANSWER_MAX, CONNECT_MAX, PAGE, RETRY_FIRST
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    /// Who asks, unless the command line says.
+    owner: Option<String>,
 }
 
 /// A request that is being put together.
@@ -79,7 +82,21 @@ impl Client {
         let http = builder
             .build()
             .map_err(|cause| Failure::Usage(format!("cannot set up an HTTP client: {cause}")))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, owner: None })
+    }
+
+    /// A client of the server of `context`, for its owner.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(crate) fn of(context: Context) -> Result<Self, Failure> {
+        let client = Self::new(context.server())?;
+        Ok(Self { owner: context.owner, ..client })
+    }
+
+    /// Who asks: `given` on the command line, or by the context, or else `default`.
+    pub(crate) fn owner(&self, given: Option<&String>, default: fn() -> String) -> String {
+        given.or(self.owner.as_ref()).cloned().unwrap_or_else(default)
     }
 
     /// The server's address as shown to people and given to child processes.

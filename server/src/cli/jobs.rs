@@ -190,7 +190,7 @@ impl Jobs {
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
             Self::Start { manager, order, lock_duration, no_wait, owner } => {
-                let owner = owner.clone().unwrap_or_else(whoami::person);
+                let owner = client.owner(owner.as_ref(), whoami::person);
                 let body = order.body(manager, &owner, *lock_duration);
                 let mut job = client.post(&["v1", "jobs"])?.json(&body).send().await?.body;
                 while job["phase"] == "acquiring" && !no_wait {
@@ -231,7 +231,7 @@ impl Jobs {
                 Ok(())
             }
             Self::Force { id, reason } => {
-                let body = json!({ "reason": reason, "by": whoami::person() });
+                let body = json!({ "reason": reason, "by": client.owner(None, whoami::person) });
                 let call = client.post(&["v1", "jobs", &id.to_string(), "force"])?.json(&body);
                 output.details(KIND, &call.send().await?.body)
             }

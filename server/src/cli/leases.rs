@@ -141,7 +141,7 @@ pub(crate) struct Release {
     /// IDs of the leases; `-` reads them from standard input
     #[arg(required_unless_present = "mine", value_name = "ID")]
     ids: Vec<String>,
-    /// All leases of the owner (--owner, or user@host)
+    /// All leases of the owner (--owner, or the context's, or user@host)
     #[arg(long, conflicts_with = "ids")]
     mine: bool,
     /// Only this target of it; may be repeated
@@ -182,7 +182,7 @@ impl Release {
 
     async fn which(&self, client: &Client) -> Result<Vec<u64>, Failure> {
         if self.mine {
-            let owner = self.owner.clone().unwrap_or_else(whoami::person);
+            let owner = client.owner(self.owner.as_ref(), whoami::person);
             let mut ids = Vec::new();
             let query = [("owner", owner)];
             client
@@ -309,7 +309,7 @@ impl Leases {
                 output.details(KIND, &lease)
             }
             Self::ForceRelease { id, reason, from, to_state } => {
-                let mut body = json!({ "reason": reason, "by": whoami::person() });
+                let mut body = json!({ "reason": reason, "by": client.owner(None, whoami::person) });
                 if let Some(from) = from {
                     body["expected_owner"] = json!(from);
                 }

@@ -67,6 +67,9 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 80 * 1024 * 1024;
 /// Longest line of an event stream, in bytes; an event holds a few names and texts of at most 4 KiB.
 pub(crate) const STREAM_LINE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Largest file of contexts, in bytes: hundreds of servers.
+pub(crate) const CONTEXTS_BYTES_MAX: u64 = 64 * 1024;
+
 /// Longest silence of an event stream. The server sends a comment every 15 s, so after three of them are missing the
 /// connection is dead.
 pub(crate) const STREAM_SILENCE_MAX: Duration = Duration::from_secs(45);

@@ -114,7 +114,12 @@ impl Lock {
             Format::Name | Format::Table => {
                 let locked = answer.body["locked"].as_array();
                 let names = locked.into_iter().flatten().filter_map(Value::as_str);
-                output.raw(&names.map(|name| format!("{}\n", text::name(name))).collect::<String>())
+                let mut lines = String::new();
+                for name in names {
+                    lines.push_str(&text::name(name));
+                    lines.push('\n');
+                }
+                output.raw(&lines)
             }
         }
     }

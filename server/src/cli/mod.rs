@@ -10,6 +10,7 @@ mod backup;
 mod check;
 mod client;
 mod clock;
+mod context;
 mod events;
 mod exit;
 mod failure;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use client::Client;
+use context::Place;
 use exit::{Code, HELP, RUN_FAILED};
 pub(crate) use failure::Failure;
 pub(crate) use inner::Inner;
@@ -66,15 +68,8 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Globals {
-    /// Address of the server
-    #[arg(
-        long,
-        global = true,
-        env = "LESSOR_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
-    server: String,
+    #[command(flatten)]
+    place: Place,
     /// How data is written; a table if not given
     #[arg(short, long, global = true, value_name = "FORMAT")]
     output: Option<Format>,
@@ -160,11 +155,11 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
 ///
 /// Must be called on the main thread: `run` ties its command to the thread that starts it.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    let Globals { server, output, quiet, color, no_headers } = cli.globals;
+    let Globals { place, output, quiet, color, no_headers } = cli.globals;
     let output = Output::new(output, !no_headers, quiet, color);
     let is_run = matches!(cli.command, Command::Run(_));
     let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(dispatch(cli.command, &server, &output)),
+        Ok(runtime) => runtime.block_on(dispatch(cli.command, &place, &output)),
         Err(cause) => Err(Failure::Io { what: "cannot start the runtime".to_owned(), cause }),
     };
     result
@@ -175,8 +170,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         .into()
 }
 
-async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8, Failure> {
-    let client = || Client::new(server);
+async fn dispatch(command: Command, place: &Place, output: &Output) -> Result<u8, Failure> {
+    let client = || Client::of(place.resolve()?);
     match command {
         Command::Run(run) => return Ok(run.run(&client()?, output).await),
         Command::Acquire(acquire) => acquire.run(&client()?, output).await,
@@ -192,7 +187,7 @@ async fn dispatch(command: Command, server: &str, output: &Output) -> Result<u8,
         Command::Lock(lock) => lock.run(&client()?, output).await,
         Command::Backup(backup) => backup.run(&client()?, output).await,
         Command::Check(check) => check.run(output),
-        Command::Bench(bench) => bench.run(server, output).await,
+        Command::Bench(bench) => bench.run(place.resolve()?.server(), output).await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(output),
         Command::Serve(_) => unreachable!("carried out before the runtime is made"),

@@ -6,7 +6,7 @@ use lessor_tests::{Setup, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Beside, NONE, leases, lessor, lessor_with_input, run_at, server};
+use super::{Beside, NONE, command, finish, leases, lessor, lessor_with_input, run_at, server};
 
 #[test]
 fn acquire_prints_the_id_and_nothing_else() {
@@ -138,6 +138,29 @@ fn what_is_given_back_or_deleted_is_told_in_json() {
     assert_eq!(mine["items"].as_array().map(Vec::len), Some(2), "{mine}");
     let gone = lessor(&server, &["resources", "delete", "b1", "-o", "json"]).gives(0).json();
     assert_eq!(gone, json!({"name": "b1", "deleted": true}));
+}
+
+#[test]
+fn a_context_says_whom_to_speak_to_and_as_whom() {
+    let server = server();
+    let folder = server.folder().join("lessor");
+    fs::create_dir(&folder).expect("there is room for a folder");
+    let text = format!("context = 'lab'\n[contexts.lab]\nserver = '{}'\nowner = 'ann'\n", server.url());
+    fs::write(folder.join("config.toml"), text).expect("the folder takes a file");
+    let speak = |arguments: &[&str]| {
+        let mut command = command("", arguments);
+        command.env("XDG_CONFIG_HOME", server.folder()).env_remove("LESSOR_SERVER");
+        finish(command)
+    };
+    let lease = speak(&["acquire", "-p", "board", "-o", "json"]).gives(0).json();
+    assert_eq!(lease["owner"], "ann");
+    let lease = speak(&["acquire", "-p", "gpu", "--owner", "bob", "-o", "json"]).gives(0).json();
+    assert_eq!(lease["owner"], "bob");
+    speak(&["leases", "list", "--server", "http://127.0.0.1:1"]).gives(10);
+    let unknown = speak(&["leases", "list", "--context", "moon"]).gives(2);
+    assert!(unknown.err.contains("no context \"moon\"") && unknown.err.contains("known: lab"), "{unknown:?}");
+    speak(&["release", "--mine"]).gives(0);
+    assert_eq!(leases(&server), [2]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Run {
 
     async fn try_run(&self, client: &Client, output: &Output) -> Result<u8, Failure> {
         let mut signals = Signals::new()?;
-        let owner = self.ask.owner(whoami::process);
+        let owner = self.ask.owner(client, whoami::process);
         let held = match &self.manager {
             Some(manager) => {
                 let body = self.order.body(manager, &owner, self.ask.ttl);
