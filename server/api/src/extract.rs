@@ -9,9 +9,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{
-    BODY_BYTES_MAX, BODY_READ_MAX, COMPONENT_PIECE_BYTES, COMPONENT_PIECE_MAX, COMPONENT_READ_MAX,
-};
+use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX, LARGE_PIECE_BYTES, LARGE_PIECE_MAX, LARGE_READ_MAX};
 use crate::problem::{Kind, Problem};
 
 /// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
@@ -87,8 +85,8 @@ pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// Reads a whole component of at most so many bytes. It must arrive within [`COMPONENT_READ_MAX`], and steadily.
-pub(crate) async fn component(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+/// Reads a whole body of at most so many bytes that may be large: a component or a pools file. It must arrive within [`LARGE_READ_MAX`], and steadily.
+pub(crate) async fn large(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let announced = body.size_hint();
     if announced.lower() > most as u64 {
         return Err(too_large(most));
@@ -97,7 +95,7 @@ pub(crate) async fn component(body: Body, most: usize) -> Result<Vec<u8>, Proble
     let mut bytes = Vec::with_capacity(usize::try_from(announced.lower()).unwrap_or_default());
     let reading = async {
         loop {
-            let enough = bytes.len() + COMPONENT_PIECE_BYTES;
+            let enough = bytes.len() + LARGE_PIECE_BYTES;
             let piece = async {
                 while bytes.len() < enough {
                     let Some(chunk) = stream.next().await else { return Ok(true) };
@@ -109,13 +107,13 @@ pub(crate) async fn component(body: Body, most: usize) -> Result<Vec<u8>, Proble
                 }
                 Ok(false)
             };
-            let slow = |_| too_slow(COMPONENT_PIECE_BYTES, COMPONENT_PIECE_MAX);
-            if tokio::time::timeout(COMPONENT_PIECE_MAX, piece).await.map_err(slow)?? {
+            let slow = |_| too_slow(LARGE_PIECE_BYTES, LARGE_PIECE_MAX);
+            if tokio::time::timeout(LARGE_PIECE_MAX, piece).await.map_err(slow)?? {
                 return Ok(bytes);
             }
         }
     };
-    tokio::time::timeout(COMPONENT_READ_MAX, reading).await.map_err(|_| too_late(COMPONENT_READ_MAX))?
+    tokio::time::timeout(LARGE_READ_MAX, reading).await.map_err(|_| too_late(LARGE_READ_MAX))?
 }
 
 fn too_large(most: usize) -> Problem {
@@ -131,7 +129,7 @@ fn too_late(within: Duration) -> Problem {
 }
 
 fn too_slow(bytes: usize, within: Duration) -> Problem {
-    let detail = format!("a component must arrive at {bytes} bytes in {} s at least", within.as_secs());
+    let detail = format!("a large body must arrive at {bytes} bytes in {} s at least", within.as_secs());
     Problem::new(Kind::Timeout, detail)
 }
 

@@ -147,18 +147,15 @@ pub(crate) const LISTED_TARGETS_MAX: usize = 20;
 /// Most components on their way in at once. Each is held in memory, up to 64 MiB.
 pub(crate) const UPLOADS_MAX: usize = 2;
 
-/// Longest time to send a component: 64 MiB at 10 Mbit/s take 54 s.
-pub(crate) const COMPONENT_READ_MAX: Duration = Duration::from_mins(2);
+/// Longest time to send a component or a pools file: 64 MiB at 10 Mbit/s take 54 s.
+pub(crate) const LARGE_READ_MAX: Duration = Duration::from_mins(2);
 
-/// Longest time in which [`COMPONENT_PIECE_BYTES`] of a component arrive: 1 Mbit/s. Whoever is slower blocks a place that
+/// Longest time in which [`LARGE_PIECE_BYTES`] of it arrive: 1 Mbit/s. Whoever is slower blocks a place that
 /// others could use.
-pub(crate) const COMPONENT_PIECE_MAX: Duration = Duration::from_secs(4);
+pub(crate) const LARGE_PIECE_MAX: Duration = Duration::from_secs(4);
 
-/// The part of a component that must arrive within [`COMPONENT_PIECE_MAX`], in bytes.
-pub(crate) const COMPONENT_PIECE_BYTES: usize = 512 * 1024;
+/// The part of it that must arrive within [`LARGE_PIECE_MAX`], in bytes.
+pub(crate) const LARGE_PIECE_BYTES: usize = 512 * 1024;
 
 /// Most pools files on their way in at once. Each is held in memory, up to 64 MiB, and as much again while it is read.
 pub(crate) const APPLIES_MAX: usize = 2;
-
-/// Longest time to send a pools file: 64 MiB at 10 Mbit/s take 54 s.
-pub(crate) const POOLS_FILE_READ_MAX: Duration = Duration::from_mins(2);

@@ -189,7 +189,7 @@ pub(crate) async fn upload(
             format!("{UPLOADS_MAX} components are on their way in, which is the limit: try again soon");
         Problem::new(problem::Kind::Overloaded, detail)
     })?;
-    let component = extract::component(body, COMPONENT_BYTES_MAX).await?;
+    let component = extract::large(body, COMPONENT_BYTES_MAX).await?;
     let bytes = component.len();
     let digest = app.plugins.upload(component).await.map_err(PluginError::from)?;
     Ok((StatusCode::CREATED, Content(ComponentView { digest, bytes })).into_response())

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::extract::{Path, Query, bytes_within};
-use crate::limits::{APPLIES_MAX, POOLS_FILE_READ_MAX};
+use crate::extract::{Path, Query, large};
+use crate::limits::APPLIES_MAX;
 use crate::problem::{Kind, Problem};
 use crate::v1;
 use crate::v1::view::PoolView;
@@ -73,7 +73,7 @@ pub(crate) async fn apply(
         let detail = format!("{APPLIES_MAX} pools files are on their way in, which is the limit");
         Problem::new(Kind::Overloaded, detail)
     })?;
-    let text = bytes_within(body, POOLS_FILE_BYTES_MAX, POOLS_FILE_READ_MAX).await?;
+    let text = large(body, POOLS_FILE_BYTES_MAX).await?;
     let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
     let (entries, mut plan) = off_thread(move || plan(&ledger, now, &text)).await??;
     plan.dry_run = query.dry_run;
