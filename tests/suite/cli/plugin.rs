@@ -1,6 +1,7 @@
 //! `lessor plugin` without a server: what an author does. The components are those of `cargo xtask plugins`.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -19,6 +20,19 @@ fn plugin(arguments: &[&str]) -> Ran {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_owned()
+}
+
+/// A server on loopback that answers one request, and its port.
+fn lab() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody comes");
+        let asked = stream.read(&mut [0; 4096]).expect("they ask");
+        assert!(asked > 0, "they ask nothing");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("they listen");
+    });
+    port
 }
 
 /// A component of `cargo xtask plugins`: `target/plugins/NAME.wasm`.
@@ -120,6 +134,12 @@ fn what_a_plugin_needs_is_given_by_options() {
     assert!(plugin(&acquire).gives(1).err.contains("(here: --files DIR)"));
     let ran = plugin(&[&acquire[..], &["--files", files, "--held", "1"]].concat()).gives(0);
     assert_eq!(ran.out, "2\n");
+
+    let fetch = ["run", &component("fetcher"), "acquire", "--params", r#"{"endpoint": "lab", "path": "/"}"#];
+    assert!(plugin(&fetch).gives(1).err.contains("(here: --http NAME=URL)"));
+    let lab = format!("lab=http://127.0.0.1:{}", lab());
+    let ran = plugin(&[&fetch[..], &["--http", &lab, "-o", "name"]].concat()).gives(0);
+    assert_eq!(ran.out, "200 2 bytes\n");
 
     let pools = "resources:\n- type: gpu\n  state: free\n  names: [g1, g2]\n  labels: {site: ber}\n";
     let pools = write(folder.path(), "pools.yaml", pools);

@@ -91,7 +91,7 @@ pub(crate) struct EndpointBody {
     /// The name of the secret that is sent as `Authorization: Bearer …`.
     #[serde(default)]
     bearer_secret: Option<String>,
-    /// Whether the host's name may resolve to a private, loopback or link-local address.
+    /// Whether it may be at a private or loopback address, by name or as written in `url`.
     #[serde(default)]
     private: bool,
 }

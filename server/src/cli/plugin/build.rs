@@ -31,6 +31,9 @@ pub(crate) struct Build {
     /// Where the component goes; NAME.wasm in the folder of the project if not given
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
+    /// Where Cargo keeps what it fetched; in the home folder if not given
+    #[arg(long, env = "CARGO_HOME", hide = true)]
+    cargo_home: Option<PathBuf>,
     /// More arguments for `cargo build`
     #[arg(last = true, value_name = "ARGUMENT")]
     cargo: Vec<OsString>,
@@ -58,6 +61,16 @@ impl Build {
         output.details(KIND, &json!({ "component": to, "bytes": component.len() }))
     }
 
+    /// Folders whose names would get into the component, so that its digest would depend on where it was built.
+    fn folders(&self, folder: &Path) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+        let mut folders = vec![(folder.to_owned(), "/plugin")];
+        let fetched = self.cargo_home.clone().or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+        folders.extend(fetched.map(|fetched| (fetched, "/cargo")));
+        let (_, sysroot) = rustc(folder, &["--print", "sysroot"])?;
+        folders.push((sysroot.into(), "/rust"));
+        Ok(folders)
+    }
+
     /// Compiles, and gives the name of the package and the module.
     fn compile(&self, folder: &Path) -> Result<(String, PathBuf), Failure> {
         let mut cargo = Command::new("cargo");
@@ -68,6 +81,8 @@ impl Build {
             "--target",
             TARGET,
             "--message-format=json-render-diagnostics",
+            "--config",
+            &renamed(&self.folders(folder)?),
         ]);
         let built = cargo.args(&self.cargo).current_dir(folder).stderr(Stdio::inherit()).output();
         let built = built.map_err(Failure::io("cannot run cargo"))?;
@@ -87,6 +102,14 @@ impl Build {
     }
 }
 
+/// What has the compiler write other names for folders of this machine, as a setting of Cargo's. It goes with the flags that
+/// the project sets itself.
+fn renamed(folders: &[(PathBuf, &str)]) -> String {
+    let flag = |(folder, name): &(PathBuf, &str)| format!("--remap-path-prefix={}={name}", folder.display());
+    let flags: Vec<String> = folders.iter().map(flag).collect();
+    format!("target.{TARGET}.rustflags={}", json!(flags))
+}
+
 /// The name and the module of an artifact that is a library for WebAssembly.
 fn module_of(message: &Value) -> Option<(String, PathBuf)> {
     let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
@@ -97,17 +120,21 @@ fn module_of(message: &Value) -> Option<(String, PathBuf)> {
 
 /// Makes sure that the compiler has a standard library for [`TARGET`], because what it says otherwise is long.
 fn has_target(folder: &Path) -> Result<(), Failure> {
-    let mut rustc = Command::new("rustc");
-    let asked = rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
-    let asked = asked
-        .map_err(Failure::io("cannot run rustc: a plugin in Rust needs Rust, from https://rustup.rs"))?;
-    let folder = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
-    if asked.status.success() && Path::new(&folder).is_dir() {
+    let (known, libraries) = rustc(folder, &["--print", "target-libdir", "--target", TARGET])?;
+    if known && Path::new(&libraries).is_dir() {
         return Ok(());
     }
     let next =
         format!("rustc cannot compile for {TARGET}: `rustup target add {TARGET}` brings what it needs");
     Err(Failure::Negative(next))
+}
+
+/// Asks the compiler of a project, and tells whether it knew.
+fn rustc(folder: &Path, question: &[&str]) -> Result<(bool, String), Failure> {
+    let asked = Command::new("rustc").args(question).current_dir(folder).output();
+    let asked = asked
+        .map_err(Failure::io("cannot run rustc: a plugin in Rust needs Rust, from https://rustup.rs"))?;
+    Ok((asked.status.success(), String::from_utf8_lossy(&asked.stdout).trim().to_owned()))
 }
 
 /// Wraps a module into a component.
@@ -126,4 +153,23 @@ fn write(to: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.persist(to).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_get_other_names_whatever_is_in_theirs() {
+        let folders = [("/home/ann/a \"b\"".into(), "/plugin"), ("/home/ann/.cargo".into(), "/cargo")];
+        let setting = renamed(&folders);
+        let read: toml::Table = setting.parse().unwrap();
+        assert_eq!(
+            read["target"][TARGET]["rustflags"].as_array().unwrap()[..],
+            [
+                "--remap-path-prefix=/home/ann/a \"b\"=/plugin".into(),
+                "--remap-path-prefix=/home/ann/.cargo=/cargo".into()
+            ]
+        );
+    }
 }

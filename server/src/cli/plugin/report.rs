@@ -136,6 +136,7 @@ pub(super) fn reasons(error: &CallError) -> Vec<String> {
 pub(super) fn unfit(unfit: &Unfit) -> Failure {
     let reason = |misfit: &Misfit| match misfit {
         Misfit::NotGranted { grant: "files", .. } => format!("{misfit} (here: --files DIR)"),
+        Misfit::NotGranted { grant: "http", .. } => format!("{misfit} (here: --http NAME=URL)"),
         Misfit::NotGranted { grant: "secrets", .. } => format!("{misfit} (here: --secret NAME=FILE)"),
         _ => misfit.to_string(),
     };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lessor_ledger::JobCommand;
-use lessor_plugins::{CallError, Grants, JobCall, Kind, Limits, PluginSpec, Secret, Target, TargetManager};
+use lessor_plugins::{
+    CallError, Endpoint, Grants, JobCall, Kind, Limits, PluginSpec, Secret, Target, TargetManager,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,7 @@ enum Call {
 Examples:
   lessor plugin run list.wasm acquire --params '{\"Targets\": [{\"ID\": \"a\"}]}'
   lessor plugin run csv.wasm acquire --params @wish.json --files /srv/lab --held rack7-a
+  lessor plugin run lab.wasm acquire --params '{}' --http lab=http://127.0.0.1:8000/api
   lessor plugin run pick.wasm acquire --params '{}' --settings '{\"default_pool\": \"gpu\"}' --targets pools.yaml
   lessor plugin run list.wasm acquire --params @wish.json -o json > acquired.json")]
     Acquire {
@@ -80,6 +83,9 @@ struct Around {
     /// A folder whose files the plugin may read; may be repeated
     #[arg(long, value_name = "DIR")]
     files: Vec<PathBuf>,
+    /// An HTTP endpoint by the name that the plugin knows it by; it may be on this machine; may be repeated
+    #[arg(long, value_name = "NAME=URL", value_parser = pair)]
+    http: Vec<(String, String)>,
     /// A secret and the file that it is in; may be repeated
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
     secret: Vec<(String, String)>,
@@ -139,8 +145,8 @@ impl Around {
             locker: true,
             inventory: true,
             secrets: secrets.keys().cloned().collect(),
-            files: self.files.iter().cloned().collect(),
-            ..Grants::default()
+            files: self.files.iter().map(in_full).collect::<Result<_, _>>()?,
+            http: self.http.iter().map(|(name, url)| (name.clone(), endpoint(url))).collect(),
         };
         Ok(PluginSpec {
             name: name.to_owned(),
@@ -162,6 +168,16 @@ impl Around {
         serde_json::from_value(Value::Object(limits))
             .map_err(|error| Failure::Usage(format!("--limit: {error}")))
     }
+}
+
+/// A folder as the host wants it. The command line knows where it was started.
+fn in_full(folder: &PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(folder).map_err(Failure::io(format!("there is no folder {}", folder.display())))
+}
+
+/// An endpoint of whoever tries a plugin: most are on their own machine.
+fn endpoint(url: &str) -> Endpoint {
+    Endpoint { url: url.to_owned(), bearer_secret: None, private: true }
 }
 
 /// A Lessor in memory, and what the call is about.
