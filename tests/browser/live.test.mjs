@@ -42,6 +42,29 @@ describe('a page that is open', () => {
     await bob.context.close()
   })
 
+  test('shows a renewal, which is no event, within a second', async () => {
+    const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
+    const taken = await lease('dora', { purpose: 'renewed elsewhere', ttl: '10m' })
+    await page.goto('/leases')
+    await live(page)
+    const row = page.locator('tr', { hasText: 'renewed elsewhere' })
+    const until = () => row.locator('td[data-label=Until] time').getAttribute('datetime')
+    const before = await until()
+    const started = Date.now()
+    await server.api('POST', `/v1/leases/${taken.id}/renew`, { ttl: '5h' })
+    await page.waitForFunction(
+      ([id, before]) => document.querySelector(`#lease-${id} td[data-label=Until] time`).dateTime !== before,
+      [taken.id, before],
+      { timeout: 10000 },
+    )
+    const took = Date.now() - started
+    assert.ok(took <= 1000, `it took ${took} ms`)
+    assert.match(await row.locator('td[data-label=Until] time').innerText(), /^in (4 h 59 min|5 h)/)
+    await release(taken)
+    assert.deepEqual(troubles, [])
+    await context.close()
+  })
+
   test('shares one stream over its tabs', async () => {
     const { context, page } = await visit(browser, server, { owner: 'ann' })
     const streams = async () => Number(/<dt>Open streams<\/dt><dd>(\d+)/.exec(await (await fetch(`${server.url}/status`)).text())[1])

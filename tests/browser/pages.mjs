@@ -1,5 +1,5 @@
 // Every page, as a list of names and addresses.
-export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, event = 20 } = {}) => {
+export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, event = 20, works = {} } = {}) => {
   const e = encodeURIComponent
   return {
     mine: '/',
@@ -20,6 +20,7 @@ export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, e
     events: '/events',
     event: `/events/${event}`,
     jobs: '/jobs',
+    ...works,
     'bad-job-filter': '/jobs?q=nonsense:1',
     plugins: '/plugins',
     status: '/status',

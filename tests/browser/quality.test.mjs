@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { after, before, describe, test } from 'node:test'
 import { launch, visit } from './browser.mjs'
 import { pages } from './pages.mjs'
-import { empty, hostile, lab } from './seed.mjs'
+import { empty, hostile, lab, workshop } from './seed.mjs'
 import { HtmlValidate, axe } from './tools.mjs'
 
 // Most bytes of a page, of the stylesheet and of the module, compressed.
@@ -40,6 +40,7 @@ const sites = {
     const { server, name, pool } = await hostile()
     return { server, paths: pages({ pool, resource: name, lease: 1, event: 25 }) }
   },
+  'jobs and plugins': workshop,
 }
 
 for (const [name, make] of Object.entries(sites)) {

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { launch, visit } from './browser.mjs'
 import { pages } from './pages.mjs'
-import { crowd, empty, hostile, lab } from './seed.mjs'
+import { crowd, empty, hostile, lab, workshop } from './seed.mjs'
 
 const folder = process.env.LESSOR_SCREENSHOTS
 const DESK = { width: 1360, height: 900 }
@@ -46,6 +46,11 @@ try {
     const all = pages({ pool, resource: name, lease: 1, event: 25 })
     await series(browser, 'hostile', server, all, { viewport: DESK })
     await series(browser, 'hostile-phone', server, all, { viewport: PHONE })
+    await server.close()
+  }
+  if (wanted('works')) {
+    const { server, paths } = await workshop()
+    await series(browser, 'works', server, paths, { owner: 'ann', viewport: DESK })
     await server.close()
   }
   if (wanted('crowd')) {

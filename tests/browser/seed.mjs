@@ -1,5 +1,6 @@
 // Servers to look at: an empty one, a small laboratory at work, one where everything is large or hostile.
-import { Server } from './server.mjs'
+import { pages } from './pages.mjs'
+import { Server, until } from './server.mjs'
 
 // What somebody might write to break a page: markup, both kinds of quotes, an override of the direction of text,
 // terminal codes, and a word that fits nowhere.
@@ -55,6 +56,41 @@ export const hostile = async () => {
   await lease(server, { owner: 'w'.repeat(500), pool: 'gpu', purpose: LONG })
   await server.api('PATCH', '/v1/resources/gpu-2', { cordon: { message: HOSTILE + LONG } })
   return { server, name, pool: HOSTILE.slice(0, 60) }
+}
+
+// Jobs in several phases of real target managers, with hostile texts wherever somebody can put one.
+export const workshop = async () => {
+  const server = await Server.start({ pools: LAB, flags })
+  const list = (name) => server.install(name, 'target-list', { grants: { locker: true }, settings: { note: HOSTILE + LONG } })
+  const plugin = 'w'.repeat(64)
+  for (const name of ['list', 'off', plugin]) await list(name)
+  const job = (manager, targets, owner = HOSTILE) =>
+    server.api('POST', '/v1/jobs?wait=20s', {
+      target_manager: manager,
+      owner,
+      acquire_parameters: { Targets: targets.map((ID) => ({ ID, FQDN: HOSTILE })) },
+      release_parameters: {},
+    })
+  const leased = await job(plugin, [HOSTILE, `${HOSTILE} 2`, 'w'.repeat(400)])
+  const failed = await job('list', [HOSTILE])
+  const over = await job('list', ['bench-1'], 'ann')
+  await server.api('DELETE', `/v1/jobs/${over.id}?wait=20s&reason=${encodeURIComponent(HOSTILE)}`)
+  const stuck = await job('off', ['bench-2'], 'ann')
+  await server.api('POST', '/v1/plugins/off/disable')
+  await server.api('DELETE', `/v1/jobs/${stuck.id}`)
+  await until('the job is stuck', async () => (await server.api('GET', `/v1/jobs/${stuck.id}`)).phase === 'stuck')
+  const works = {
+    'job-leased': `/jobs/${leased.id}`,
+    'job-failed': `/jobs/${failed.id}`,
+    'job-over': `/jobs/${over.id}`,
+    'job-stuck': `/jobs/${stuck.id}`,
+    'jobs-over': '/jobs?q=is:over',
+    plugin: '/plugins/list',
+    'plugin-off': '/plugins/off',
+    'plugin-long': `/plugins/${plugin}`,
+    'not-a-plugin': '/plugins/nonsense',
+  }
+  return { server, paths: pages({ lease: 1, event: 25, works }) }
 }
 
 // 10,000 resources in 20 pools, half of them leased, and 200 who wait.

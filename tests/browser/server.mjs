@@ -1,6 +1,6 @@
 // The real server on a free port of loopback, with its data in a folder of its own.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -104,7 +104,15 @@ export class Server {
     return { status: answer.status, body: text ? JSON.parse(text) : null }
   }
 
-  // The same, which must work.
+  // Uploads a component that `cargo xtask plugins` has built, and installs it.
+  async install(name, built, more) {
+    const component = readFileSync(join(process.env.LESSOR_COMPONENTS, `${built}.wasm`))
+    const kept = await fetch(`${this.url}/v1/components`, { method: 'POST', headers: { 'content-type': 'application/wasm' }, body: component })
+    const { digest } = await kept.json()
+    return this.api('PUT', `/v1/plugins/${encodeURIComponent(name)}`, { digest, ...more })
+  }
+
+  // The same as `ask`, which must work.
   async api(method, path, body) {
     const answer = await this.ask(method, path, body)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)

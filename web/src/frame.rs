@@ -24,6 +24,8 @@ pub struct Frame {
     pub seq: u64,
     /// How often something changed that no event tells of, up to what the page shows.
     pub touched: u64,
+    /// How often leases were renewed, as far as pages were told when it was made.
+    pub renewed: u64,
     /// What the page shows: it is made anew when one of these changes. Words of `leases`, `resources`, `queue`, `pools`,
     /// `jobs`, `plugins`.
     pub topics: &'static str,

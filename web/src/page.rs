@@ -16,4 +16,4 @@ pub use plugin::{PluginDetail, Plugins};
 pub use pool::{Chosen, PoolDetail, Pools};
 pub use queue::{Queue, WaitDetail};
 pub use resource::{ResourceDetail, Resources};
-pub use rest::{EventDetail, Events, Help, Me, Mine, Oops, Status};
+pub use rest::{Check, EventDetail, Events, Help, How, Me, Mine, Oops, Status};

@@ -130,9 +130,10 @@ const refresh = () => {
       const script = (root) => root.querySelector('script').getAttribute('src')
       if (script(page) !== script(document)) return location.reload()
       if (request.status < 400) {
-        skew = Date.parse(page.body.dataset.now) - Date.now()
-        body.dataset.seq = page.body.dataset.seq
-        body.dataset.touched = page.body.dataset.touched
+        // What has not changed comes out of the browser's cache, with the time when it went in.
+        const date = request.getResponseHeader('date')
+        if (date) skew = Date.parse(date) - Date.now()
+        for (const name of ['seq', 'touched', 'renewed']) body.dataset[name] = page.body.dataset[name]
         patch(page)
       } else if (request.status < 500) return location.reload()
     }
@@ -159,7 +160,9 @@ const heard = (signal) => {
   if (document.hidden || paused()) return
   show('live')
   const stale = topics.some((topic) => signal[topic] > Number(body.dataset.seq))
-  if (stale || signal.touched !== Number(body.dataset.touched)) refresh()
+  const differs = (name) => signal[name] !== Number(body.dataset[name])
+  const renewed = topics.some((topic) => topic === 'leases' || topic === 'jobs') && differs('renewed')
+  if (stale || renewed || differs('touched')) refresh()
 }
 const channel = new BroadcastChannel('lessor')
 channel.onmessage = ({ data }) => {
@@ -237,7 +240,7 @@ setInterval(() => {
   if (document.hidden) return
   tick()
   if (!topics.length || paused()) return
-  // Renewals are no events; and without a stream there is only asking.
+  // Without a stream there is only asking.
   const age = Date.now() - seen
   if (age > 60000 || (age > 15000 && state === 'offline') || (age > 3000 && overdue)) refresh()
 }, 1000)

@@ -10,12 +10,12 @@ use crate::counts::{self, Counts};
 use crate::place::{self, Build};
 use crate::process::Finished;
 use crate::steps::TESTS_BOUND;
-use crate::{Result, debian, failed, missing, process, say, tools};
+use crate::{Result, debian, failed, missing, plugins, process, say, tools};
 
 /// How long fetching the packages may take.
 const FETCH_BOUND: Duration = Duration::from_mins(10);
 
-/// Make pictures of every page into target/screenshots: light, dark, phone, empty, crowded, hostile.
+/// Make pictures of every page into target/screenshots: light, dark, phone, empty, crowded, hostile, works.
 #[derive(Args)]
 pub(crate) struct Screenshots {
     /// Only these series, e.g. `light phone`.
@@ -63,8 +63,10 @@ impl Setting {
     /// Node in the folder of the tests, with what they ask the environment for.
     fn node(&self, words: &[&str]) -> Result<Command> {
         let bin = tools::build_lessor(Build::Dev)?;
+        plugins::build()?;
         let mut command = Command::new("node");
         command.args(words).current_dir(tests()).env("LESSOR_BIN", bin);
+        command.env("LESSOR_COMPONENTS", plugins::folder());
         command.env("LESSOR_CHROMIUM", &self.chromium).env("LESSOR_NODE_TOOLS", &self.packages);
         Ok(command)
     }

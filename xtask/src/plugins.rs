@@ -56,7 +56,7 @@ pub(crate) struct Component {
 }
 
 /// Where the components are, each as `<name>.wasm`.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     place::target().join("plugins")
 }
 

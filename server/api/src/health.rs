@@ -22,13 +22,14 @@ pub(crate) struct ReadyQuery {
     verbose: Option<String>,
 }
 
-struct Check {
-    name: &'static str,
-    finding: Finding,
+/// Something that was looked at.
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) finding: Finding,
 }
 
 /// What a check found.
-enum Finding {
+pub(crate) enum Finding {
     /// All is well; in words.
     Well(&'static str),
     /// Nothing is wrong, but whoever looks may want to know.
@@ -75,7 +76,8 @@ pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery
     (status, PLAIN, text).into_response()
 }
 
-fn checks(app: &App) -> [Check; 5] {
+/// Everything that is looked at, for `/readyz` and for the page *Status*.
+pub(crate) fn checks(app: &App) -> [Check; 5] {
     let store = match app.keeper.health() {
         Health::Writable => Finding::Well("ok"),
         Health::ReadOnly(reason) => Finding::Fatal(format!("takes no writes: {reason}")),

@@ -119,6 +119,13 @@ pub(crate) const SEAT_WAIT_MAX: Duration = Duration::from_hours(5 * 24);
 /// Shortest time between two signals to pages: four a second are as many as anybody can see.
 pub(crate) const SIGNAL_GAP: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether leases were renewed: a page that is open shows it within a second.
+pub(crate) const RENEWALS_LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Shortest time between two signals of renewals. Where thousands of leases are kept alive there is always one, and every
+/// open page is made anew for it.
+pub(crate) const RENEWALS_GAP: Duration = Duration::from_secs(5);
+
 /// How often the use of every pool is written down even if nothing changes.
 pub(crate) const ROLLUP_SAMPLE_EVERY: Duration = Duration::from_mins(1);
 

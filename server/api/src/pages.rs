@@ -73,6 +73,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/plugins/{name}/disable", post(plugin::disable))
         .route("/plugins/{name}/reload", post(plugin::reload))
         .route("/plugins/{name}/roll-back", post(plugin::roll_back))
+        .route("/plugins/{name}/remove", post(plugin::remove))
         .route("/status", get(status::show))
         .route("/status/reload", post(status::reload))
         .route("/ui/signals", get(signal::follow))

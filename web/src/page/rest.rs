@@ -64,12 +64,63 @@ pub struct Status {
     pub frame: Frame,
     /// Whether everything is as it should be.
     pub well: bool,
-    /// What was looked at: what, whether it is well, and what is to be said about it.
-    pub checks: Vec<(&'static str, bool, Text)>,
+    /// What was looked at.
+    pub checks: Vec<Check>,
     /// Numbers: what, and how much.
     pub numbers: Vec<(&'static str, String)>,
     /// Whether the pools file can be read again from here.
     pub reloads: bool,
+}
+
+/// Something that was looked at.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What.
+    pub what: &'static str,
+    /// How it is.
+    pub how: How,
+    /// What is to be said about it.
+    pub words: Text,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// As it should be.
+    Well,
+    /// Nothing is wrong, but somebody may want to know.
+    Odd,
+    /// Not as it should be.
+    Wrong,
+}
+
+impl How {
+    /// The class of its badge.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Well => "free",
+            Self::Odd => "dirty",
+            Self::Wrong => "drained",
+        }
+    }
+
+    /// Its sign, which does not need colours.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Well => "✓",
+            Self::Odd => "!",
+            Self::Wrong => "✗",
+        }
+    }
+
+    /// It in words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Odd => "odd",
+            Self::Wrong => "not well",
+        }
+    }
 }
 
 /// Keys, and what filters can say.

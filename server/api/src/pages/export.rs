@@ -62,9 +62,15 @@ fn csv<R: Cells>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// What makes a spreadsheet take a cell for a formula; some take the wide forms for the same.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A cell that no spreadsheet takes for a formula, whatever it skips before it looks.
 fn guarded(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    let skipped = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+    let formula = cell.trim_start_matches(skipped).starts_with(FORMULA);
+    let control = cell.starts_with(|c: char| c.is_control());
+    if formula || control { format!("'{cell}") } else { cell.to_owned() }
 }
 
 fn json<R: Cells>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
@@ -224,6 +230,29 @@ mod tests {
         let bytes = csv(&[Pair("=1+1", "a,\"b\"\nc"), Pair("@x", "plain")]).expect("writes");
         let text = String::from_utf8(bytes).expect("UTF-8");
         assert_eq!(text, "a,b\r\n'=1+1,\"a,\"\"b\"\"\nc\"\r\n'@x,plain\r\n");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_skips_hides_no_formula() {
+        for formula in [
+            "=1",
+            "+1",
+            "-1",
+            "@x",
+            " =1",
+            "\t=1",
+            "\r\n@x",
+            "\u{a0}-1",
+            "\u{feff}+1",
+            "＝1",
+            " ＠x",
+            "\tplain",
+        ] {
+            assert_eq!(guarded(formula), format!("'{formula}"));
+        }
+        for plain in ["", "a=1", " a", "1-1", "ü", "é＝"] {
+            assert_eq!(guarded(plain), plain);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use lessor_ledger::PluginOrigin;
 use lessor_web::{Text, link, page};
 
 use crate::extract::Path;
+use crate::pages::form::Form;
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
@@ -133,4 +134,20 @@ pub(crate) async fn reload(visitor: Visitor, Path(name): Path<String>) -> Respon
 pub(crate) async fn roll_back(visitor: Visitor, Path(name): Path<String>) -> Response {
     let changed = visitor.app.plugins.roll_back(&name).await;
     outcome(&visitor, &name, changed, "rolled-back")
+}
+
+/// `POST /plugins/{name}/remove`: its name must be typed, because settings and grants are gone with it.
+pub(crate) async fn remove(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
+    let removed = if form.typed("name").trim().eq_ignore_ascii_case(name.trim()) {
+        visitor.app.plugins.remove(&name).await.map_err(Problem::from)
+    } else {
+        Err(Problem::invalid("name", "must be typed as it is above"))
+    };
+    match removed {
+        Ok(()) => done("/plugins", "removed"),
+        Err(problem) => {
+            let page = detail(&visitor, &name, Some(&problem));
+            visitor.answer(page)
+        }
+    }
 }

@@ -2,11 +2,12 @@
 //! are made of.
 //!
 //! Signals are merged: the first change after a quiet moment is told at once, then at most one signal each
-//! [`SIGNAL_GAP`]. If the feed was too fast, everything counts as changed.
+//! [`SIGNAL_GAP`]. Renewals are no events; they are counted, and told of likewise, with [`RENEWALS_GAP`] between. If the feed was too fast, everything counts as changed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lessor_keeper::stats::Kind;
 use lessor_keeper::{Keeper, Missed};
 use lessor_ledger::{Event, EventId, EventKind, PoolName, Time};
 use lessor_store::{EventFilter, ReadError, Reader};
@@ -14,8 +15,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{ROLLUP_EVENTS_AT_ONCE, ROLLUP_EVENTS_MAX, ROLLUP_SAMPLE_EVERY, SIGNAL_GAP};
+use crate::limits::{
+    RENEWALS_GAP, RENEWALS_LOOK_EVERY, ROLLUP_EVENTS_AT_ONCE, ROLLUP_EVENTS_MAX, ROLLUP_SAMPLE_EVERY,
+    SIGNAL_GAP,
+};
 use crate::pages::rollup::{DAY, Rewind, Rollup, Summary};
+
+/// What moves a deadline without an event.
+const RENEWALS: [Kind; 4] = [Kind::Renew, Kind::BoskosUpdate, Kind::ContestRefresh, Kind::Job];
 
 /// Up to which event each kind of thing has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +35,8 @@ pub(crate) struct Signal {
     pub(crate) plugins: u64,
     /// Counts what is no event but changes pages: that a lease was renewed here.
     pub(crate) touched: u64,
+    /// Counts renewals, which are no events, up to the last of which pages were told.
+    pub(crate) renewed: u64,
 }
 
 /// What pages know beyond the last state.
@@ -47,6 +56,7 @@ impl Signal {
             jobs: event,
             plugins: event,
             touched: 0,
+            renewed: 0,
         }
     }
 
@@ -126,9 +136,9 @@ impl Pulse {
         self.signal.send_modify(|signal| signal.touched += 1);
     }
 
-    /// How often it was said.
-    pub(crate) fn touched(&self) -> u64 {
-        self.signal.borrow().touched
+    /// What was told last.
+    pub(crate) fn told(&self) -> Signal {
+        *self.signal.borrow()
     }
 
     /// How a pool was used in the last 24 hours; `None` for a pool that is not followed.
@@ -180,6 +190,9 @@ impl Follower {
         let mut signal = *self.pulse.signal.borrow();
         let mut next = Instant::now();
         let mut dirty = false;
+        let mut looks = tokio::time::interval(RENEWALS_LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut quiet_until = Instant::now();
         let mut samples = tokio::time::interval(ROLLUP_SAMPLE_EVERY);
         samples.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -189,6 +202,11 @@ impl Follower {
                     self.tell(signal);
                     dirty = false;
                     next = Instant::now() + SIGNAL_GAP;
+                }
+                _ = looks.tick(), if Instant::now() >= quiet_until => {
+                    if self.tell_of_renewals() {
+                        quiet_until = Instant::now() + RENEWALS_GAP;
+                    }
                 }
                 _ = samples.tick() => {
                     let now = self.keeper.now();
@@ -234,6 +252,14 @@ impl Follower {
             rollup.sample_pool(&ledger, &pool, now);
         }
         drop(rollup);
-        self.pulse.signal.send_modify(|shown| *shown = Signal { touched: shown.touched, ..signal });
+        self.pulse.signal.send_modify(|shown| {
+            *shown = Signal { touched: shown.touched, renewed: shown.renewed, ..signal }
+        });
+    }
+
+    /// Tells of renewals, if there were any since they were told of.
+    fn tell_of_renewals(&self) -> bool {
+        let renewed = RENEWALS.iter().map(|&kind| self.keeper.stats().applied(kind)).sum();
+        self.pulse.signal.send_if_modified(|shown| std::mem::replace(&mut shown.renewed, renewed) != renewed)
     }
 }

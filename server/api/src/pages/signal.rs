@@ -45,8 +45,9 @@ pub(crate) async fn follow(
 }
 
 fn frame(signals: &mut watch::Receiver<Signal>) -> Frame {
-    let Signal { pools, resources, leases, queue, jobs, plugins, touched } = *signals.borrow_and_update();
+    let Signal { pools, resources, leases, queue, jobs, plugins, touched, renewed } =
+        *signals.borrow_and_update();
     Frame::default().data(format!(
-        r#"{{"pools":{pools},"resources":{resources},"leases":{leases},"queue":{queue},"jobs":{jobs},"plugins":{plugins},"touched":{touched}}}"#
+        r#"{{"pools":{pools},"resources":{resources},"leases":{leases},"queue":{queue},"jobs":{jobs},"plugins":{plugins},"touched":{touched},"renewed":{renewed}}}"#
     ))
 }

@@ -1,10 +1,10 @@
 //! How the server is.
 
 use axum::response::Response;
-use lessor_keeper::Health;
-use lessor_web::{Text, page};
+use lessor_web::page;
 
 use crate::app::App;
+use crate::health::{self, Check, Finding};
 use crate::limits::RELOAD_WAIT_MAX;
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
@@ -20,9 +20,9 @@ async fn make(visitor: &Visitor) -> Result<Response, Problem> {
     let app = &visitor.app;
     let (first, last) = app.read(|reader| Ok((reader.first_event()?, reader.last_event()))).await?;
     let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
-    let checks = checks(app);
+    let checks: Vec<_> = health::checks(app).into_iter().map(seen).collect();
     let count = |count: usize| count.to_string();
-    let numbers = vec![
+    let mut numbers = vec![
         ("Version", env!("CARGO_PKG_VERSION").to_owned()),
         ("Pools", count(ledger.pool_count())),
         ("Resources", count(ledger.resource_count())),
@@ -33,31 +33,32 @@ async fn make(visitor: &Visitor) -> Result<Response, Problem> {
         ("Open streams", count(app.streams_open())),
         ("Time of the server", row::utc(now)),
     ];
+    numbers.extend(pools_file(app));
     Ok(visitor.page(&page::Status {
         frame: visitor.frame("Status", "/status", "leases queue pools resources"),
-        well: checks.iter().all(|(_, good, _)| *good),
+        well: checks.iter().all(|check| check.how == page::How::Well),
         checks,
         numbers,
         reloads: app.reload.is_some(),
     }))
 }
 
-fn checks(app: &App) -> Vec<(&'static str, bool, Text)> {
-    let store = match app.keeper.health() {
-        Health::Writable => ("Store", true, "takes writes".into()),
-        Health::ReadOnly(reason) => ("Store", false, Text::from(format!("takes no writes: {reason}"))),
-        Health::Stopped => ("Store", false, "the server is going down".into()),
+/// A check as the page shows it.
+fn seen(Check { name, finding }: Check) -> page::Check {
+    let (how, words) = match finding {
+        Finding::Well(words) => (page::How::Well, words.into()),
+        Finding::Odd(words) => (page::How::Odd, words),
+        Finding::Wrong(words) | Finding::Fatal(words) => (page::How::Wrong, words),
     };
+    page::Check { what: name, how, words: words.into() }
+}
+
+/// Which pools file is in force, if there is one, and since when.
+fn pools_file(app: &App) -> Vec<(&'static str, String)> {
     let status = app.pools.borrow();
-    let pools = match (&status.path, status.error.as_ref().or(status.warning.as_ref())) {
-        (_, Some(trouble)) => (false, trouble.to_string()),
-        (Some(path), None) => match status.applied_at {
-            Some(at) => (true, format!("{} as of {}", path.display(), row::utc(at))),
-            None => (false, format!("{} was not applied yet", path.display())),
-        },
-        (None, None) => (true, "none: pools come over the API".to_owned()),
-    };
-    vec![store, ("Pools file", pools.0, pools.1.into())]
+    let path = status.path.as_ref().map(|path| ("Pools file", path.display().to_string()));
+    let applied = status.applied_at.map(|at| ("Pools file applied", row::utc(at)));
+    path.into_iter().chain(applied).collect()
 }
 
 /// `POST /status/reload`: reads the pools file again.

@@ -18,11 +18,13 @@ use crate::problem::Problem;
 const OWNER: &str = "lessor_owner";
 /// Cookie with the colours that they want.
 const THEME: &str = "lessor_theme";
+/// What a browser wants something for: `document` if somebody opens it, `empty` if a script asks.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// How long cookies are kept: a year, in seconds.
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 19] = [
+const NOTICES: [(&str, &str); 20] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("extended", "Extended."),
@@ -40,6 +42,7 @@ const NOTICES: [(&str, &str); 19] = [
     ("enabled", "It takes calls."),
     ("disabled", "It takes no calls."),
     ("read", "It was read again."),
+    ("removed", "It is gone."),
     ("rolled-back", "It runs what it ran before."),
     ("named", "Nice to meet you."),
 ];
@@ -62,6 +65,8 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let theme = cookie(&parts.headers, THEME).and_then(|name| Theme::named(&name)).unwrap_or_default();
         let query = parts.uri.query().unwrap_or_default();
+        // Whoever opens a page may have no script that keeps its times true.
+        let opens_page = parts.headers.get(SEC_FETCH_DEST).is_some_and(|dest| dest == "document");
         let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
         let kept: Vec<&str> =
             query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
@@ -75,7 +80,7 @@ impl FromRequestParts<App> for Visitor {
             theme,
             here,
             notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
-            known: parts.headers.get(header::IF_NONE_MATCH).cloned(),
+            known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| !opens_page).cloned(),
         })
     }
 }
@@ -109,6 +114,7 @@ impl Visitor {
             Health::Stopped => alerts.push(("No writes", "the server is going down".into())),
         }
         alerts.extend(pools_trouble(&self.app).map(|trouble| ("Pools file", Text::from(trouble))));
+        let told = self.app.pulse.told();
         Frame {
             title: title.into(),
             section,
@@ -116,7 +122,8 @@ impl Visitor {
             owner: self.owner.as_ref().map(|owner| owner.as_str().into()),
             theme: self.theme,
             seq: ledger.counters().event,
-            touched: self.app.pulse.touched(),
+            touched: told.touched,
+            renewed: told.renewed,
             topics,
             now: row::utc(now),
             alerts,
@@ -124,7 +131,7 @@ impl Visitor {
         }
     }
 
-    /// A page, or 304 if the browser has it already.
+    /// A page, or 304 to a script that has it already.
     pub(crate) fn page(&self, page: &impl Template) -> Response {
         self.page_with(StatusCode::OK, page)
     }
@@ -135,7 +142,7 @@ impl Visitor {
             Ok(html) => html,
             Err(error) => return Problem::internal(&error).into_response(),
         };
-        let tag = format!("W/\"{:016x}\"", asset::hash(html.as_bytes()));
+        let tag = format!("W/\"{:016x}\"", asset::hash(timeless(&html).as_bytes()));
         let known = conditional::is_known(&self.known, &tag);
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -174,6 +181,22 @@ impl Visitor {
         let page = page::Oops { frame, heading: problem.kind().title().into(), words: words.into() };
         self.page_with(problem.kind().status(), &page)
     }
+}
+
+/// A page without what changes by itself: the server's time, and the words of times relative to it.
+fn timeless(html: &str) -> String {
+    let mut kept = String::with_capacity(html.len());
+    let mut rest = html;
+    for (begin, end) in [("data-now=\"", "\"")].into_iter().chain(std::iter::repeat(("<time ", "</time>"))) {
+        let Some(at) = rest.find(begin) else { break };
+        let inner = at + begin.len();
+        // The tag of a time, which says when it is, is kept.
+        let inner = if begin == "<time " { inner + rest[inner..].find('>').unwrap_or(0) } else { inner };
+        kept.push_str(&rest[..inner]);
+        rest = &rest[inner + rest[inner..].find(end).unwrap_or(0)..];
+    }
+    kept.push_str(rest);
+    kept
 }
 
 /// The answer to a form: go there.
@@ -241,6 +264,22 @@ mod tests {
         ] {
             assert_eq!(back(foreign), "/", "{foreign}");
         }
+    }
+
+    #[test]
+    fn only_the_words_of_times_are_left_out_of_a_page() {
+        let page = |now: &str, words: &str, at: &str| {
+            format!(
+                "<body data-now=\"{now}\"><p>a</p><time datetime=\"{at}\">{words}</time> b <time datetime=\"z\">{words}</time> c"
+            )
+        };
+        assert_eq!(timeless(&page("1", "5 s ago", "x")), timeless(&page("2", "6 s ago", "x")));
+        assert_ne!(timeless(&page("1", "5 s ago", "x")), timeless(&page("1", "5 s ago", "y")));
+        assert_eq!(
+            timeless(&page("1", "5 s ago", "x")),
+            "<body data-now=\"\"><p>a</p><time datetime=\"x\"</time> b <time datetime=\"z\"</time> c"
+        );
+        assert_eq!(timeless("no times"), "no times");
     }
 
     #[test]

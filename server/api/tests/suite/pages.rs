@@ -131,6 +131,29 @@ async fn assets_are_kept_for_ever() {
 }
 
 #[tokio::test]
+async fn a_script_gets_a_page_again_only_if_more_than_its_times_changed() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "ttl": "10m"})).await;
+    let ask = async |tag: &str, dest: &'static str| {
+        let request = Request::get("/leases").header("host", "localhost:8080");
+        let request = request.header("if-none-match", tag).header("sec-fetch-dest", dest);
+        lab.send(request.body(Body::empty()).expect("a request")).await
+    };
+    let first = lab.get("/leases").await;
+    let tag = first.header("etag");
+    lab.pass(5_000);
+    let later = lab.get("/leases").await;
+    assert_ne!(first.text, later.text, "times go on");
+    assert_eq!(later.header("etag"), tag);
+    assert_eq!(ask(tag, "empty").await.status.as_u16(), 304);
+    assert_eq!(ask(tag, "document").await.status.as_u16(), 200, "somebody opens it: its times are true");
+    lab.post("/v1/leases/1/renew", json!({})).await.expect(200);
+    let renewed = ask(tag, "empty").await;
+    assert_eq!(renewed.status.as_u16(), 200);
+    assert_ne!(renewed.header("etag"), tag);
+}
+
+#[tokio::test]
 async fn leasing_remembers_who_it_was_and_a_second_click_takes_nothing() {
     let lab = Lab::start().await;
     let fields = [("pool", "gpu"), ("owner", "ann b"), ("purpose", "bisect"), ("ttl", "5m"), ("key", "k1")];
