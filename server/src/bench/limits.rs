@@ -31,3 +31,19 @@ pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Kinds of errors that are told apart.
 pub(crate) const ERROR_KINDS_MAX: usize = 20;
+
+/// Most event streams: what a server keeps open.
+pub(crate) const STREAMS_MAX: u64 = 2_000;
+
+/// Time between two mutations of the target that the streams follow. With a thousand streams that is 20,000 deliveries a
+/// second, about what the generator's one thread can take.
+pub(crate) const PROBE_EVERY: Duration = Duration::from_millis(50);
+
+/// Longest time that a stream may be silent while the target is mutated.
+pub(crate) const DELIVERY_MAX: Duration = Duration::from_secs(10);
+
+/// Most rounds over the pages: 30 pages of 10 ms each, for an hour.
+pub(crate) const PAGE_ROUNDS_MAX: u64 = 12_000;
+
+/// Owners that leases are spread over where pages are measured: the teams and jobs of a large site.
+pub(crate) const OWNERS: u64 = 300;

@@ -6,7 +6,9 @@
 mod http;
 mod limits;
 mod load;
+mod pages;
 mod server;
+mod streams;
 mod tally;
 mod waiters;
 
@@ -28,6 +30,7 @@ use tally::Tally;
 /// Each client sends its next request when the last one was answered. Without --spawn, the resources are created on
 /// the server named by --server, in pools bench-0, bench-1, ..., and deleted afterwards.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   lessor bench --spawn --baseline
@@ -35,6 +38,8 @@ Examples:
   lessor bench --spawn --waiters 1000
   lessor bench --server http://lab:8080 --mix lock-unlock")]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How many clients, one connection each
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u64).range(1..=CLIENTS_MAX))]
     clients: u64,
@@ -62,6 +67,13 @@ pub(crate) struct Bench {
     /// Measure hand-overs instead: release to the next waiter's answer, with so many in line
     #[arg(long, value_name = "N", conflicts_with_all = ["baseline", "mix", "clients"], value_parser = value_parser!(u64).range(1..=CLIENTS_MAX))]
     waiters: Option<u64>,
+}
+
+/// What else can be measured.
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Other {
+    Pages(pages::Pages),
+    Streams(streams::Streams),
 }
 
 /// Where to send the load.
@@ -92,7 +104,11 @@ impl Bench {
     /// # Errors
     /// If a server cannot be started, reached or set up; [`Failure::Negative`] if nothing succeeded.
     pub(crate) async fn run(&self, server: &str, output: &Output) -> Result<(), Failure> {
-        raise_open_files();
+        match &self.other {
+            Some(Other::Pages(pages)) => return pages.run(output).await,
+            Some(Other::Streams(streams)) => return streams.run(output).await,
+            None => raise_open_files(),
+        }
         let (pools, resources) = if self.waiters.is_some() { (1, 1) } else { (self.pools, self.resources) };
         let subject = if self.spawn {
             Subject::Ours(Box::new(Spawned::lessor(pools, resources).await?))
@@ -214,6 +230,12 @@ fn address(server: &str) -> Result<String, Failure> {
     } else {
         format!("{rest}:80")
     })
+}
+
+/// Why asking over HTTP failed.
+fn http_failed(what: &str) -> impl FnOnce(reqwest::Error) -> Failure {
+    let failed = Failure::io(what.to_owned());
+    move |cause| failed(std::io::Error::other(cause))
 }
 
 /// Allows as many open files as the system lets us: each client is one, and a server of ours inherits it.

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::http::{Connection, request};
-use super::limits::{SETUP_CLIENTS, START_MAX, START_POLL};
+use super::limits::{OWNERS, SETUP_CLIENTS, START_MAX, START_POLL};
 use crate::cli::{Failure, Inner};
 
 /// A server process of our own; killed when dropped.
@@ -66,6 +67,41 @@ impl Spawned {
             command.arg(data).arg("--pools").arg(file);
         })
         .await
+    }
+
+    /// Leases so many resources, and lets so many wait for all of a pool: for more than is free, if any are leased.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or refuses something.
+    pub(crate) async fn fill(
+        &self,
+        (pools, resources): (u64, u64),
+        (leases, waiting): (u64, u64),
+    ) -> Result<(), Failure> {
+        let connection = Connection::open(&self.address).await;
+        let mut connection = connection.map_err(Failure::io("cannot reach the server"))?;
+        let taken = (0..leases).map(|number| {
+            let owner = number % OWNERS;
+            json!({
+                "owner": format!("c{owner}"), "pool": format!("bench-{}", number % pools),
+                "ttl": format!("{}h", 1 + number % 9), "purpose": format!("build {number}"),
+            })
+        });
+        let line = (0..waiting).map(|number| {
+            json!({
+                "owner": format!("w{number}"), "pool": format!("bench-{}", number % pools.min(5)),
+                "count": resources / pools, "wait": "1ms",
+            })
+        });
+        let mut bytes = Vec::new();
+        for body in taken.chain(line) {
+            request(&mut bytes, "POST", &self.address, format_args!("/v1/leases"), &body.to_string());
+            let reply = connection.exchange(&bytes).await.map_err(Failure::io("cannot fill the server"))?;
+            if !(200..300).contains(&reply.status) {
+                return Err(Failure::Negative(format!("POST /v1/leases was answered {}", reply.status)));
+            }
+        }
+        Ok(())
     }
 
     /// Starts the empty server.

@@ -45,6 +45,7 @@ pub(crate) use failure::Failure;
 pub(crate) use inner::Inner;
 pub(crate) use output::Output;
 use output::{Colour, Format};
+pub(crate) use sse::Parser as EventParser;
 pub(crate) use value::positive_duration as duration;
 
 /// Hands out exclusive, time-bounded, fenced leases on things that only one party may use at a time

@@ -408,6 +408,27 @@ fn bench_measures_itself_against_a_server_that_does_nothing() {
 }
 
 #[test]
+fn bench_measures_pages_and_streams() {
+    let server = server();
+    let small = ["--resources", "60", "--leases", "30", "--pools", "3", "--waiting", "3", "--rounds", "2"];
+    let pages = lessor(&server, &[&["bench", "pages", "-o", "json"], &small[..]].concat()).gives(0).json();
+    let pages = pages["pages"].as_array().expect("pages").clone();
+    let of = |path: &str| pages.iter().find(|page| page["path"] == path).unwrap_or_else(|| panic!("{path}"));
+    for path in ["/", "/pools", "/resources", "/leases", "/queue", "/events", "/jobs", "/plugins", "/status"]
+    {
+        assert!(of(path)["bytes"].as_u64().is_some_and(|bytes| bytes > 1_000), "{}", of(path));
+        assert!(of(path)["latency_us"]["p99"].as_u64().is_some_and(|time| time > 0), "{}", of(path));
+    }
+    assert!(pages.iter().any(|page| page["path"].as_str().is_some_and(|path| path.contains("/style-"))));
+    let streams = ["bench", "streams", "--streams", "5", "--clients", "2", "--duration", "1s", "-o", "json"];
+    let streams = lessor(&server, &streams).gives(0).json();
+    let delivered = streams["delivered"]["count"].as_u64().expect("a count");
+    assert!(delivered >= 5 && delivered.is_multiple_of(5), "each stream gets every event: {streams}");
+    assert!(streams["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{streams}");
+    lessor(&server, &["bench", "--clients", "2", "pages"]).gives(2);
+}
+
+#[test]
 fn bench_leaves_a_server_as_it_was() {
     let server = server();
     let arguments = ["bench", "--duration", "2s", "--clients", "4", "--resources", "8", "--pools", "2"];
