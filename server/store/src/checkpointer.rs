@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::checkpoint::{Rows, write_parts};
 use crate::error::Fault;
 use crate::journal::Mark;
-use crate::limits::TRIM_PARTS_MAX;
+use crate::limits::{CHECKPOINT_NICE, TRIM_PARTS_MAX};
 use crate::options::Retention;
 use crate::schema::{META, META_MARK};
 use crate::store::Shared;
@@ -44,6 +44,8 @@ impl Checkpointer {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("lessor-tables".into()).spawn(move || {
+            // An error means that it competes with the writer as it is.
+            let _ = rustix::process::nice(CHECKPOINT_NICE);
             while asked.recv().is_ok() {
                 // An error means that the store is gone, and with it the sender of jobs.
                 let _ = answer.send(write(&shared, retention, &told));

@@ -15,13 +15,13 @@ pub const PART_CHANGES_MAX: usize = 1_024;
 
 /// Changes after which what the log holds is written to the tables, all of it in one transaction.
 ///
-/// About 16,000 mutations and 8 MiB of log. More would coalesce better, but leave more to replay: two generations are
-/// absorbed in less than a tenth of a second.
-pub const GENERATION_CHANGES: usize = 65_536;
+/// About 32,000 mutations and 16 MiB of log. More would coalesce better, but leave more to replay: two generations are
+/// absorbed in less than a fifth of a second.
+pub const GENERATION_CHANGES: usize = 131_072;
 
 /// How many generations may be ahead of the tables. Commits wait when a slow disk lets it come to that, so that
 /// neither the log nor the memory grows without bound.
-pub const GENERATIONS_AHEAD_MAX: usize = 8;
+pub const GENERATIONS_AHEAD_MAX: usize = 4;
 
 /// Least by which a file of the write-ahead log grows, in bytes; it doubles up to [`WAL_GROWTH_MAX`].
 pub const WAL_GROWTH_MIN: u64 = 64 * 1024;
@@ -37,6 +37,10 @@ pub const WAL_BYTES_KEPT: u64 = 64 * 1024 * 1024;
 /// Most bytes that go to the disk in one direct write, a multiple of its block. Usual batches take 4 to 64 KiB; what a
 /// bulk import writes is cut, so that the aligned copy of it stays this small.
 pub const DIRECT_WRITE_MAX: usize = 1024 * 1024;
+
+/// How far the thread that writes checkpoints stands back for the others: nobody waits for it, and its work comes in
+/// bursts that are longer than what the scheduler lets a thread run at once.
+pub const CHECKPOINT_NICE: i32 = 10;
 
 /// Rows of the checkpoint after which its thread looks whether it is to stop.
 pub const CHECKPOINT_ROWS_BETWEEN_LOOKS: usize = 1_024;
