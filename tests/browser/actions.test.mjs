@@ -99,8 +99,12 @@ for (const javaScriptEnabled of [true, false]) {
     test('a resource is drained and takes leases again', async () => {
       await page.goto('/resources/gpu-2')
       await page.getByLabel('Keep new leases off, and say why').fill('fan broken')
+      await page.getByLabel('Until when').fill('2h')
       await press('Drain')
-      assert.equal((await resource('gpu-2')).cordon.message, 'fan broken')
+      const { message, since, until } = (await resource('gpu-2')).cordon
+      assert.equal(message, 'fan broken')
+      assert.ok(Math.abs(new Date(until) - new Date(since) - 2 * 3600e3) < 1000, `${since} to ${until}`)
+      assert.match(await page.locator('main').innerText(), /ends in (2 h|1 h 59 min)/)
       await press('Let leases on again')
       assert.equal((await resource('gpu-2')).cordon ?? null, null)
     })

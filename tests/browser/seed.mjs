@@ -36,7 +36,7 @@ export const lab = async (owner = 'ann') => {
     await lease(server, { owner: `ci-${4711 + index}`, pool: 'gpu', ttl: `${40 + 20 * index}m`, purpose })
   }
   await lease(server, { owner: 'bob', pool: 'board-imx8', purpose: 'bring-up' , ttl: '3h' })
-  await server.api('PATCH', '/v1/resources/imx8-3', { cordon: { message: 'fan broken, Ann is on it, until Friday' } })
+  await server.api('PATCH', '/v1/resources/imx8-3', { cordon: { message: 'fan broken, Ann is on it', until: '20h' } })
   await lease(server, { owner: 'ci-4720', pool: 'gpu', count: 2, wait: '1ms', purpose: 'PR 1820' })
   await lease(server, { owner, pool: 'phone', wait: '1ms', purpose: 'one more run' })
   await lease(server, { owner: 'carla', pool: 'gpu', wait: '1ms', priority: 5, labels: { site: 'ber' }, purpose: 'demo at noon' })

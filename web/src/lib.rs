@@ -21,6 +21,7 @@ pub use frame::{CONTENT_SECURITY_POLICY, Frame, Moment, SECTIONS, Section, Theme
 pub use length::length;
 pub use list::{List, Sort};
 pub use row::{
-    Blocker, EventRow, Holder, JobRow, LeaseRow, PluginRow, PoolRow, ResourceRow, StateBadge, WaitRow,
+    Blocker, Drained, EventRow, Holder, JobRow, LeaseRow, PluginRow, PoolRow, ResourceRow, StateBadge,
+    WaitRow,
 };
 pub use text::{SHOWN_CHARS_MAX, Text};

@@ -92,12 +92,23 @@ pub struct ResourceRow {
     pub state: StateBadge,
     /// Who holds it.
     pub holder: Option<Holder>,
-    /// Why it takes no new leases, and since when.
-    pub drained: Option<(Text, Moment)>,
+    /// Set while it takes no new leases.
+    pub drained: Option<Drained>,
     /// Its labels.
     pub labels: Vec<(Text, Text)>,
     /// When it was last written.
     pub updated: Moment,
+}
+
+/// That a resource takes no new leases.
+#[derive(Clone, Debug)]
+pub struct Drained {
+    /// Why.
+    pub why: Text,
+    /// Since when.
+    pub since: Moment,
+    /// When it ends by itself.
+    pub until: Option<Moment>,
 }
 
 impl ResourceRow {

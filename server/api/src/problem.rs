@@ -375,7 +375,7 @@ impl From<Refusal> for Problem {
                 (Kind::NotHolder, More { holder: holder.map(|owner| owner.to_string()), ..More::default() })
             }
             Refusal::StateMismatch { .. } => (Kind::StateMismatch, More::default()),
-            Refusal::JobZero | Refusal::EmptyTarget | Refusal::PoolNeeded(_) => {
+            Refusal::JobZero | Refusal::EmptyTarget | Refusal::PoolNeeded(_) | Refusal::CordonOver(_) => {
                 (Kind::Invalid, More::default())
             }
             Refusal::Busy(conflicts) | Refusal::Unavailable(conflicts) => (Kind::Busy, blocked(&conflicts)),

@@ -25,6 +25,25 @@ pub(crate) struct Stamp(pub(crate) Time);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Length(pub(crate) Span);
 
+/// When something is to end, as clients send it: RFC 3339, or how long from now in Go's syntax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At this time.
+    At(Time),
+    /// So long from now.
+    After(Span),
+}
+
+impl End {
+    /// The time that it stands for at `now`.
+    pub(crate) fn time(self, now: Time) -> Time {
+        match self {
+            Self::At(time) => time,
+            Self::After(span) => now.plus(span),
+        }
+    }
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = Timestamp::from_nanosecond(i128::from(self.0.nanos()))
@@ -106,6 +125,29 @@ impl FromStr for Length {
     }
 }
 
+impl FromStr for End {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(span) = go_duration::parse(text) {
+            return Ok(Self::After(span));
+        }
+        let time: Timestamp = text
+            .parse()
+            .map_err(|_| "is neither a time like 2026-05-04T09:30:00Z nor a duration like 2h".to_owned())?;
+        // The ledger's years end in 2262: what is to end later ends then.
+        let nanos = time.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
+        Ok(Self::At(Time::from_nanos(i64::try_from(nanos).expect("it was clamped to 64 bits"))))
+    }
+}
+
+impl<'de> Deserialize<'de> for End {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(|error| D::Error::custom(format_args!("{text:?} {error}")))
+    }
+}
+
 /// Deserializes an optional duration of a query string.
 ///
 /// # Errors
@@ -130,6 +172,28 @@ impl PartialSchema for Length {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
             .description(Some("Whole milliseconds"));
         OneOfBuilder::new().item(text).item(millis).into()
+    }
+}
+
+impl PartialSchema for End {
+    fn schema() -> RefOr<Schema> {
+        let time = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("RFC 3339"))
+            .examples([serde_json::json!("2026-05-04T09:30:00Z")]);
+        let span = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .description(Some("From now, in Go's syntax"))
+            .pattern(Some(GO_DURATION))
+            .examples([serde_json::json!("2h")]);
+        OneOfBuilder::new().item(time).item(span).into()
+    }
+}
+
+impl ToSchema for End {
+    fn name() -> Cow<'static, str> {
+        "End".into()
     }
 }
 

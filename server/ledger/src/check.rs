@@ -130,6 +130,12 @@ impl Ledger {
             if shelved != (!held(lock) && resource.cordon().is_none()) {
                 found.push(Violation(format!("resource {:?} is wrongly shelved", resource.name)));
             }
+            if resource.cordon().and_then(|cordon| cordon.until).is_some_and(|until| until < self.now) {
+                found.push(Violation(format!(
+                    "the cordon of {:?} is past its end and not lifted",
+                    resource.name
+                )));
+            }
         }
     }
 
@@ -165,7 +171,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 20] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 21] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -174,6 +180,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 20] {
         ("deadlines", kept.deadlines == fresh.deadlines),
         ("lapsed", kept.lapsed == fresh.lapsed),
         ("lifespans", kept.lifespans == fresh.lifespans),
+        ("cordons", kept.cordons == fresh.cordons),
         ("leases_by_owner", kept.leases_by_owner == fresh.leases_by_owner),
         ("leases_by_key", kept.leases_by_key == fresh.leases_by_key),
         ("uncollected", kept.uncollected == fresh.uncollected),

@@ -10,7 +10,7 @@ use crate::pool::Pool;
 pub use crate::request::Part;
 use crate::request::RequestId;
 use crate::resource::Addresses;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// One question to the ledger. [`Ledger::apply`](crate::Ledger::apply) decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -356,8 +356,17 @@ pub struct ResourceEdit {
     pub user_data: Option<BTreeMap<Text, Text>>,
     /// The addresses.
     pub addresses: Option<Addresses>,
-    /// `Some(Some(message))` cordons, `Some(None)` uncordons.
-    pub cordon: Option<Option<Text>>,
+    /// `Some(Some(_))` cordons, in place of any cordon before; `Some(None)` uncordons.
+    pub cordon: Option<Option<CordonEdit>>,
+}
+
+/// How a resource is to be cordoned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CordonEdit {
+    /// For whoever wonders.
+    pub message: Text,
+    /// When it ends by itself, the instant itself included; later than now. `None`: when somebody lifts it.
+    pub until: Option<Time>,
 }
 
 /// One entry of the pools file, read and validated.

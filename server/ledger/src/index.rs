@@ -38,6 +38,8 @@ pub(crate) struct Index {
     pub(crate) lapsed: OrdSet<(Time, Target)>,
     /// When idle dynamic resources are given up.
     pub(crate) lifespans: OrdSet<(Time, Target)>,
+    /// When cordons end by themselves.
+    pub(crate) cordons: OrdSet<(Time, Target)>,
     /// Active leases by owner.
     pub(crate) leases_by_owner: OrdSet<(Owner, LeaseId)>,
     /// Active leases by owner and client key; several dialects and pools may use the same key.
@@ -75,6 +77,7 @@ impl Index {
         [
             self.deadlines.get_min().map(|&(at, _)| at),
             self.lifespans.get_min().map(|&(at, _)| at),
+            self.cordons.get_min().map(|&(at, _)| at),
             self.uncollected.get_min().map(|&(at, _)| at),
             self.silence.get_min().map(|&(at, _)| at),
             self.outcomes.get_min().map(|&(at, _)| at),
@@ -108,9 +111,15 @@ impl Index {
     ) {
         if let Some(old) = old {
             self.leave_shelf(old, lock);
+            if let Some(at) = cordon_end(old) {
+                self.cordons.remove(&(at, old.name.clone()));
+            }
         }
         if let Some(new) = new {
             self.join_shelf(new, lock);
+            if let Some(at) = cordon_end(new) {
+                self.cordons.insert((at, new.name.clone()));
+            }
         }
         if let (Some(old), Some(new)) = (old, new)
             && old.pool == new.pool
@@ -265,6 +274,11 @@ pub(crate) fn held(lock: Option<&Lock>) -> bool {
 fn lifespan(resource: &Resource) -> Option<Time> {
     let leaving = || resource.state == State::to_be_deleted() || resource.state == State::tombstone();
     resource.expires_at.filter(|_| resource.origin == Origin::Dynamic && !leaving())
+}
+
+/// When its cordon ends by itself, held or not.
+fn cordon_end(resource: &Resource) -> Option<Time> {
+    resource.cordon()?.until
 }
 
 fn doomed(resource: &Resource) -> bool {

@@ -35,8 +35,8 @@ mod walk;
 pub use change::{Answer, Change, Counters, Key};
 pub use check::Violation;
 pub use command::{
-    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, JobCommand, JobStart, Part,
-    PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted,
+    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, JobCommand, JobStart,
+    Part, PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted,
 };
 pub use event::{Event, EventId, EventKind};
 pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};

@@ -100,6 +100,9 @@ pub enum Refusal {
     /// A new resource needs a pool.
     #[error("resource {0:?} does not exist, so its pool must be given")]
     PoolNeeded(Target),
+    /// A cordon would end before it begins.
+    #[error("the cordon of resource {0:?} would be over at once: its end must be later than now")]
+    CordonOver(Target),
     /// No job with this number, or it was over so long ago that it is forgotten.
     #[error("there is no job {}", .0.0)]
     NoSuchJob(Job),
@@ -165,7 +168,7 @@ pub struct Conflict {
     pub holder: Option<Owner>,
     /// By which lease.
     pub lease: Option<LeaseId>,
-    /// Until when, if there is a deadline.
+    /// Until when, if the lease has a deadline, or the cordon of what nobody holds an end.
     pub until: Option<Time>,
     /// Everything else in words: `cordoned: fan broken`, `in state dirty`, `2 of 3 free`, `reserved for requests ahead`.
     pub why: Option<String>,

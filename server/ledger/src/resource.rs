@@ -87,6 +87,8 @@ pub struct Cordon {
     pub message: Text,
     /// Since when.
     pub since: Time,
+    /// Until when, the instant itself included; `None` until somebody lifts it.
+    pub until: Option<Time>,
 }
 
 static NO_DETAILS: std::sync::LazyLock<Details> = std::sync::LazyLock::new(Details::default);

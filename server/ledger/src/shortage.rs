@@ -170,7 +170,10 @@ impl Ledger {
             pool,
             holder: lock.map(|lock| lock.owner.clone()),
             lease: lock.map(|lock| lock.lease),
-            until: lock.and_then(|lock| lock.deadline),
+            until: match lock {
+                Some(lock) => lock.deadline,
+                None => cordon.and_then(|cordon| cordon.until),
+            },
             why: cordon.map(|cordon| match &*cordon.message {
                 "" => "cordoned".to_owned(),
                 message => format!("cordoned: {message}"),

@@ -182,3 +182,48 @@ fn file_and_api_resources_do_not_disturb_each_other() {
         "#]],
     );
 }
+
+#[test]
+fn a_cordon_is_over_for_any_command_after_its_end() {
+    check(
+        "
+        pool p names=a
+        0 - sync
+        1s - patch a cordon=now until=1s
+        1s - patch a cordon=past until=0
+        1s - patch a cordon=fan until=10s
+        2s - put a pool=p cordon=fan until=5s
+        3s - patch a labels=k=1
+        6s ann take @a ttl=1h
+        6s - patch a cordon=psu until=20s
+        7s - patch a cordon=psu until=30s
+        20s+ - tick
+        30s+ - tick
+        31s - patch a cordon=psu until=40s
+        32s - patch a cordon=psu
+        41s - tick
+        42s - patch a cordon=psu until=50s
+        43s - patch a uncordon
+        51s - tick
+        ",
+        &expect![[r#"
+            0: synced +[a] -[] later[] | pool p made; a made in p >free
+            1s: no: the cordon of resource "a" would be over at once: its end must be later than now
+            1s: no: the cordon of resource "a" would be over at once: its end must be later than now
+            1s: a in p free cordoned: fan until 10s | a cordoned
+            2s: a in p free cordoned: fan until 5s | a changed free>free (fan)
+            3s: a in p free {"k": "1"} cordoned: fan until 5s | a changed free>free (fan)
+            6s: L1 ann [a] until 3606s | a uncordoned (the time of its cordon is over); L1 +a ann free>leased
+            6s: a in p leased {"k": "1"} cordoned: psu until 20s | a cordoned
+            7s: a in p leased {"k": "1"} cordoned: psu until 30s | a changed leased>leased (psu)
+            20s+: done
+            30s+: done | a uncordoned (the time of its cordon is over)
+            31s: a in p leased {"k": "1"} cordoned: psu until 40s | a cordoned
+            32s: a in p leased {"k": "1"} cordoned: psu | a changed leased>leased (psu)
+            41s: done
+            42s: a in p leased {"k": "1"} cordoned: psu until 50s | a changed leased>leased (psu)
+            43s: a in p leased {"k": "1"} | a uncordoned
+            51s: done
+        "#]],
+    );
+}

@@ -224,6 +224,33 @@ fn a_cordon_keeps_waiters_waiting_and_its_end_serves_them() {
 }
 
 #[test]
+fn a_cordon_ends_by_itself_and_serves_whoever_waits() {
+    check(
+        "
+        pool p names=a,b
+        0 - sync
+        0 - patch a cordon=fan until=10s
+        0 - patch b cordon=psu until=10s
+        0 ann take p wait
+        0 bob take @b
+        10s - tick
+        10s+ - tick
+        10s+ bob take @b
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
+            0: a in p free cordoned: fan until 10s | a cordoned
+            0: b in p free cordoned: psu until 10s | b cordoned
+            0: R1 is #1, 0 of 1 | R1 ann queued
+            0: no: unavailable [b cordoned: psu]
+            10s: done
+            10s+: done | a uncordoned (the time of its cordon is over); b uncordoned (the time of its cordon is over); L1 +a ann free>leased; R1 gets L1
+            10s+: L2 bob [b] until 610s+ | L2 +b bob free>leased
+        "#]],
+    );
+}
+
+#[test]
 fn waiters_of_other_states_do_not_mix() {
     check(
         "

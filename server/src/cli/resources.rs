@@ -1,5 +1,8 @@
 //! `lessor resources`.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -19,16 +22,19 @@ const KIND: Kind = Kind {
         optional("UPDATED", |resource| cell_time(resource, "updated_at")),
         optional("LABELS", |resource| cell(resource, "labels")),
         optional("CORDON", |resource| {
-            let message = resource
-                .get("cordon")
-                .filter(|cordon| !cordon.is_null())
-                .map(|cordon| cell(cordon, "message"));
-            message
-                .map(|message| if message.is_empty() { "yes".to_owned() } else { message })
-                .unwrap_or_default()
+            resource.get("cordon").filter(|cordon| !cordon.is_null()).map(cordoned).unwrap_or_default()
         }),
     ],
 };
+
+fn cordoned(cordon: &Value) -> String {
+    let message = Some(cell(cordon, "message")).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| "yes".to_owned());
+    match cordon["until"].as_str() {
+        Some(_) => format!("{message} (until {})", cell_time(cordon, "until")),
+        None => message,
+    }
+}
 
 /// Shows, makes, changes and deletes resources
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -103,7 +109,11 @@ Examples:
     /// Lets no new lease take it; whoever holds it keeps it
     #[command(
         visible_alias = "drain",
-        after_help = "Example:\n  lessor resources cordon gpu-9 --message 'fan broken, Ann is on it'"
+        after_help = "\
+Examples:
+  lessor resources cordon gpu-9 --message 'fan broken, Ann is on it'
+  lessor resources cordon gpu-9 --message 'new firmware' --for 2h
+  lessor resources cordon gpu-9 --until 2026-05-04T18:00:00+02:00"
     )]
     Cordon {
         /// Its name
@@ -111,6 +121,12 @@ Examples:
         /// Why, for whoever wonders
         #[arg(short, long, value_name = "TEXT", default_value = "")]
         message: String,
+        /// Lets new leases take it again by itself after this long
+        #[arg(long = "for", value_name = "DURATION", value_parser = value::positive_duration, conflicts_with = "until")]
+        length: Option<Duration>,
+        /// Lets new leases take it again by itself at this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: Option<Timestamp>,
     },
     /// Lets new leases take it again
     #[command(visible_alias = "undrain", after_help = "Example:\n  lessor resources uncordon gpu-9")]
@@ -217,8 +233,10 @@ impl Resources {
                 patch(client, output, name, &edit.body(), if_match.as_deref()).await
             }
             Self::Label { name, labels } => label(client, output, name, labels).await,
-            Self::Cordon { name, message } => {
-                patch(client, output, name, &json!({ "cordon": { "message": message } }), None).await
+            Self::Cordon { name, message, length, until } => {
+                let end = length.map(value::query).or_else(|| until.map(|until| until.to_string()));
+                let cordon = json!({ "message": message, "until": end });
+                patch(client, output, name, &json!({ "cordon": cordon }), None).await
             }
             Self::Uncordon { name } => patch(client, output, name, &json!({ "cordon": null }), None).await,
             Self::Delete { name, if_match } => {

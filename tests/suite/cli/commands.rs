@@ -229,6 +229,16 @@ fn a_cordoned_resource_takes_no_new_lease() {
     lessor(&server, &["acquire", "-p", "board", "--no-wait"]).gives(6);
     let busy = lessor(&server, &["acquire", "-t", "b1", "--no-wait"]).gives(6);
     assert!(busy.err.contains("fan broken"), "{busy:?}");
+    let words = ["resources", "cordon", "b1", "-m", "psu", "--for", "2h", "-o", "json"];
+    let cordon = lessor(&server, &words).gives(0).json()["cordon"].clone();
+    let at = |key: &str| cordon[key].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let length = at("until").expect("an end").duration_since(at("since").expect("a start"));
+    assert!((7200..7260).contains(&length.as_secs()), "{cordon}");
+    let words = ["resources", "cordon", "b1", "--until", "2150-01-01T00:00:00Z"];
+    let yes = lessor(&server, &words).gives(0);
+    assert!(yes.out.contains("yes (until "), "{yes:?}");
+    let past = lessor(&server, &["resources", "cordon", "b1", "--until", "2020-01-01T00:00:00Z"]).gives(2);
+    assert!(past.err.contains("later than now"), "{past:?}");
     lessor(&server, &["resources", "uncordon", "b1"]).gives(0);
     lessor(&server, &["acquire", "-p", "board", "--no-wait"]).gives(0);
 }

@@ -118,6 +118,8 @@ pub struct BulkPage {
     pub names: Vec<Text>,
     /// The message that was typed.
     pub message: Text,
+    /// The end that was typed.
+    pub until: Text,
     /// Why it was not accepted.
     pub error: Option<FormError>,
 }
@@ -136,6 +138,14 @@ impl LeasePage {
 }
 
 impl EditPage {
+    /// Whether what is wrong is this field.
+    #[must_use]
+    pub fn wrong(&self, field: &str) -> bool {
+        wrong(self.error.as_ref(), field)
+    }
+}
+
+impl BulkPage {
     /// Whether what is wrong is this field.
     #[must_use]
     pub fn wrong(&self, field: &str) -> bool {

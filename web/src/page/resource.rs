@@ -44,6 +44,8 @@ pub struct ResourceDetail {
     pub waiting: u64,
     /// The message that was typed for draining it.
     pub message: Text,
+    /// The end that was typed for it.
+    pub until: Text,
     /// Who held it.
     pub timeline: Chosen,
     /// What happened to it.

@@ -149,6 +149,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::KeyReused
         | Refusal::StaleRevision { .. }
         | Refusal::PoolNeeded(_)
+        | Refusal::CordonOver(_)
         | Refusal::NoSuchJob(_)
         | Refusal::JobPhase { .. }
         | Refusal::JobManaged(_)

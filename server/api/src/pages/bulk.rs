@@ -3,18 +3,17 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use lessor_filter::Filter;
-use lessor_ledger::{Command, ResourceEdit, Target};
+use lessor_ledger::{Command, Refusal, ResourceEdit, Target};
 use lessor_web::{link, page};
 use serde::Deserialize;
 
 use crate::extract::Query;
 use crate::limits::{BULK_NAMES_SHOWN, BULK_RESOURCES_MAX, LISTING_ROWS_LOOKED_AT_MAX};
-use crate::pages::edit::nothing;
+use crate::pages::edit::{cordon, nothing};
 use crate::pages::form::{self, Form};
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
 use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
-use crate::v1::body;
 
 /// Which resources.
 #[derive(Deserialize)]
@@ -53,14 +52,14 @@ async fn find(visitor: &Visitor, text: &str) -> Result<Found, Problem> {
 
 /// `GET /bulk`: how many there are, and what can be done.
 pub(crate) async fn show(visitor: Visitor, Query(query): Query<ShowQuery>) -> Response {
-    let page = preview(&visitor, &query.q, "", None).await;
+    let page = preview(&visitor, &query.q, &Form::default(), None).await;
     visitor.answer(page)
 }
 
 async fn preview(
     visitor: &Visitor,
     text: &str,
-    message: &str,
+    form: &Form,
     problem: Option<&Problem>,
 ) -> Result<Response, Problem> {
     let Found { names, more } = find(visitor, text).await?;
@@ -70,7 +69,8 @@ async fn preview(
         count: names.len(),
         more,
         names: names.iter().take(BULK_NAMES_SHOWN).map(|name| name.as_str().into()).collect(),
-        message: message.into(),
+        message: form.typed("message").into(),
+        until: form.typed("until").into(),
         error: problem.map(form::error),
     };
     Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
@@ -82,7 +82,7 @@ pub(crate) async fn act(visitor: Visitor, form: Form) -> Response {
     match change(&visitor, &form).await {
         Ok(()) => done(&link::with("/resources", &[("q", text)]), "bulk"),
         Err(problem) => {
-            let page = preview(&visitor, text, form.typed("message"), Some(&problem)).await;
+            let page = preview(&visitor, text, &form, Some(&problem)).await;
             visitor.answer(page)
         }
     }
@@ -90,7 +90,7 @@ pub(crate) async fn act(visitor: Visitor, form: Form) -> Response {
 
 async fn change(visitor: &Visitor, form: &Form) -> Result<(), Problem> {
     let cordon = match form.typed("action") {
-        "drain" => Some(body::text("message", form.typed("message").to_owned())?),
+        "drain" => Some(cordon(form, visitor.app.keeper.now())?),
         "undrain" => None,
         other => return Err(Problem::invalid("action", format!("there is no {other:?}"))),
     };
@@ -102,6 +102,8 @@ async fn change(visitor: &Visitor, form: &Form) -> Result<(), Problem> {
     for name in found.names {
         let edit = ResourceEdit { cordon: Some(cordon.clone()), ..nothing(name) };
         match visitor.app.keeper.submit(Command::PatchResource(Box::new(edit))).await {
+            // The end that was typed is the same for all.
+            Err(error @ lessor_keeper::Error::Refused(Refusal::CordonOver(_))) => return Err(error.into()),
             Ok(_) | Err(lessor_keeper::Error::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }

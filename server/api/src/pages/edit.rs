@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Command, Refusal, ResourceEdit, Target};
+use lessor_ledger::{Command, CordonEdit, Refusal, ResourceEdit, Target, Time};
 use lessor_web::chart::Window;
 use lessor_web::{Text, link, page};
 
@@ -14,6 +14,7 @@ use crate::pages::resource::{Typed, detail};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
+use crate::time::End;
 use crate::v1::body;
 
 /// An edit that changes nothing yet.
@@ -32,20 +33,28 @@ pub(crate) fn nothing(name: Target) -> ResourceEdit {
 
 /// `POST /resources/{name}/drain`.
 pub(crate) async fn drain(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
-    let cordon = body::text("message", form.typed("message").to_owned()).map(Some);
-    cordoned(&visitor, name, cordon, (form.typed("message"), "drained")).await
+    let cordon = cordon(&form, visitor.app.keeper.now()).map(Some);
+    cordoned(&visitor, name, cordon, (&form, "drained")).await
+}
+
+/// The cordon that a form asks for.
+pub(crate) fn cordon(form: &Form, now: Time) -> Result<CordonEdit, Problem> {
+    let message = body::text("message", form.typed("message").to_owned())?;
+    let end = form.filled("until").map(|text| text.parse::<End>());
+    let end = end.transpose().map_err(|error| Problem::invalid("until", error))?;
+    Ok(CordonEdit { message, until: end.map(|end| end.time(now)) })
 }
 
 /// `POST /resources/{name}/undrain`.
 pub(crate) async fn undrain(visitor: Visitor, Path(name): Path<String>) -> Response {
-    cordoned(&visitor, name, Ok(None), ("", "undrained")).await
+    cordoned(&visitor, name, Ok(None), (&Form::default(), "undrained")).await
 }
 
 async fn cordoned(
     visitor: &Visitor,
     name: String,
-    cordon: Result<Option<lessor_ledger::Text>, Problem>,
-    (message, what): (&str, &'static str),
+    cordon: Result<Option<CordonEdit>, Problem>,
+    (form, what): (&Form, &'static str),
 ) -> Response {
     let submitted = match (body::target("name", name.clone()), cordon) {
         (Ok(target), Ok(cordon)) => {
@@ -57,7 +66,11 @@ async fn cordoned(
     match submitted {
         Ok(_) => done(&link::resource(&name), what),
         Err(problem) => {
-            let typed = Typed { message: message.to_owned(), problem: Some(problem) };
+            let typed = Typed {
+                message: form.typed("message").to_owned(),
+                until: form.typed("until").to_owned(),
+                problem: Some(problem),
+            };
             let page = detail(visitor, name, Window::default(), typed).await;
             visitor.answer(page)
         }

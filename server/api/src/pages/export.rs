@@ -114,8 +114,19 @@ impl Cells for PoolRow {
 }
 
 impl Cells for ResourceRow {
-    const COLUMNS: &'static [&'static str] =
-        &["resource", "pool", "state", "owner", "lease", "purpose", "since", "until", "drained", "labels"];
+    const COLUMNS: &'static [&'static str] = &[
+        "resource",
+        "pool",
+        "state",
+        "owner",
+        "lease",
+        "purpose",
+        "since",
+        "until",
+        "drained",
+        "drained_until",
+        "labels",
+    ];
 
     fn cells(&self) -> Vec<String> {
         let holder = self.holder.as_ref();
@@ -130,7 +141,8 @@ impl Cells for ResourceRow {
             text(holder.and_then(|holder| holder.purpose.as_ref())),
             at(holder.map(|holder| &holder.since)),
             at(holder.and_then(|holder| holder.until.as_ref())),
-            text(self.drained.as_ref().map(|(why, _)| why)),
+            text(self.drained.as_ref().map(|drained| &drained.why)),
+            at(self.drained.as_ref().and_then(|drained| drained.until.as_ref())),
             labels.join(" "),
         ]
     }

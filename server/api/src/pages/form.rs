@@ -59,6 +59,7 @@ pub(crate) fn error(problem: &Problem) -> FormError {
         "reason",
         "to_state",
         "lock_duration",
+        "until",
     ];
     let (field, words) = match detail.split_once(": ") {
         Some((field, words)) if known.contains(&field.split(['[', '.']).next().unwrap_or_default()) => {

@@ -114,6 +114,7 @@ pub(crate) async fn show(
 #[derive(Default)]
 pub(crate) struct Typed {
     pub(crate) message: String,
+    pub(crate) until: String,
     pub(crate) problem: Option<Problem>,
 }
 
@@ -125,7 +126,7 @@ pub(crate) async fn detail(
     typed: Typed,
 ) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
-    let Typed { message, problem } = typed;
+    let Typed { message, until, problem } = typed;
     let frame = visitor.frame(format!("Resource {name}"), "/resources", "resources leases queue");
     let looker = visitor.clone();
     let mut page = visitor
@@ -136,6 +137,7 @@ pub(crate) async fn detail(
         })
         .await??;
     page.message = message.into();
+    page.until = until.into();
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
     page.error = problem.map(|problem| problem.detail().into());
     Ok(visitor.page_with(status, &page))
@@ -176,6 +178,7 @@ fn look(
         revision: resource.revision,
         waiting: ledger.waiting(&resource.pool).0,
         message: Text::default(),
+        until: Text::default(),
         timeline: gantt::resource(ledger, now, reader, &resource.name, window)?,
         events: reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect(),
         error: None,

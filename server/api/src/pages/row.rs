@@ -9,7 +9,8 @@ use lessor_ledger::{
 };
 use lessor_web::chart::{Bar, Sparkline, Stock};
 use lessor_web::{
-    EventRow, Holder, JobRow, LeaseRow, Moment, PluginRow, PoolRow, ResourceRow, StateBadge, Text, WaitRow,
+    Drained, EventRow, Holder, JobRow, LeaseRow, Moment, PluginRow, PoolRow, ResourceRow, StateBadge, Text,
+    WaitRow,
 };
 
 use crate::limits::{ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
@@ -83,7 +84,11 @@ pub(crate) fn resource(resource: &Resource, ledger: &Ledger, now: Time, visitor:
         pool: resource.pool.as_str().into(),
         state: state(&resource.state, lock.is_some()),
         holder: lock.map(|lock| holder(lock, ledger, now, visitor)),
-        drained: resource.cordon().map(|cordon| (Text::from(&*cordon.message), ago(cordon.since, now))),
+        drained: resource.cordon().map(|cordon| Drained {
+            why: Text::from(&*cordon.message),
+            since: ago(cordon.since, now),
+            until: cordon.until.map(|until| ahead(until, now)),
+        }),
         labels: resource
             .details()
             .labels

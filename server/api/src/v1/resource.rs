@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_filter::Filter as Words;
 use lessor_ledger::{
-    Command, Ledger, Owner, PoolName, Refusal, Reply, Resource, ResourceEdit, State, Target, Time,
+    Command, CordonEdit, Ledger, Owner, PoolName, Refusal, Reply, Resource, ResourceEdit, State, Target, Time,
 };
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
@@ -19,6 +19,7 @@ use crate::conditional::{self, Tags};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Kind, More, Problem};
 use crate::sieve::resource::{Candidate, KEYS};
+use crate::time::End;
 use crate::v1::body::{self, AddressesBody};
 use crate::v1::list::{self, Page};
 use crate::v1::view::ResourceView;
@@ -165,7 +166,7 @@ pub(crate) struct EditBody {
     /// All of its addresses.
     #[serde(default)]
     addresses: Option<AddressesBody>,
-    /// An object keeps new leases off, null lets them on again.
+    /// An object keeps new leases off, in place of any cordon before; null lets them on again.
     #[serde(default)]
     #[schema(value_type = Option<CordonBody>)]
     cordon: Cordoning,
@@ -179,6 +180,9 @@ pub(crate) struct CordonBody {
     /// For whoever wonders.
     #[schema(max_length = 4096)]
     message: String,
+    /// When new leases are let on again by themselves, later than now; left out or null, when somebody lifts it.
+    #[serde(default)]
+    until: Option<End>,
 }
 
 /// What becomes of the cordon: null is not the same as nothing at all.
@@ -201,11 +205,14 @@ impl<'de> Deserialize<'de> for Cordoning {
 }
 
 impl EditBody {
-    fn take(self, name: Target, revision: Option<u64>) -> Result<Box<ResourceEdit>, Problem> {
+    fn take(self, name: Target, revision: Option<u64>, now: Time) -> Result<Box<ResourceEdit>, Problem> {
         let cordon = match self.cordon {
             Cordoning::Leave => None,
             Cordoning::Lift => Some(None),
-            Cordoning::Set(cordon) => Some(Some(body::text("cordon.message", cordon.message)?)),
+            Cordoning::Set(cordon) => Some(Some(CordonEdit {
+                message: body::text("cordon.message", cordon.message)?,
+                until: cordon.until.map(|end| end.time(now)),
+            })),
         };
         Ok(Box::new(ResourceEdit {
             name,
@@ -239,7 +246,7 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
     let revision = precondition(&app, &name, &headers)?;
-    let reply = app.submit(Command::PutResource(body.take(name, revision)?)).await?;
+    let reply = app.submit(Command::PutResource(body.take(name, revision, app.keeper.now())?)).await?;
     Ok(edited(&app, &reply))
 }
 
@@ -261,7 +268,7 @@ pub(crate) async fn patch(
 ) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
     let revision = precondition(&app, &name, &headers)?;
-    let reply = app.submit(Command::PatchResource(body.take(name, revision)?)).await?;
+    let reply = app.submit(Command::PatchResource(body.take(name, revision, app.keeper.now())?)).await?;
     Ok(edited(&app, &reply))
 }
 

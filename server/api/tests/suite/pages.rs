@@ -239,12 +239,17 @@ async fn taking_back_asks_for_a_reason_and_for_the_same_holder() {
 async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     let lab = Lab::start().await;
     leads_to(
-        &lab.form("/resources/gpu-1/drain", &[("message", "fan")]).await,
+        &lab.form("/resources/gpu-1/drain", &[("message", "fan"), ("until", " 2h ")]).await,
         "/resources/gpu-1?done=drained",
     );
-    shows(&lab.get("/resources/gpu-1").await, 200, &["Takes no new leases", "fan"]);
+    let ends = ["Takes no new leases", ", ends <time", "2026-05-04T11:00:00Z", "in 2 h", "fan"];
+    shows(&lab.get("/resources/gpu-1").await, 200, &ends);
+    shows(&lab.get("/resources").await, 200, &ends[1..]);
     leads_to(&lab.form("/resources/gpu-1/undrain", &[]).await, "/resources/gpu-1?done=undrained");
     let revision = lab.get("/v1/resources/gpu-1").await.expect(200)["revision"].to_string();
+    let soon = [("message", "fan"), ("until", "Friday")];
+    let wrong = ["neither a time", "value=\"fan\"", "value=\"Friday\""];
+    shows(&lab.form("/resources/gpu-1/drain", &soon).await, 400, &wrong);
     let edit = [("state", "dirty"), ("labels", "a=b\r\nc=d"), ("revision", revision.as_str())];
     leads_to(&lab.form("/resources/gpu-1/edit", &edit).await, "/resources/gpu-1?done=saved");
     let resource = lab.get("/v1/resources/gpu-1").await.expect(200);
@@ -252,9 +257,14 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     shows(&lab.form("/resources/gpu-1/edit", &edit).await, 412, &["a=b"]);
     let stale = [("q", "pool:gpu"), ("count", "7"), ("action", "drain"), ("message", "all")];
     shows(&lab.form("/bulk", &stale).await, 412, &["there are 3 of them now"]);
-    let all = [("q", "pool:gpu"), ("count", "3"), ("action", "drain"), ("message", "all")];
+    let mut all = vec![("q", "pool:gpu"), ("count", "3"), ("action", "drain"), ("message", "all")];
+    all.push(("until", "2026-05-04T08:00:00Z"));
+    shows(&lab.form("/bulk", &all).await, 400, &["later than now", "value=\"2026-05-04T08:00:00Z\""]);
+    all[4].1 = "90m";
     leads_to(&lab.form("/bulk", &all).await, "/resources?q=pool%3Agpu&done=bulk");
     shows(&lab.get("/resources?q=is:drained").await, 200, &["3 of 4 resources that match"]);
+    let last = lab.get("/v1/resources/gpu-3").await.expect(200);
+    assert_eq!(last["cordon"]["until"], "2026-05-04T10:30:00Z");
 }
 
 #[tokio::test]

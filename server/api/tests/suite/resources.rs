@@ -96,7 +96,10 @@ async fn a_cordon_keeps_new_leases_off_until_it_is_lifted() {
     let path = "/v1/resources/cpu-1";
     let cordoned =
         lab.edit(Method::PATCH, path, json!({"cordon": {"message": "fan broken"}})).await.expect(200);
-    assert_eq!(cordoned["cordon"], json!({"message": "fan broken", "since": "2026-05-04T09:00:00Z"}));
+    assert_eq!(
+        cordoned["cordon"],
+        json!({"message": "fan broken", "since": "2026-05-04T09:00:00Z", "until": null})
+    );
     let problem =
         lab.post("/v1/leases", json!({"owner": "ann", "targets": ["cpu-1"]})).await.problem(409, "busy");
     assert!(problem.to_string().contains("fan broken"), "{problem}");
@@ -105,6 +108,37 @@ async fn a_cordon_keeps_new_leases_off_until_it_is_lifted() {
     let lifted = lab.edit(Method::PATCH, path, json!({"cordon": null})).await.expect(200);
     assert_eq!(lifted["cordon"], Value::Null);
     lab.acquire(json!({"owner": "ann", "targets": ["cpu-1"]})).await;
+}
+
+#[tokio::test]
+async fn a_cordon_ends_by_itself_at_its_time() {
+    let lab = Lab::start().await;
+    let path = "/v1/resources/cpu-1";
+    let cordon = |until: Value| json!({"cordon": {"message": "fan", "until": until}});
+    for (until, stamp) in [
+        (json!("2h"), json!("2026-05-04T11:00:00Z")),
+        (Value::Null, Value::Null),
+        (json!("2026-05-04T12:30:00+02:00"), json!("2026-05-04T10:30:00Z")),
+    ] {
+        let cordoned = lab.edit(Method::PATCH, path, cordon(until)).await.expect(200);
+        assert_eq!(cordoned["cordon"]["until"], stamp);
+    }
+    let over = lab.edit(Method::PATCH, path, cordon(json!("2026-05-04T09:00:00Z"))).await;
+    let over = over.problem(400, "invalid").to_string();
+    assert!(over.contains("its end must be later than now"), "{over}");
+    let word = lab.edit(Method::PATCH, path, cordon(json!("Friday"))).await;
+    let word = word.problem(400, "malformed").to_string();
+    assert!(word.contains("neither a time"), "{word}");
+    let ask = json!({"owner": "ann", "targets": ["cpu-1"]});
+    let busy = lab.post("/v1/leases", ask.clone()).await.problem(409, "busy");
+    assert_eq!(busy["conflicts"][0]["until"], "2026-05-04T10:30:00Z");
+    lab.pass(90 * 60 * 1000);
+    lab.post("/v1/leases", ask.clone()).await.problem(409, "busy");
+    lab.pass(1);
+    lab.acquire(ask).await;
+    assert_eq!(lab.get(path).await.expect(200)["cordon"], Value::Null);
+    let events = lab.get("/v1/events?kind=resource-uncordoned").await.expect(200);
+    assert_eq!(events["items"][0]["note"], "the time of its cordon is over", "{events}");
 }
 
 #[tokio::test]

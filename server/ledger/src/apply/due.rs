@@ -1,4 +1,4 @@
-//! What time alone brings about: expiry, silence, the end of lifespans.
+//! What time alone brings about: expiry, silence, the end of lifespans and cordons.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ impl Draft<'_> {
         self.take_back_uncollected();
         self.collect_lapsed();
         self.end_lifespans();
+        self.end_cordons();
         self.settle_silence();
         self.forget_outcomes();
         self.forget_keys();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::apply::Draft;
 use crate::change::Change;
-use crate::command::ResourceEdit;
+use crate::command::{CordonEdit, ResourceEdit};
 use crate::event::{Event, EventKind};
 use crate::limits;
 use crate::name::{PoolName, State, Target, Text};
@@ -111,6 +111,21 @@ impl Draft<'_> {
         self.tell(event);
     }
 
+    /// Lifts cordons whose time is over; "over" is strictly after.
+    pub(super) fn end_cordons(&mut self) {
+        while let Some((at, target)) = self.ledger.index.cordons.get_min().cloned()
+            && at < self.now
+        {
+            let Some(resource) = self.ledger.resources.get(&target).cloned() else { return };
+            let details = Details { cordon: None, ..resource.details().clone() };
+            let next = self.rewrite(&resource, |next| next.set_details(details));
+            let mut event = self.resource_event(EventKind::ResourceUncordoned, &next);
+            event.from = Some(resource.state.clone());
+            event.note = Some("the time of its cordon is over".into());
+            self.tell(event);
+        }
+    }
+
     pub(super) fn resource_event(&self, kind: EventKind, resource: &Resource) -> Event {
         let mut event = self.event(kind);
         event.target = Some(resource.name.clone());
@@ -132,8 +147,12 @@ impl Draft<'_> {
             next.addresses = addresses.clone();
         }
         if let Some(cordon) = &edit.cordon {
+            if cordon.as_ref().and_then(|cordon| cordon.until).is_some_and(|until| until <= self.now) {
+                return Err(Refusal::CordonOver(edit.name.clone()));
+            }
             let since = details.cordon.as_ref().map_or(self.now, |cordon| cordon.since);
-            next.cordon = cordon.clone().map(|message| Cordon { message, since });
+            next.cordon =
+                cordon.clone().map(|CordonEdit { message, until }| Cordon { message, since, until });
         }
         if next.labels.len() > limits::LABELS_MAX {
             return Err(Refusal::TooLarge { what: "labels on one resource", limit: limits::LABELS_MAX });

@@ -27,6 +27,13 @@ impl Model {
                 self.mark(&thing.name, State::to_be_deleted());
             }
         }
+        for thing in self.things.clone() {
+            if matches!(thing.cordon, Some((_, Some(until))) if until < now) {
+                let thing = self.thing_mut(&thing.name).expect("it was just seen");
+                thing.cordon = None;
+                thing.updated = now;
+            }
+        }
         self.settle_waiters();
         self.notes.retain(|note| note.at.plus(DAY) >= now);
         for thing in self.things.clone() {

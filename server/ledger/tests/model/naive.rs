@@ -24,7 +24,7 @@ pub(crate) struct Thing {
     pub(crate) origin: Origin,
     pub(crate) labels: BTreeMap<Text, Text>,
     pub(crate) data: BTreeMap<Text, Text>,
-    pub(crate) cordon: Option<Text>,
+    pub(crate) cordon: Option<(Text, Option<Time>)>,
     pub(crate) updated: Time,
     pub(crate) expires: Option<Time>,
     /// Pool, state and labels that it is made anew with.

@@ -104,6 +104,7 @@ fn refused(refusal: &Refusal) -> String {
         Refusal::KeyReused => "key".into(),
         Refusal::StaleRevision { .. } => "stale".into(),
         Refusal::PoolNeeded(_) => "pool needed".into(),
+        Refusal::CordonOver(_) => "cordon over".into(),
         Refusal::TooLarge { what, .. } => format!("limit of {what}"),
         Refusal::Full { what, .. } => format!("full of {what}"),
         Refusal::NoSuchJob(_)
@@ -142,7 +143,7 @@ fn thing(resource: &Resource) -> Thing {
         origin: resource.origin,
         labels: details.labels.clone(),
         data: details.user_data.clone(),
-        cordon: details.cordon.as_ref().map(|cordon| cordon.message.clone()),
+        cordon: details.cordon.as_ref().map(|cordon| (cordon.message.clone(), cordon.until)),
         updated: resource.updated_at,
         expires: resource.expires_at,
         moves,

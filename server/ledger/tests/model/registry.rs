@@ -17,13 +17,17 @@ impl Model {
     pub(crate) fn edit(&mut self, edit: &ResourceEdit, put: bool) -> Said {
         let labels = edit.labels.clone().or_else(|| put.then(BTreeMap::new));
         let data = edit.user_data.clone().or_else(|| put.then(BTreeMap::new));
-        let cordon: Option<Option<Text>> =
-            if put { Some(edit.cordon.clone().flatten()) } else { edit.cordon.clone() };
+        let cordon = if put { Some(edit.cordon.clone().flatten()) } else { edit.cordon.clone() };
+        let cordon = cordon.map(|cordon| cordon.map(|cordon| (cordon.message, cordon.until)));
+        let over = matches!(&cordon, Some(Some((_, Some(until)))) if *until <= self.time());
         let Some(old) = self.thing(&edit.name).cloned() else {
             if !put {
                 return Err("no resource".into());
             }
             let pool = edit.pool.clone().ok_or("pool needed")?;
+            if over {
+                return Err("cordon over".into());
+            }
             self.ensure_pool(&pool);
             let initial = self.pool(&pool).map(|pool| pool.initial_state.clone());
             let state = edit.state.clone().or(initial).unwrap_or_else(State::free);
@@ -33,6 +37,9 @@ impl Model {
             thing.cordon = cordon.flatten();
             return Ok(format!("new {}", edit_text(thing)));
         };
+        if over {
+            return Err("cordon over".into());
+        }
         let mut new = Thing {
             pool: edit.pool.clone().unwrap_or_else(|| old.pool.clone()),
             state: edit.state.clone().unwrap_or_else(|| old.state.clone()),

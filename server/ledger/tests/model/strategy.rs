@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Job, LeaseId, Owner, Part, PoolName,
-    RequestId, ResourceEdit, Span, State, Subject, Target, Text,
+    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, LeaseId, Owner, Part,
+    PoolName, RequestId, ResourceEdit, Span, State, Subject, Target, Text, Time,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -187,7 +187,9 @@ fn contest() -> impl Strategy<Value = Command> {
 }
 
 fn edit() -> impl Strategy<Value = Command> {
-    let cordon = option::weighted(0.3, prop_oneof![Just(None), Just(Some(Text::from("fan")))]);
+    let until = option::of((0..200i64).prop_map(|second| Time::ZERO.plus(Span::from_secs(second))));
+    let cordoned = until.prop_map(|until| Some(CordonEdit { message: "fan".into(), until }));
+    let cordon = option::weighted(0.3, prop_oneof![1 => Just(None), 2 => cordoned]);
     let labels = option::weighted(0.3, labels());
     (target(), option::weighted(0.4, pool()), option::weighted(0.4, state()), labels, cordon, 0..4u8)
         .prop_map(|(name, pool, state, labels, cordon, verb)| {

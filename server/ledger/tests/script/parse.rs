@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Acquire, Addresses, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Job, LeaseId, Lifecycle,
-    Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject,
-    Target, Text, Time,
+    Acquire, Addresses, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, LeaseId,
+    Lifecycle, Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State,
+    Subject, Target, Text, Time,
 };
 
 type Map = BTreeMap<Text, Text>;
@@ -256,7 +256,9 @@ fn edit(verb: &str, name: &str, words: &[&str]) -> Command {
             .take("fqdn")
             .map(|fqdn| Addresses { fqdn: Some(fqdn.into()), ..Addresses::default() }),
         cordon: match (options.take("cordon"), options.take("uncordon")) {
-            (Some(message), _) => Some(Some(message.into())),
+            (Some(message), _) => {
+                Some(Some(CordonEdit { message: message.into(), until: options.take("until").map(time) }))
+            }
             (None, Some(_)) => Some(None),
             (None, None) => None,
         },

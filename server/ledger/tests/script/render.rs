@@ -109,6 +109,9 @@ fn resource(resource: &Resource) -> String {
         if !cordon.message.is_empty() {
             let _ = write!(text, ": {}", cordon.message);
         }
+        if let Some(until) = cordon.until {
+            let _ = write!(text, " until {}", time(until));
+        }
     }
     if let Some(at) = resource.expires_at {
         let _ = write!(text, " expires {}", time(at));
@@ -211,7 +214,10 @@ fn event(event: &Event) -> String {
         }
         EventKind::ResourceDeleted => format!("{} gone from {pool}{states}", short(&target)),
         EventKind::ResourceCordoned => format!("{target} cordoned"),
-        EventKind::ResourceUncordoned => format!("{target} uncordoned"),
+        EventKind::ResourceUncordoned => {
+            let note = event.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            format!("{target} uncordoned{note}")
+        }
         EventKind::PoolCreated => format!("pool {pool} made"),
         EventKind::PoolChanged => format!("pool {pool} changed"),
         EventKind::PoolDeleted => format!("pool {pool} gone"),

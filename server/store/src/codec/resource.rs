@@ -59,6 +59,8 @@ struct DetailsRecord<'a> {
     cordoned_at: Option<i64>,
     #[b(7)]
     moves_to: Option<Box<MoveRecord<'a>>>,
+    #[n(8)]
+    cordoned_until: Option<i64>,
 }
 
 #[derive(Encode, Decode)]
@@ -115,6 +117,7 @@ impl<'a> DetailsRecord<'a> {
             ipv6: details.addresses.ipv6.map(|address| ByteArray::from(address.octets())),
             cordon: cordon.map(|cordon| &*cordon.message),
             cordoned_at: cordon.map(|cordon| cordon.since.nanos()),
+            cordoned_until: cordon.and_then(|cordon| cordon.until).map(Time::nanos),
             moves_to: details.moves_to.as_deref().map(|target| Box::new(MoveRecord::of(target))),
         }
     }
@@ -123,6 +126,7 @@ impl<'a> DetailsRecord<'a> {
         let cordon = self.cordon.map(|message| Cordon {
             message: message.into(),
             since: Time::from_nanos(self.cordoned_at.unwrap_or_default()),
+            until: self.cordoned_until.map(Time::from_nanos),
         });
         Ok(Details {
             labels: self.labels.into_map(),

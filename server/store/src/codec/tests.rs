@@ -105,7 +105,8 @@ fn addresses() -> impl Strategy<Value = Addresses> {
 }
 
 fn details() -> impl Strategy<Value = Details> {
-    let cordon = (text(), time()).prop_map(|(message, since)| Cordon { message, since });
+    let cordon =
+        (text(), time(), of(time())).prop_map(|(message, since, until)| Cordon { message, since, until });
     let plain =
         (pairs(), pairs(), addresses(), of(cordon)).prop_map(|(labels, user_data, addresses, cordon)| {
             Details { labels, user_data, addresses, cordon, moves_to: None }

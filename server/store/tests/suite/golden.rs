@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use lessor_ledger::{
-    Acquire, Addresses, Command, Lease, LeaseId, Ledger, Part, PoolName, ResourceEdit, State, Text,
+    Acquire, Addresses, Command, CordonEdit, Lease, LeaseId, Ledger, Part, PoolName, ResourceEdit, State,
+    Text,
 };
 use lessor_store::{EventFilter, LeaseFilter, SCHEMA_VERSION, Store, check};
 
@@ -148,7 +149,7 @@ fn furnished(name: &str) -> Command {
             ipv4: Some(Ipv4Addr::new(192, 0, 2, 7)),
             ipv6: Some(Ipv6Addr::LOCALHOST),
         }),
-        cordon: Some(Some("fan broken".into())),
+        cordon: Some(Some(CordonEdit { message: "fan broken".into(), until: None })),
     }))
 }
 

@@ -1,9 +1,9 @@
 //! What opening makes, finds and refuses.
 
-use lessor_ledger::{Counters, Ledger, Time};
+use lessor_ledger::{Command, CordonEdit, Counters, Ledger, ResourceEdit, Span, Time};
 use lessor_store::{Batch, CommitError, EventFilter, OpenError, STORE_FILE, Store, StoreOptions};
 
-use crate::lab::commands::pools;
+use crate::lab::commands::{pools, target};
 use crate::lab::{Lab, options, show};
 
 #[test]
@@ -59,6 +59,33 @@ fn a_closed_store_replays_nothing_and_a_dropped_one_loses_nothing() {
         assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), lab.memory.events);
         assert!(!close || store.backlog() == 0);
     }
+}
+
+#[test]
+fn a_cordon_ends_by_itself_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 11);
+    let until = lab.now.plus(Span::from_secs(3_600));
+    let cordon = ResourceEdit {
+        name: target("gpu-0"),
+        revision: None,
+        pool: None,
+        state: None,
+        labels: None,
+        user_data: None,
+        addresses: None,
+        cordon: Some(Some(CordonEdit { message: "fan broken".into(), until: Some(until) })),
+    };
+    lab.commit([pools(), Command::PatchResource(Box::new(cordon))]).unwrap();
+    lab.store.close().unwrap();
+    let (_store, mut ledger) = Store::open(folder.path(), options()).unwrap();
+    let after = until.plus(Span::from_nanos(1));
+    assert_eq!(ledger.deadline(), Some(after));
+    let drained = |ledger: &Ledger| ledger.resource("gpu-0").is_some_and(|gpu| gpu.cordon().is_some());
+    assert!(ledger.apply(Command::Tick, until).changes.is_empty());
+    assert!(drained(&ledger));
+    assert!(!ledger.apply(Command::Tick, after).changes.is_empty());
+    assert!(!drained(&ledger));
 }
 
 #[test]

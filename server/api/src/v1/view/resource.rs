@@ -45,6 +45,8 @@ pub(crate) struct ResourceView {
 pub(crate) struct CordonView {
     message: String,
     since: Stamp,
+    /// When it ends by itself; null for when somebody lifts it.
+    until: Option<Stamp>,
 }
 
 impl ResourceView {
@@ -62,9 +64,11 @@ impl ResourceView {
             labels: pairs(&details.labels),
             user_data: pairs(&details.user_data),
             addresses: addresses(resource),
-            cordon: resource
-                .cordon()
-                .map(|cordon| CordonView { message: cordon.message.to_string(), since: Stamp(cordon.since) }),
+            cordon: resource.cordon().map(|cordon| CordonView {
+                message: cordon.message.to_string(),
+                since: Stamp(cordon.since),
+                until: cordon.until.map(Stamp),
+            }),
             origin: match resource.origin {
                 Origin::Listed => "listed",
                 Origin::Dynamic => "dynamic",

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, Force, Job, JobCommand, JobStart, LeaseId,
-    Ledger, Lifecycle, Owner, Part, Phase, PluginCommand, PluginName, PluginOrigin, PluginVersion, Pool,
-    PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject, Target, TargetFacts,
-    Text,
+    Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, JobCommand, JobStart,
+    LeaseId, Ledger, Lifecycle, Owner, Part, Phase, PluginCommand, PluginName, PluginOrigin, PluginVersion,
+    Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject, Target,
+    TargetFacts, Text,
 };
 
 use super::dice::Dice;
@@ -187,7 +187,7 @@ fn resource(dice: &mut Dice) -> Command {
         labels: Some(BTreeMap::from([(Text::from("site"), Text::from("ber"))])),
         user_data: None,
         addresses: None,
-        cordon: dice.once_in(3).then(|| Some(Text::from("fan broken"))),
+        cordon: dice.once_in(3).then(|| Some(CordonEdit { message: "fan broken".into(), until: None })),
     }))
 }
 
