@@ -11,6 +11,7 @@ use lessor_store::Reader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::bulletin::Bulletins;
 use crate::guard::Hosts;
 use crate::limits::{HELD_REQUESTS_MAX, READS_MAX, STREAMS_MAX};
 use crate::metrics::Metrics;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) pulse: Pulse,
+    /// What event streams live on.
+    pub(crate) bulletins: Bulletins,
     pub(crate) seats: Seats,
     held: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -74,6 +77,7 @@ impl App {
     pub fn new(inputs: Inputs) -> Self {
         let Inputs { keeper, pools, reload, jobs, plugins, shutdown, hosts } = inputs;
         let pulse = Pulse::start(&keeper, shutdown.clone());
+        let bulletins = Bulletins::start(&keeper, shutdown.clone());
         let seats = Seats::start(&keeper, shutdown.clone());
         let metrics = Arc::new(Metrics::new(keeper.clone()));
         Self(Arc::new(Shared {
@@ -86,6 +90,7 @@ impl App {
             hosts,
             metrics,
             pulse,
+            bulletins,
             seats,
             held: Arc::new(Semaphore::new(HELD_REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

@@ -6,6 +6,7 @@
 
 mod app;
 mod boskos;
+mod bulletin;
 mod conditional;
 mod contest;
 mod extract;

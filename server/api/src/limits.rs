@@ -32,6 +32,13 @@ pub(crate) const HELD_REQUESTS_MAX: usize = 10_000;
 /// Most open event streams at once: twice what design §5 is measured with.
 pub(crate) const STREAMS_MAX: usize = 2_000;
 
+/// Shortest time between two looks at what was committed, on behalf of all event streams: at most 50 wake-ups a second
+/// for each of [`STREAMS_MAX`], and well below the 50 ms within which design §5 wants an event delivered.
+pub(crate) const BULLETIN_GAP: Duration = Duration::from_millis(20);
+
+/// Bulletins that a stream may be behind before it goes back to the history: a bit more than a second's.
+pub(crate) const BULLETINS_MAX: usize = 64;
+
 /// Time between two comments on a silent event stream; proxies close silent connections after 30 s and more.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -72,6 +79,10 @@ pub(crate) const LISTING_ROWS_SHOWN: usize = 100;
 
 /// Most rows looked at for one page of a list: those of a large site, in less than 10 ms.
 pub(crate) const LISTING_ROWS_LOOKED_AT_MAX: usize = 10_000;
+
+/// Past events or ended leases that a page looks at to find those that it shows: each is decoded from the store, and
+/// so many take 4 ms.
+pub(crate) const HISTORY_ROWS_LOOKED_AT_MAX: usize = 5_000;
 
 /// Rows read from the history at once while a list of them is filled through a filter.
 pub(crate) const HISTORY_ROWS_AT_ONCE: usize = 500;

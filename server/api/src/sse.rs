@@ -1,8 +1,8 @@
 //! The event stream: from the history until it has caught up, then live; never a gap without a word, never an
 //! event twice.
 //!
-//! The feed is subscribed to before the history is read, so an event is in the history, or in the feed, or in both;
-//! of both the number tells. A client that reads too slowly falls behind the feed and is served from the history
+//! News are subscribed to before the history is read, so an event is in the history, or in the news, or in both;
+//! of both the number tells. A client that reads too slowly falls behind the news and is served from the history
 //! again. What the history has forgotten is announced with `event: reset`.
 
 use std::convert::Infallible;
@@ -12,11 +12,12 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use lessor_keeper::{Feed, Missed};
+use lessor_keeper::Missed;
 use lessor_ledger::{Event, EventId};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
+use crate::bulletin::{Events, Subscription};
 use crate::limits::{STREAM_CATCH_UP_EVENTS, STREAM_KEEP_ALIVE};
 use crate::problem::Problem;
 use crate::v1::event::Topic;
@@ -28,12 +29,11 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 struct Follow {
     app: App,
     topic: Topic,
-    feed: Feed,
+    news: Subscription,
     /// Everything up to here was sent, or is not wanted.
     done: EventId,
-    /// Events to look at next, from `at` on. Shared with the feed and with every other stream, because a commit can
-    /// hold thousands of them.
-    batch: Arc<[Arc<Event>]>,
+    /// Events to look at next, from `at` on.
+    batch: Events,
     at: usize,
     /// To be sent before the batch.
     reset: Option<Frame>,
@@ -47,13 +47,13 @@ struct Follow {
 /// A problem if too many streams are open.
 pub(crate) fn follow(app: &App, topic: Topic, after: Option<EventId>) -> Result<Response, Problem> {
     let permit = app.stream()?;
-    let feed = app.keeper.feed();
-    // Read after subscribing, so that what is newer comes through the feed.
+    let news = app.bulletins.subscribe(topic.target().cloned());
+    // Read after subscribing, so that what is newer comes as news.
     let newest = EventId(app.keeper.snapshot().counters().event);
     let mut follow = Follow {
         app: app.clone(),
         topic,
-        feed,
+        news,
         done: after.unwrap_or(newest),
         batch: Arc::default(),
         at: 0,
@@ -115,7 +115,7 @@ impl Follow {
         if !self.live {
             return self.catch_up().await;
         }
-        match self.feed.next().await {
+        match self.news.next().await {
             Ok(events) => (self.batch, self.at) = (events, 0),
             Err(Missed::Skipped) => self.live = false,
             Err(Missed::Stopped) => return Err(Missed::Stopped),

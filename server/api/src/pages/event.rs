@@ -6,7 +6,7 @@ use lessor_store::EventFilter;
 use lessor_web::{Frame, Sort, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::LISTING_ROWS_LOOKED_AT_MAX;
+use crate::limits::HISTORY_ROWS_LOOKED_AT_MAX;
 use crate::pages::listing::{Kind, ListQuery, Listing};
 use crate::pages::row;
 use crate::pages::visitor::Visitor;
@@ -39,7 +39,7 @@ async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame, now: Time) 
                 newest_first: true,
                 ..EventFilter::default()
             };
-            let bounds = (listing.limit(), LISTING_ROWS_LOOKED_AT_MAX);
+            let bounds = (listing.limit(), listing.limit().max(HISTORY_ROWS_LOOKED_AT_MAX));
             let events =
                 listing.finish(sieve::find(reader, &listing.filter, now, wanted, bounds)?.into(), None);
             let rows: Vec<_> = events.iter().map(|event| row::event(event, now)).collect();

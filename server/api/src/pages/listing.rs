@@ -44,6 +44,9 @@ pub(crate) struct Kind {
     pub(crate) example: &'static str,
 }
 
+/// A row, and what it is sorted by: the key that was asked for, then its name.
+type Keyed<R> = ((String, String), R);
+
 /// A page of rows.
 #[derive(Debug)]
 pub(crate) struct Paged<R> {
@@ -130,18 +133,23 @@ impl Listing {
         let descending = self.list.sort.starts_with('-');
         let looked_at: Vec<R> = rows.by_ref().take(LISTING_ROWS_LOOKED_AT_MAX).collect();
         let looked_at_count = rows.next().is_some().then_some(looked_at.len());
-        let mut keyed: Vec<((String, String), R)> = looked_at
+        let mut keyed: Vec<Keyed<R>> = looked_at
             .into_iter()
             .filter(|row| wanted(row))
             .map(|row| ((key(&row), name(&row)), row))
             .collect();
-        keyed.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
         if let Some(after) = self.after.as_deref().and_then(|after| after.split_once(SEPARATOR)) {
             let after = (after.0.to_owned(), after.1.to_owned());
             keyed.retain(|(place, _)| if descending { *place < after } else { *place > after });
         }
+        let by_place = |(a, _): &Keyed<R>, (b, _): &Keyed<R>| if descending { b.cmp(a) } else { a.cmp(b) };
         let more = keyed.len() > self.limit();
-        keyed.truncate(self.limit());
+        if more {
+            // Only the rows of the page need be in order.
+            keyed.select_nth_unstable_by(self.limit(), by_place);
+            keyed.truncate(self.limit());
+        }
+        keyed.sort_by(by_place);
         let next = keyed.last().filter(|_| more).map(|((key, name), _)| format!("{key}{SEPARATOR}{name}"));
         Paged { rows: keyed.into_iter().map(|(_, row)| row).collect(), next, looked_at: looked_at_count }
     }

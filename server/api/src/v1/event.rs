@@ -54,6 +54,11 @@ impl Topic {
         })
     }
 
+    /// The one target that all of it is about, if there is one.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
     /// Whether an event is about it.
     pub(crate) fn covers(&self, event: &Event) -> bool {
         self.target.as_ref().is_none_or(|target| event.target.as_ref() == Some(target))
