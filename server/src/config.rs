@@ -23,6 +23,7 @@
 //! http = ["inventory.example:80"]
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -194,6 +195,12 @@ pub(crate) enum ConfigError {
         /// The plugin.
         name: String,
     },
+    /// Two plugins have one name.
+    #[error("the configuration has two plugins with the name {name:?}")]
+    Twice {
+        /// The name.
+        name: String,
+    },
     /// The configuration file is too large.
     #[error("{} has more than {CONFIG_BYTES_MAX} bytes", .path.display())]
     Large {
@@ -288,6 +295,12 @@ pub(crate) fn read_plugins(path: &Path) -> Result<(Vec<Configured>, Ceiling), Co
 }
 
 fn plugins(tables: Vec<PluginTable>) -> Result<Vec<Configured>, ConfigError> {
+    let mut names = BTreeSet::new();
+    for table in &tables {
+        if !names.insert(table.name.to_lowercase()) {
+            return Err(ConfigError::Twice { name: table.name.clone() });
+        }
+    }
     tables.into_iter().map(PluginTable::resolve).collect()
 }
 

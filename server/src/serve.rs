@@ -135,10 +135,7 @@ fn prepare(args: ServeArgs) -> Result<ExitCode, ServeError> {
     code
 }
 
-async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
-    let mut signals = Signals::listen()?;
-    let (listener, address) = listen(&config).await?;
-    let hosts = if address.ip().is_loopback() { Hosts::Local(config.hosts.into()) } else { Hosts::Any };
+fn open(config: &Config) -> Result<(Store, lessor_ledger::Ledger), ServeError> {
     let options = StoreOptions {
         request_ttl: config.request_ttl,
         retention: config.retention,
@@ -146,6 +143,14 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     };
     let (store, ledger) = Store::open(&config.data, options)?;
     tracing::info!(data = %config.data.display(), batch = store.last_batch(), resources = ledger.resource_count(), "the data folder is open");
+    Ok((store, ledger))
+}
+
+async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
+    let mut signals = Signals::listen()?;
+    let (listener, address) = listen(&config).await?;
+    let (store, ledger) = open(&config)?;
+    let hosts = if address.ip().is_loopback() { Hosts::Local(config.hosts.into()) } else { Hosts::Any };
     let (keeper, mut stopper) = Keeper::start(store, ledger, Options::default())?;
     let reloader = match config.pools {
         Some(path) => Some(Reloader::start(keeper.clone(), path).await?),
@@ -163,7 +168,14 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
         ceiling: config.ceiling,
     };
     let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings)?;
-    plugins.restore(config.plugins).await;
+    tokio::select! {
+        () = plugins.restore(config.plugins) => {}
+        signal = signals.stop() => {
+            tracing::info!(signal, "stopping before anything was served");
+            stopper.stop().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let plugins_again = plugins.clone();
     let jobs = Jobs::start(keeper.clone(), Arc::new(host), stop.clone());
     let connections = TaskTracker::new();

@@ -143,6 +143,7 @@ const refresh = () => {
     }
   }
   request.open('GET', location.href)
+  request.setRequestHeader('Lessor-Refresh', '1')
   request.send()
 }
 

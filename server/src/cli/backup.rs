@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
@@ -56,8 +57,9 @@ impl Partial {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.partial", std::process::id()));
         let path = target.with_file_name(name);
-        let file =
-            File::create_new(&path).map_err(Failure::io(format!("cannot create {}", path.display())))?;
+        // User data may hold passwords of the things that are leased.
+        let private = File::options().write(true).create_new(true).mode(0o600).open(&path);
+        let file = private.map_err(Failure::io(format!("cannot create {}", path.display())))?;
         Ok(Self { path, file })
     }
 

@@ -7,7 +7,7 @@ use super::output::{Kind, List, Output};
 /// Which items of a list.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Which {
-    /// Only what this filter finds, as on the dashboard: words like `pool:gpu`, `-owner:ann`, `is:free`, or any text
+    /// Only what this filter finds, as on the dashboard: words like `pool:gpu`, `-owner:ann`, or any text
     #[arg(short, long, value_name = "WORDS", allow_hyphen_values = true)]
     filter: Option<String>,
     /// At most so many

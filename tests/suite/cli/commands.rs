@@ -1,6 +1,7 @@
 //! What the other commands do and print.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use lessor_tests::{Setup, wait};
 use rustix::process::Signal;
@@ -355,6 +356,8 @@ fn a_backup_is_a_sound_store_and_overwrites_nothing() {
     let copy = server.folder().join("copy.redb");
     let copy = copy.to_str().expect("a plain path");
     lessor(&server, &["backup", copy]).gives(0);
+    let mode = std::fs::metadata(copy).expect("the backup is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "user data may hold passwords");
     lessor(&server, &["backup", copy]).gives(2);
     let report = lessor(&server, &["check", copy, "-o", "json"]).gives(0).json();
     assert_eq!((&report["sound"], &report["leases"]), (&json!(true), &json!(1)));

@@ -18,7 +18,6 @@ use crate::pages::form::{self, Form};
 use crate::pages::seat;
 use crate::pages::visitor::{Visitor, done, with_owner};
 use crate::problem::Problem;
-use crate::time::Length;
 use crate::v1::acquire::AcquireBody;
 
 /// What a lease form is filled with at first.
@@ -123,7 +122,7 @@ async fn take(visitor: &Visitor, form: &Form) -> Result<Response, Problem> {
 /// How long to wait in line, in seconds.
 fn wait(form: &Form) -> Result<Option<u64>, Problem> {
     let Some(text) = form.filled("wait") else { return Ok(None) };
-    let Length(length) = text.parse().map_err(|error| Problem::invalid("wait", error))?;
+    let length = form::length("wait", &text)?;
     let seconds = u64::try_from(length.millis() / 1000)
         .map_err(|_| Problem::invalid("wait", "must not be negative"))?;
     if seconds > SEAT_WAIT_MAX.as_secs() {
@@ -134,10 +133,11 @@ fn wait(form: &Form) -> Result<Option<u64>, Problem> {
 
 /// The form as the body of `POST /v1/leases`, so that both mean the same.
 fn body(form: &Form, wait: Option<u64>) -> Result<Value, Problem> {
+    let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
     let mut body = json!({
         "owner": form.typed("owner").trim(),
         "purpose": form.filled("purpose"),
-        "ttl": form.filled("ttl"),
+        "ttl": ttl.map(lessor_ledger::Span::millis),
         "wait": wait.map(|seconds| format!("{seconds}s")),
         "request_id": seat::key(form.typed("key"), wait.unwrap_or(0)),
     });
@@ -156,9 +156,6 @@ fn body(form: &Form, wait: Option<u64>) -> Result<Value, Problem> {
     let labels = form::labels(form.typed("labels"), &[',', ' ', '\n'])?;
     if !labels.is_empty() {
         body["labels"] = json!(labels);
-    }
-    if let Some(ttl) = form.filled("ttl") {
-        ttl.parse::<Length>().map_err(|error| Problem::invalid("ttl", error))?;
     }
     Ok(body)
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use lessor_ledger::Span;
 use lessor_web::Text;
 use lessor_web::page::FormError;
 
 use crate::extract::bytes;
 use crate::problem::{ConflictView, Kind, Problem};
+use crate::time::Length;
 
 /// The fields of a form that was sent.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,17 @@ impl Form {
         let text = self.typed(field).trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
+}
+
+/// A length as people write it: `30m`, `1h30m`, also `2 h` and `10 min` as pages show it. A bare number is refused,
+/// because it could be anything; in the API it would be milliseconds.
+pub(crate) fn length(field: &'static str, text: &str) -> Result<Span, Problem> {
+    let text = text.replace(' ', "").replace("min", "m");
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Problem::invalid(field, format!("{text} of what? Write 30m, 2h or 90s")));
+    }
+    let Length(length) = text.parse().map_err(|error| Problem::invalid(field, error))?;
+    Ok(length)
 }
 
 /// What is said on a form about a problem.

@@ -15,7 +15,6 @@ use crate::pages::row;
 use crate::pages::visitor::{Visitor, done, see};
 use crate::problem::Problem;
 use crate::sieve::job::{Candidate, PAGE_KEYS};
-use crate::time::Length;
 use crate::v1::body;
 use crate::v1::view::end_cause;
 
@@ -170,13 +169,11 @@ pub(crate) async fn renew(visitor: Visitor, Path(id): Path<u64>, form: Form) -> 
         Ok(owner) => owner,
         Err(elsewhere) => return *elsewhere,
     };
-    let length = form
-        .filled("lock_duration")
-        .map(|text| text.parse::<Length>().map_err(|error| Problem::invalid("lock_duration", error)));
+    let length = form.filled("lock_duration").map(|text| form::length("lock_duration", &text));
     let command = length.transpose().map(|length| JobCommand::Renew {
         job: id,
         owner: Some(owner),
-        lock_duration: length.map(|length| length.0),
+        lock_duration: length,
     });
     outcome(&visitor, id, &form, command, "renewed").await
 }

@@ -11,14 +11,15 @@ use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
 use lessor_web::{Frame, LeaseRow, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::limits::{
+    EVENTS_SHOWN, HISTORY_ROWS_LOOKED_AT_MAX, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX,
+};
 use crate::pages::form::{self, Form};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row};
 use crate::problem::Problem;
 use crate::sieve::lease::{self as sieve, Candidate, PAGE_KEYS};
-use crate::time::Length;
 use crate::v1::body;
 
 const LIST: Kind = Kind {
@@ -64,8 +65,7 @@ async fn active(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
     let name = |lease: &&Arc<Lease>| padded(lease.id.0);
     let viewer = visitor.owner.as_ref();
-    let wanted =
-        |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger: Some(ledger), viewer });
+    let wanted = |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger, viewer });
     let sorted = listing.list.sort != "id";
     let after =
         listing.after.as_deref().filter(|_| !sorted).and_then(|after| after.parse().ok()).map(LeaseId);
@@ -91,7 +91,7 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
 }
 
 async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
-    let looker = visitor.clone();
+    let (looker, ledger) = (visitor.clone(), visitor.app.keeper.snapshot());
     let now = visitor.app.keeper.now();
     let (listing, rows) = visitor
         .app
@@ -101,8 +101,9 @@ async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<
                 newest_first: true,
                 ..LeaseFilter::default()
             };
-            let bounds = (listing.limit(), LISTING_ROWS_LOOKED_AT_MAX);
-            let found = sieve::ended(reader, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
+            let bounds = (listing.limit(), listing.limit().max(HISTORY_ROWS_LOOKED_AT_MAX));
+            let found =
+                sieve::ended(reader, &ledger, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
             let rows = listing.finish(found.into(), None);
             let rows: Vec<_> = rows.iter().map(|lease| row::lease(lease, now, &looker)).collect();
             Ok((listing, rows))
@@ -250,13 +251,8 @@ pub(crate) async fn extend(visitor: Visitor, Path(id): Path<u64>, form: Form) ->
         Ok(owner) => owner,
         Err(elsewhere) => return *elsewhere,
     };
-    let ttl =
-        form.filled("ttl").map(|text| text.parse::<Length>().map_err(|error| Problem::invalid("ttl", error)));
-    let command = ttl.transpose().map(|ttl| Command::Renew {
-        lease: id,
-        owner: Some(owner),
-        ttl: ttl.map(|ttl| ttl.0),
-    });
+    let ttl = form.filled("ttl").map(|text| form::length("ttl", &text));
+    let command = ttl.transpose().map(|ttl| Command::Renew { lease: id, owner: Some(owner), ttl });
     outcome(&visitor, id, command, "extended").await
 }
 

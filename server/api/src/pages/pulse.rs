@@ -203,8 +203,8 @@ impl Follower {
                     dirty = false;
                     next = Instant::now() + SIGNAL_GAP;
                 }
-                _ = looks.tick(), if Instant::now() >= quiet_until => {
-                    if self.tell_of_renewals() {
+                _ = looks.tick() => {
+                    if Instant::now() >= quiet_until && self.tell_of_renewals() {
                         quiet_until = Instant::now() + RENEWALS_GAP;
                     }
                 }

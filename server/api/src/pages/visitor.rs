@@ -19,7 +19,8 @@ const OWNER: &str = "lessor_owner";
 /// Cookie with the colours that they want.
 const THEME: &str = "lessor_theme";
 /// What a browser wants something for: `document` if somebody opens it, `empty` if a script asks.
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+/// Sent by the script when it asks whether the page that is open has changed.
+const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 /// How long cookies are kept: a year, in seconds.
 const COOKIE_SECONDS: u32 = 31_536_000;
 
@@ -66,7 +67,7 @@ impl FromRequestParts<App> for Visitor {
         let theme = cookie(&parts.headers, THEME).and_then(|name| Theme::named(&name)).unwrap_or_default();
         let query = parts.uri.query().unwrap_or_default();
         // Whoever opens a page may have no script that keeps its times true.
-        let opens_page = parts.headers.get(SEC_FETCH_DEST).is_some_and(|dest| dest == "document");
+        let refreshes = parts.headers.contains_key(REFRESH);
         let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
         let kept: Vec<&str> =
             query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
@@ -80,7 +81,7 @@ impl FromRequestParts<App> for Visitor {
             theme,
             here,
             notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
-            known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| !opens_page).cloned(),
+            known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| refreshes).cloned(),
         })
     }
 }

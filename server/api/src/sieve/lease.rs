@@ -27,8 +27,8 @@ const fn keys(is: &'static [&'static str]) -> [Key; 7] {
 /// A lease as a filter sees it.
 pub(crate) struct Candidate<'l> {
     pub(crate) lease: &'l Lease,
-    /// Where its targets belong to pools, for one that is held.
-    pub(crate) ledger: Option<&'l Ledger>,
+    /// Where its targets belong to pools now.
+    pub(crate) ledger: &'l Ledger,
     pub(crate) viewer: Option<&'l Owner>,
 }
 
@@ -40,8 +40,8 @@ impl Row for Candidate<'_> {
             "target" | "name" => {
                 lease.targets.iter().chain(&lease.returned).any(|target| value.is(target.as_str()))
             }
-            "pool" => lease.targets.iter().any(|target| {
-                let resource = ledger.and_then(|ledger| ledger.resource(target.as_str()));
+            "pool" => lease.targets.iter().chain(&lease.returned).any(|target| {
+                let resource = ledger.resource(target.as_str());
                 resource.is_some_and(|resource| value.is(resource.pool.as_str()))
             }),
             "purpose" => lease.purpose.as_ref().is_some_and(|purpose| value.is(purpose)),
@@ -73,6 +73,7 @@ pub(crate) fn is_about_ended(filter: &Filter) -> bool {
 /// [`ReadError`] if the store fails.
 pub(crate) fn ended(
     reader: &Reader,
+    ledger: &Ledger,
     filter: &Filter,
     viewer: Option<&Owner>,
     mut wanted: LeaseFilter,
@@ -86,7 +87,7 @@ pub(crate) fn ended(
     let bounds = Bounds { kept, looked_at, at_once: wanted.limit };
     let from = if wanted.newest_first { wanted.before } else { wanted.after };
     let judge = |lease: &Lease| {
-        let fits = filter.matches(&Candidate { lease, ledger: None, viewer });
+        let fits = filter.matches(&Candidate { lease, ledger, viewer });
         if fits { Sift::Keep } else { Sift::Drop }
     };
     let read = |from: Option<u64>| {

@@ -57,7 +57,8 @@ pub(crate) async fn list(
     if !filter.ended {
         return app.look(move |ledger, now| filter.active(ledger, now)).await.map(Body);
     }
-    app.read(move |reader| filter.ended(reader)).await.map(Body)
+    let ledger = app.keeper.snapshot();
+    app.read(move |reader| filter.ended(reader, &ledger)).await.map(Body)
 }
 
 /// Which leases are wanted.
@@ -87,7 +88,7 @@ impl Filter {
         let key = |lease: &&Arc<Lease>| lease.id.to_string();
         let shown = |lease: &&Arc<Lease>| {
             let wanted = self.target.as_ref().is_none_or(|target| lease.targets.contains(target))
-                && self.words.matches(&Candidate { lease, ledger: Some(ledger), viewer: None });
+                && self.words.matches(&Candidate { lease, ledger, viewer: None });
             wanted.then(|| LeaseView::current(lease, ledger, now))
         };
         match (&self.owner, &self.target) {
@@ -101,10 +102,10 @@ impl Filter {
         }
     }
 
-    fn ended(self, reader: &Reader) -> Result<Page<LeaseView>, ReadError> {
+    fn ended(self, reader: &Reader, ledger: &Ledger) -> Result<Page<LeaseView>, ReadError> {
         let Self { limit, after, owner, target, words, .. } = self;
         let wanted = LeaseFilter { after, owner, target, ..LeaseFilter::default() };
-        let found = sieve::ended(reader, &words, None, wanted, (limit, PAGE_ROWS_MAX))?;
+        let found = sieve::ended(reader, ledger, &words, None, wanted, (limit, PAGE_ROWS_MAX))?;
         let next = found.next.map(|next| next.to_string());
         Ok(Page { items: found.rows.iter().map(LeaseView::record).collect(), next })
     }

@@ -64,12 +64,18 @@ impl Plugins {
             }
             Ok((configured, ceiling)) => {
                 *self.0.misread() = None;
-                *self.0.ceiling() = ceiling;
+                self.lower_or_raise(ceiling).await;
                 self.hold_against_ceiling().await;
                 self.follow(configured).await;
                 tracing::info!("the plugins of the configuration were read again");
             }
         }
+    }
+
+    /// In its turn, so that what is committed was held against the old ceiling or will be against the new one.
+    async fn lower_or_raise(&self, ceiling: Ceiling) {
+        let _turn = self.0.turn.lock().await;
+        *self.0.ceiling() = ceiling;
     }
 
     /// What is wrong with the configuration as it was read last, or with the plugins that should run.
@@ -96,6 +102,7 @@ impl Plugins {
             }
         }
         let snapshot = self.0.keeper.snapshot();
+        self.0.broken().retain(|name, _| named.contains(name) || snapshot.plugin(name.as_str()).is_some());
         let gone = |record: &&Arc<PluginRecord>| {
             record.origin == PluginOrigin::Config && !named.contains(&record.name)
         };

@@ -15,6 +15,8 @@ use super::{Kept, Manifest, PluginError, Plugins, Sight, aside};
 /// What is ready to run. Its component stays on disk until a record refers to it.
 pub(super) struct Ready {
     prepared: Prepared,
+    /// What has to stay below the ceiling.
+    bounded: Option<Manifest>,
     _kept: Kept,
 }
 
@@ -55,9 +57,11 @@ impl Plugins {
         let manifest = self.manifest(name, version, bounded).await?;
         let (components, wanted) = (self.0.components.clone(), version.digest.to_string());
         let (spelled, secrets) = (name.to_string(), self.0.secrets.clone());
-        let read = aside(move || Ok((components.read(&wanted)?, manifest.spec(&spelled, &secrets))));
+        let of_manifest = manifest.clone();
+        let read = aside(move || Ok((components.read(&wanted)?, of_manifest.spec(&spelled, &secrets))));
         let ((component, kept), spec) = read.await?;
-        Ok(Ready { prepared: self.0.host.prepare(spec, component).await?, _kept: kept })
+        let prepared = self.0.host.prepare(spec, component).await?;
+        Ok(Ready { prepared, bounded: bounded.then_some(manifest), _kept: kept })
     }
 
     /// How a version is to be run, if its grants are below the ceiling or do not have to be.
@@ -69,12 +73,16 @@ impl Plugins {
     ) -> Result<Manifest, PluginError> {
         let manifest = Manifest::parse(&version.spec);
         let manifest = manifest.ok_or_else(|| PluginError::Unreadable(name.clone()))?;
-        if !bounded {
-            return Ok(manifest);
+        if bounded {
+            self.below_ceiling(name, &manifest).await?;
         }
+        Ok(manifest)
+    }
+
+    async fn below_ceiling(&self, name: &PluginName, manifest: &Manifest) -> Result<(), PluginError> {
         let (ceiling, grants) = (self.ceiling(), manifest.grants.clone());
         let excess = aside(move || Ok(ceiling.exceeded_by(&grants))).await?;
-        if excess.is_empty() { Ok(manifest) } else { Err(PluginError::Beyond { name: name.clone(), excess }) }
+        if excess.is_empty() { Ok(()) } else { Err(PluginError::Beyond { name: name.clone(), excess }) }
     }
 
     /// Makes a change in its turn. It is made to the end, whoever waits for it.
@@ -92,6 +100,10 @@ impl Plugins {
             && self.record(name.clone())?.version != about
         {
             return Err(PluginError::Changed(name));
+        }
+        // The ceiling may have been lowered meanwhile; whoever lowers it looks at what is committed, in his turn.
+        if let Some(Ready { bounded: Some(manifest), .. }) = &ready {
+            self.below_ceiling(&name, manifest).await?;
         }
         let record = match command {
             Some(command) => self.commit(command).await?,
