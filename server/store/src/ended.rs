@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use lessor_ledger::{Lease, Owner, Target};
-use minicbor::Decoder;
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
-use crate::codec::{self, DecodeError};
+use crate::codec;
 use crate::error::{Fault, damaged};
 use crate::limits::ENDED_BUCKET_LEASES;
 use crate::schema::ENDED_OF;
@@ -102,7 +101,8 @@ impl<'a> Entries<'a> {
             if there.is_empty() {
                 table.remove(row)?;
             } else {
-                encode(bucket, &there, &mut value);
+                value.clear();
+                codec::put_rising(bucket * ENDED_BUCKET_LEASES, &there, &mut value);
                 table.insert(row, value.as_slice())?;
             }
         }
@@ -141,21 +141,7 @@ pub(crate) fn each(
 /// All leases of a row, in rising order.
 pub(crate) fn decode(bucket: u64, value: &[u8]) -> Result<Vec<u64>, Fault> {
     let mut leases = Vec::new();
-    let mut last = bucket.saturating_mul(ENDED_BUCKET_LEASES);
-    let mut decoder = Decoder::new(value);
-    while decoder.position() < value.len() {
-        let step = decoder.u64().map_err(DecodeError::from).map_err(damaged("ended_of"))?;
-        last = last.saturating_add(step);
-        leases.push(last);
-    }
+    let first = bucket.saturating_mul(ENDED_BUCKET_LEASES);
+    codec::read_rising(first, value, &mut leases).map_err(damaged("ended_of"))?;
     Ok(leases)
-}
-
-fn encode(bucket: u64, leases: &[u64], out: &mut Vec<u8>) {
-    out.clear();
-    let mut last = bucket * ENDED_BUCKET_LEASES;
-    for lease in leases {
-        codec::put(&(lease - last), out);
-        last = *lease;
-    }
 }

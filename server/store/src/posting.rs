@@ -5,10 +5,9 @@
 //! writes all its events on a subject at once, so a busy target costs a row per checkpoint, not one per event.
 
 use lessor_ledger::{Event, EventKind, LeaseId, Target};
-use minicbor::Decoder;
 use redb::{ReadableTable, Table};
 
-use crate::codec::{self, DecodeError};
+use crate::codec;
 use crate::error::{Fault, damaged};
 use crate::limits::POSTING_IDS_MAX;
 
@@ -53,9 +52,7 @@ pub(crate) fn write(
     let mut bytes = 0;
     for row in ids.chunks(POSTING_IDS_MAX) {
         scratch.clear();
-        for pair in row.windows(2) {
-            codec::put(&(pair[1] - pair[0]), scratch);
-        }
+        codec::put_rising(row[0], &row[1..], scratch);
         table.insert((key.as_slice(), row[0]), scratch.as_slice())?;
         bytes += key.len() + 8 + scratch.len();
     }
@@ -65,13 +62,7 @@ pub(crate) fn write(
 /// All numbers of a row.
 pub(crate) fn ids(first: u64, value: &[u8]) -> Result<Vec<u64>, Fault> {
     let mut ids = vec![first];
-    let mut last = first;
-    let mut decoder = Decoder::new(value);
-    while decoder.position() < value.len() {
-        let step = decoder.u64().map_err(DecodeError::from).map_err(damaged("postings"))?;
-        last = last.saturating_add(step);
-        ids.push(last);
-    }
+    codec::read_rising(first, value, &mut ids).map_err(damaged("postings"))?;
     Ok(ids)
 }
 

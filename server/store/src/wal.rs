@@ -21,6 +21,7 @@ use std::io;
 
 use redb::StorageBackend;
 
+use crate::direct::ALIGNMENT;
 use crate::error::{Fault, WalDamage};
 use crate::limits::{BUFFER_BYTES_KEPT, WAL_BYTES_KEPT, WAL_GROWTH_MAX, WAL_GROWTH_MIN};
 use crate::schema::draw_number;
@@ -31,6 +32,7 @@ pub(crate) const FILES: usize = 3;
 
 /// Everything begins at a multiple of so many bytes: the sector of a disk that calls itself 4Kn.
 const BLOCK: usize = 4_096;
+const _: () = assert!(BLOCK.is_multiple_of(ALIGNMENT), "what the log writes can be written directly");
 const MAGIC: [u8; 8] = *b"lessorW1";
 const HEADER: usize = 28;
 const RECORD: usize = 32;

@@ -76,6 +76,26 @@ pub(crate) fn put(value: &impl Encode<()>, out: &mut Vec<u8>) {
         .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
 }
 
+/// Appends numbers that rise, as what each adds to the one before; the first to `base`.
+pub(crate) fn put_rising(base: u64, numbers: &[u64], out: &mut Vec<u8>) {
+    let mut last = base;
+    for number in numbers {
+        put(&(number - last), out);
+        last = *number;
+    }
+}
+
+/// Reads what [`put_rising`] wrote, which makes up all of `bytes`, and appends it to `numbers`.
+pub(crate) fn read_rising(base: u64, bytes: &[u8], numbers: &mut Vec<u64>) -> Result<(), DecodeError> {
+    let mut last = base;
+    let mut decoder = Decoder::new(bytes);
+    while decoder.position() < bytes.len() {
+        last = last.saturating_add(decoder.u64()?);
+        numbers.push(last);
+    }
+    Ok(())
+}
+
 /// Reads one record that makes up all of `bytes`.
 pub(crate) fn decode<'a, R: Record<'a>>(bytes: &'a [u8], names: &mut Names) -> Result<R::Of, DecodeError> {
     read::<R>(&mut Decoder::new(bytes), names)
