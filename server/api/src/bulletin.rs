@@ -68,11 +68,11 @@ impl Bulletins {
     async fn run(&self, mut feed: Feed) {
         let mut next = feed.next().await;
         loop {
-            let mut events = Vec::new();
+            let mut commits = Vec::new();
             let mut whole = true;
             loop {
                 match next {
-                    Ok(more) => events.extend(more.iter().map(Arc::clone)),
+                    Ok(events) => commits.push(events),
                     Err(Missed::Skipped) => whole = false,
                     Err(Missed::Stopped) => return,
                 }
@@ -81,22 +81,22 @@ impl Bulletins {
                     None => break,
                 }
             }
-            self.tell(whole.then_some(events));
+            self.tell(whole.then_some(commits.as_slice()));
             tokio::time::sleep(BULLETIN_GAP).await;
             next = feed.next().await;
         }
     }
 
     /// Tells those whom it concerns. Whoever subscribes after this reads the last state after that, which has all of it.
-    fn tell(&self, events: Option<Vec<Arc<Event>>>) {
+    fn tell(&self, commits: Option<&[Events]>) {
         self.with(|channels| {
             let Some(channels) = channels else { return };
             channels.retain(|_, channel| channel.receiver_count() > 0);
             // An error of sending means that the last one has just left.
-            match events {
+            match commits {
                 None => channels.values().for_each(|channel| drop(channel.send(None))),
-                Some(events) => {
-                    for (whom, events) in sort(events, channels) {
+                Some(commits) => {
+                    for (whom, events) in sort(commits, channels) {
                         if let Some(channel) = channels.get(&whom) {
                             drop(channel.send(Some(events.into())));
                         }
@@ -108,14 +108,17 @@ impl Bulletins {
 }
 
 /// Which events concern whom, among those who follow.
-fn sort(events: Vec<Arc<Event>>, channels: &Channels) -> BTreeMap<Option<Target>, Vec<Arc<Event>>> {
+fn sort(commits: &[Events], channels: &Channels) -> BTreeMap<Option<Target>, Vec<Arc<Event>>> {
     let mut sorted: BTreeMap<Option<Target>, Vec<Arc<Event>>> = BTreeMap::new();
-    for event in events {
+    if channels.is_empty() {
+        return sorted;
+    }
+    for event in commits.iter().flat_map(|events| &**events) {
         if event.target.is_some() && channels.contains_key(&event.target) {
-            sorted.entry(event.target.clone()).or_default().push(Arc::clone(&event));
+            sorted.entry(event.target.clone()).or_default().push(Arc::clone(event));
         }
         if channels.contains_key(&None) {
-            sorted.entry(None).or_default().push(event);
+            sorted.entry(None).or_default().push(Arc::clone(event));
         }
     }
     sorted

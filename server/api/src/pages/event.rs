@@ -6,7 +6,6 @@ use lessor_store::EventFilter;
 use lessor_web::{Frame, Sort, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::HISTORY_ROWS_LOOKED_AT_MAX;
 use crate::pages::listing::{Kind, ListQuery, Listing};
 use crate::pages::row;
 use crate::pages::visitor::Visitor;
@@ -39,17 +38,14 @@ async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame, now: Time) 
                 newest_first: true,
                 ..EventFilter::default()
             };
-            let bounds = (listing.limit(), listing.limit().max(HISTORY_ROWS_LOOKED_AT_MAX));
+            let bounds = listing.history_bounds();
             let events =
                 listing.finish(sieve::find(reader, &listing.filter, now, wanted, bounds)?.into(), None);
             let rows: Vec<_> = events.iter().map(|event| row::event(event, now)).collect();
             Ok((listing, rows, reader.first_event()?.0))
         })
         .await?;
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Events { frame, list: listing.list, rows, oldest }))
+    listing.show(visitor, rows, |list, rows| page::Events { frame, list, rows, oldest })
 }
 
 /// `GET /events/{id}`.

@@ -39,21 +39,13 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
-    let (listing, rows) = visitor
-        .app
-        .look(move |ledger, now| {
-            let paged = paged(&listing, ledger, &looker);
-            let jobs = listing.finish(paged, None);
-            let rows: Vec<_> = jobs.into_iter().map(|job| row::job(job, now, &looker)).collect();
-            (listing, rows)
-        })
-        .await?;
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Jobs { frame, list: listing.list, rows }))
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let jobs = listing.finish(paged(listing, ledger, &looker), None);
+        jobs.into_iter().map(|job| row::job(job, now, &looker)).collect()
+    };
+    listing.show_now(visitor, rows, |list, rows| page::Jobs { frame, list, rows }).await
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<JobRecord>> {

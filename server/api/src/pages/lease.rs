@@ -8,12 +8,10 @@ use lessor_ledger::{
     Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Time,
 };
 use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
-use lessor_web::{Frame, LeaseRow, Sort, Text, link, page};
+use lessor_web::{Frame, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::{
-    EVENTS_SHOWN, HISTORY_ROWS_LOOKED_AT_MAX, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX,
-};
+use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::form::{self, Form};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done, see};
@@ -47,19 +45,15 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     visitor.answer(page)
 }
 
-async fn active(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn active(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
-    let (listing, rows) = visitor
-        .app
-        .look(move |ledger, now| {
-            let paged = paged(&listing, ledger, &looker);
-            let leases = listing.finish(paged, Some(ledger.lease_count()));
-            let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
-            let rows: Vec<_> = grants.map(|grant| row::held(&grant, now, &looker)).collect();
-            (listing, rows)
-        })
-        .await?;
-    show_list(visitor, listing, rows, frame, false)
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let leases = listing.finish(paged(listing, ledger, &looker), Some(ledger.lease_count()));
+        let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
+        grants.map(|grant| row::held(&grant, now, &looker)).collect()
+    };
+    let page = |list, rows| page::Leases { frame, list, rows, ended: false };
+    listing.show_now(visitor, rows, page).await
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
@@ -91,38 +85,23 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
 }
 
 async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
-    let (looker, ledger) = (visitor.clone(), visitor.app.keeper.snapshot());
-    let now = visitor.app.keeper.now();
+    let looker = visitor.clone();
     let (listing, rows) = visitor
         .app
-        .read(move |reader| {
+        .browse(move |ledger, now, reader| {
             let wanted = LeaseFilter {
                 before: listing.after.as_deref().and_then(|after| after.parse().ok()).map(LeaseId),
                 newest_first: true,
                 ..LeaseFilter::default()
             };
-            let bounds = (listing.limit(), listing.limit().max(HISTORY_ROWS_LOOKED_AT_MAX));
-            let found =
-                sieve::ended(reader, &ledger, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
+            let bounds = listing.history_bounds();
+            let found = sieve::ended(reader, ledger, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
             let rows = listing.finish(found.into(), None);
             let rows: Vec<_> = rows.iter().map(|lease| row::lease(lease, now, &looker)).collect();
             Ok((listing, rows))
         })
         .await?;
-    show_list(visitor, listing, rows, frame, true)
-}
-
-fn show_list(
-    visitor: &Visitor,
-    listing: Listing,
-    rows: Vec<LeaseRow>,
-    frame: Frame,
-    ended: bool,
-) -> Result<Response, Problem> {
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Leases { frame, list: listing.list, rows, ended }))
+    listing.show(visitor, rows, |list, rows| page::Leases { frame, list, rows, ended: true })
 }
 
 /// `GET /leases/{id}`.

@@ -3,11 +3,15 @@
 
 use axum::response::Response;
 use lessor_filter::{Filter, Key};
-use lessor_web::{List, Sort, Text};
+use lessor_ledger::{Ledger, Time};
+use lessor_web::{List, Sort, Template, Text};
 use serde::Deserialize;
 
-use crate::limits::{EXPORT_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN};
+use crate::limits::{
+    EXPORT_ROWS_MAX, HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN,
+};
 use crate::pages::export::{self, Cells};
+use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
 use crate::sieve::Sifted;
 
@@ -164,9 +168,37 @@ impl Listing {
         rows
     }
 
-    /// The list as a file, if that is what is wanted.
-    pub(crate) fn export<R: Cells>(&self, rows: &[R]) -> Option<Result<Response, Problem>> {
-        self.format.map(|format| format.file(self.list.what, rows))
+    /// How many rows of the history to take, and to look at.
+    pub(crate) fn history_bounds(&self) -> (usize, usize) {
+        (self.limit(), self.limit().max(HISTORY_ROWS_LOOKED_AT_MAX))
+    }
+
+    /// The list as a page, or as the file that was asked for.
+    pub(crate) fn show<R: Cells, P: Template>(
+        self,
+        visitor: &Visitor,
+        rows: Vec<R>,
+        page: impl FnOnce(List, Vec<R>) -> P,
+    ) -> Result<Response, Problem> {
+        match self.format {
+            Some(format) => format.file(self.list.what, &rows),
+            None => Ok(visitor.page(&page(self.list, rows))),
+        }
+    }
+
+    /// As [`show`](Self::show), with rows of what is true now; `rows` makes them and [finishes](Self::finish) the list.
+    pub(crate) async fn show_now<R: Cells + Send + 'static, P: Template>(
+        mut self,
+        visitor: &Visitor,
+        rows: impl FnOnce(&mut Self, &Ledger, Time) -> Vec<R> + Send + 'static,
+        page: impl FnOnce(List, Vec<R>) -> P,
+    ) -> Result<Response, Problem> {
+        let look = move |ledger: &Ledger, now| {
+            let rows = rows(&mut self, ledger, now);
+            (self, rows)
+        };
+        let (listing, rows) = visitor.app.look(look).await?;
+        listing.show(visitor, rows, page)
     }
 }
 

@@ -37,34 +37,26 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let app = visitor.app.clone();
-    let (listing, rows) = visitor
-        .app
-        .look(move |ledger, now| {
-            let after = listing.after.clone();
-            let by_name = listing.list.sort == "name";
-            let pools = ledger
-                .pools()
-                .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after))
-                .filter(|pool| listing.filter.matches(&Candidate { pool, ledger }));
-            let rows =
-                pools.map(|pool| row::pool(pool, ledger, now, app.pulse.summary(&pool.name, now).as_ref()));
-            let name = |row: &PoolRow| row.name.raw().to_owned();
-            let paged = if by_name {
-                listing.plain(rows, name, |_| true)
-            } else {
-                listing.sorted(rows, name, sort_key(listing.list.sort), |_| true)
-            };
-            let total = ledger.pool_count();
-            let rows = listing.finish(paged, Some(total));
-            (listing, rows)
-        })
-        .await?;
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Pools { frame, list: listing.list, rows }))
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let after = listing.after.clone();
+        let by_name = listing.list.sort == "name";
+        let pools = ledger
+            .pools()
+            .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after))
+            .filter(|pool| listing.filter.matches(&Candidate { pool, ledger }));
+        let rows =
+            pools.map(|pool| row::pool(pool, ledger, now, app.pulse.summary(&pool.name, now).as_ref()));
+        let name = |row: &PoolRow| row.name.raw().to_owned();
+        let paged = if by_name {
+            listing.plain(rows, name, |_| true)
+        } else {
+            listing.sorted(rows, name, sort_key(listing.list.sort), |_| true)
+        };
+        listing.finish(paged, Some(ledger.pool_count()))
+    };
+    listing.show_now(visitor, rows, |list, rows| page::Pools { frame, list, rows }).await
 }
 
 fn sort_key(sort: &str) -> impl Fn(&PoolRow) -> String + use<> {

@@ -35,21 +35,14 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
-    let (listing, rows) = visitor
-        .app
-        .look(move |ledger, now| {
-            let paged = paged(&listing, ledger, &looker);
-            let requests: Vec<_> = listing.finish(paged, None).into_iter().cloned().collect();
-            let rows = row::waits(&requests, ledger, now, &looker);
-            (listing, rows)
-        })
-        .await?;
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Queue { frame, list: listing.list, rows }))
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let paged = paged(listing, ledger, &looker);
+        let requests: Vec<_> = listing.finish(paged, None).into_iter().cloned().collect();
+        row::waits(&requests, ledger, now, &looker)
+    };
+    listing.show_now(visitor, rows, |list, rows| page::Queue { frame, list, rows }).await
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Request>> {

@@ -40,22 +40,14 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
-    let (listing, rows) = visitor
-        .app
-        .look(move |ledger, now| {
-            let paged = paged(&listing, ledger, now, &looker);
-            let resources = listing.finish(paged, Some(ledger.resource_count()));
-            let rows: Vec<_> =
-                resources.iter().map(|resource| row::resource(resource, ledger, now, &looker)).collect();
-            (listing, rows)
-        })
-        .await?;
-    if let Some(file) = listing.export(&rows) {
-        return file;
-    }
-    Ok(visitor.page(&page::Resources { frame, list: listing.list, rows }))
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let paged = paged(listing, ledger, now, &looker);
+        let resources = listing.finish(paged, Some(ledger.resource_count()));
+        resources.iter().map(|resource| row::resource(resource, ledger, now, &looker)).collect()
+    };
+    listing.show_now(visitor, rows, |list, rows| page::Resources { frame, list, rows }).await
 }
 
 fn paged<'l>(

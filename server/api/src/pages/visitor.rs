@@ -18,7 +18,6 @@ use crate::problem::Problem;
 const OWNER: &str = "lessor_owner";
 /// Cookie with the colours that they want.
 const THEME: &str = "lessor_theme";
-/// What a browser wants something for: `document` if somebody opens it, `empty` if a script asks.
 /// Sent by the script when it asks whether the page that is open has changed.
 const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 /// How long cookies are kept: a year, in seconds.

@@ -57,8 +57,7 @@ pub(crate) async fn list(
     if !filter.ended {
         return app.look(move |ledger, now| filter.active(ledger, now)).await.map(Body);
     }
-    let ledger = app.keeper.snapshot();
-    app.read(move |reader| filter.ended(reader, &ledger)).await.map(Body)
+    app.browse(move |ledger, _, reader| filter.ended(reader, ledger)).await.map(Body)
 }
 
 /// Which leases are wanted.
