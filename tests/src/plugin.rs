@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use wasm_encoder::{CodeSection, Encode, Function, FunctionSection, Module, TypeSection, ValType};
 
 use crate::http::Answer;
 use crate::server::{Server, Setup};
@@ -21,6 +22,41 @@ pub fn component(name: &str) -> Vec<u8> {
     fs::read(&file).unwrap_or_else(|error| {
         panic!("{}: {error}: build the components with `cargo xtask plugins`", file.display())
     })
+}
+
+/// The target list with so much code beside it that compiling takes seconds: as much as an interpreter has.
+#[must_use]
+pub fn heavy() -> Vec<u8> {
+    const FUNCTIONS: u32 = 500;
+    const STEPS: usize = 2_000;
+    /// The section of a component that holds a core module.
+    const CORE_MODULE: u8 = 1;
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I64], [ValType::I64]);
+    let mut functions = FunctionSection::new();
+    let mut code = CodeSection::new();
+    for number in 0..i64::from(FUNCTIONS) {
+        functions.function(0);
+        let mut function = Function::new([]);
+        for _ in 0..STEPS {
+            function
+                .instructions()
+                .local_get(0)
+                .i64_const(number)
+                .i64_rotl()
+                .local_get(0)
+                .i64_mul()
+                .local_set(0);
+        }
+        function.instructions().local_get(0).end();
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    let mut component = component("target-list");
+    component.push(CORE_MODULE);
+    module.finish().encode(&mut component);
+    component
 }
 
 /// A server with the plugin `museum`, which does what it is told and may lock. Its secret `token` is `s3cret`.

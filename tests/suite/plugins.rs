@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use lessor_tests::plugin::{component, museum};
+use lessor_tests::plugin::{component, heavy, museum};
 use lessor_tests::{Answer, CONFIG, Server, Setup, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -85,8 +85,7 @@ fn a_lower_ceiling_stops_what_the_api_granted_and_not_what_the_configuration_gra
 fn while_one_plugin_is_compiled_the_others_are_shown_listed_and_switched_at_once() {
     let server = Setup::new().config("[plugin-grants]\nfiles = ['/nowhere']\nsecrets = []\n").start();
     server.install("quick", "target-list", &json!({"grants": {"locker": true}}));
-    // An interpreter: compiling it takes some thousand times as long as the quick one.
-    let slow = json!({"digest": server.upload(&component("target-list-python")), "grants": {"locker": true}});
+    let slow = json!({"digest": server.upload(&heavy()), "grants": {"locker": true}});
     let mut client = server.client();
     let installed = thread::spawn(move || client.send_json("PUT", "/v1/plugins/slow", &slow));
     for round in 1..=5 {
