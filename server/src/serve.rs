@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use lessor_control::{PoolsStatus, Reloader};
 use lessor_jobs::{Jobs, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Keeper, Options, Stopper, chain};
 use lessor_plugins::{Host, HostOptions};
-use lessor_store::{Store, StoreOptions};
+use lessor_store::{STORE_FILE, Store, StoreOptions};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -74,6 +74,15 @@ pub(crate) enum ServeError {
     /// The state cannot be opened.
     #[error("cannot open the data folder")]
     Open(#[from] lessor_store::OpenError),
+    /// The data folder is none: perhaps a backup, which must not be changed.
+    #[error(
+        "{} is a file: to serve a backup, put it into an empty folder as {STORE_FILE}, and give the folder",
+        path.display()
+    )]
+    NoFolder {
+        /// What was given.
+        path: PathBuf,
+    },
     /// The system has no threads or signals for us.
     #[error("cannot start")]
     System(#[from] std::io::Error),
@@ -108,6 +117,7 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
                 ServeError::Config(_)
                 | ServeError::LogLevel { .. }
                 | ServeError::Address { .. }
+                | ServeError::NoFolder { .. }
                 | ServeError::Pools(_)
                 | ServeError::Exposed { .. } => ExitCode::from(2),
                 ServeError::Listen { .. }
@@ -136,6 +146,9 @@ fn prepare(args: ServeArgs) -> Result<ExitCode, ServeError> {
 }
 
 fn open(config: &Config) -> Result<(Store, lessor_ledger::Ledger), ServeError> {
+    if config.data.is_file() {
+        return Err(ServeError::NoFolder { path: config.data.clone() });
+    }
     let options = StoreOptions {
         request_ttl: config.request_ttl,
         retention: config.retention,

@@ -4,6 +4,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::problem::Problem;
 
+/// What may lie between the elements of a list.
+const LIST_GAP: [char; 3] = [' ', '\t', ','];
+
 /// What `If-Match` or `If-None-Match` lists.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tags<'a> {
@@ -36,13 +39,14 @@ impl<'a> Tags<'a> {
         }
         let mut tags = Vec::new();
         for line in lines {
-            let mut rest = line;
+            // Elements may be empty (RFC 9110 §5.6.1.2).
+            let mut rest = line.trim_start_matches(LIST_GAP);
             while !rest.is_empty() {
                 let (tag, behind) = tag(rest)?;
                 tags.push(tag);
                 let behind = behind.trim_start();
                 rest = match behind.strip_prefix(',') {
-                    Some(next) => next.trim_start(),
+                    Some(next) => next.trim_start_matches(LIST_GAP),
                     None if behind.is_empty() => behind,
                     None => return None,
                 };
@@ -99,6 +103,7 @@ mod tests {
         let three = Some(r#"Some(These([("a", false), ("b,c", true), ("", false)]))"#.into());
         assert_eq!(of(&[r#""a", W/"b,c" ,"""#]), three);
         assert_eq!(of(&[r#""a""#, r#"W/"b,c","""#]), three);
+        assert_eq!(of(&[r#", "a",, ,W/"b,c",,"",,"#]), three);
         for wrong in ["", "a", r#""a"#, r#""a" "b""#, r#"*, "a""#, r#"w/"a""#, ","] {
             assert_eq!(of(&[wrong]), None, "{wrong}");
         }

@@ -84,6 +84,8 @@ pub struct Counters {
     pub request: u64,
     /// Highest event number.
     pub event: u64,
+    /// Highest revision of a resource.
+    pub revision: u64,
 }
 
 impl Counters {
@@ -94,6 +96,7 @@ impl Counters {
             lease: self.lease.max(other.lease),
             request: self.request.max(other.request),
             event: self.event.max(other.event),
+            revision: self.revision.max(other.revision),
         }
     }
 
@@ -104,9 +107,9 @@ impl Counters {
             Change::Request(request) => self.request = self.request.max(request.id.0),
             Change::Event(event) => self.event = self.event.max(event.id.0),
             Change::Job(job) => self.lease = self.lease.max(job.id.counted()),
+            Change::Resource(resource) => self.revision = self.revision.max(resource.revision),
             Change::Pool(_)
             | Change::PoolGone(_)
-            | Change::Resource(_)
             | Change::ResourceGone(_)
             | Change::Lock(_)
             | Change::LockGone(_)

@@ -120,6 +120,9 @@ impl Ledger {
             if !self.pools.contains_key(&resource.pool) {
                 found.push(Violation(format!("resource {:?} is in no known pool", resource.name)));
             }
+            if resource.revision > self.counters.revision {
+                found.push(Violation(format!("the revision of {:?} is above the counter", resource.name)));
+            }
             let place = (resource.pool.clone(), resource.state.clone());
             let shelved = self
                 .index

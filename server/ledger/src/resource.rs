@@ -24,7 +24,8 @@ pub struct Resource {
     pub updated_at: Time,
     /// When an idle dynamic resource is given up (Boskos: `expiration-date`).
     pub expires_at: Option<Time>,
-    /// Grows by one with every write; what an `ETag` is made of.
+    /// The number of its last write, among the writes of all resources: never that of another write, not even of a
+    /// resource of this name that was deleted. What an `ETag` is made of.
     pub revision: u64,
     /// What few resources have; `None` when all of it is empty.
     pub details: Option<Arc<Details>>,

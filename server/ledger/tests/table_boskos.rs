@@ -35,7 +35,7 @@ fn acquire_takes_the_least_recently_used() {
             3s: no: nothing is free in pool "p" in state "free"
             3s: no: there is no pool "zz"
             3s: no: nothing is free in pool "p" in state "dirty"
-            a in p busy @3s rev 4, bob L4 since 3s until for ever
+            a in p busy @3s rev 8, bob L4 since 3s until for ever
         "#]],
     );
 }
@@ -363,7 +363,7 @@ fn reset_takes_what_was_silent_for_long_enough() {
             10s: reset []
             10s: reset []
             10s: reset [c from z] | L3 -c Reset other>dirty, over
-            a in p dirty @10s rev 3, not held; b in p busy @1s rev 2, y L2 since 1s until for ever; c in p dirty @10s rev 3, not held; d in p free @0s rev 1, not held; e in q busy @0s rev 2, x L1 since 0s until for ever
+            a in p dirty @10s rev 10, not held; b in p busy @1s rev 8, y L2 since 1s until for ever; c in p dirty @10s rev 11, not held; d in p free @0s rev 4, not held; e in q busy @0s rev 7, x L1 since 0s until for ever
         "#]],
     );
 }
@@ -439,7 +439,7 @@ fn a_pool_ttl_makes_boskos_leases_end() {
             10s+: done | L2 -b Reaped busy>dirty, over
             15s: done
             15s+: done | L1 -a Expired busy>free, over
-            a in p free @15s+ rev 4, not held; b in q dirty @10s+ rev 3, not held
+            a in p free @15s+ rev 7, not held; b in q dirty @10s+ rev 6, not held
         "#]],
     );
 }

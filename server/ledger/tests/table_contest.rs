@@ -348,11 +348,11 @@ fn an_expired_lock_on_a_pooled_resource_sends_it_to_the_on_expire_state() {
         &expect![[r#"
             0: synced +[a,b,c] -[] later[] | pool p made; pool q made; pool r made; a made in p >free; b made in q >dirty; c made in r >free
             0: locked [a,b,c] | L1 +a job:1; L1 +b job:1; L1 +c job:1
-            a in p free @0s rev 1, job:1 L1 since 0s until 10s; b in q dirty @0s rev 1, job:1 L1 since 0s until 10s; c in r free @0s rev 1, job:1 L1 since 0s until 10s
+            a in p free @0s rev 1, job:1 L1 since 0s until 10s; b in q dirty @0s rev 2, job:1 L1 since 0s until 10s; c in r free @0s rev 3, job:1 L1 since 0s until 10s
             11s: done | L1 a lapsed free>dirty; L1 b lapsed dirty>dirty; L1 c lapsed free>free
-            a in p dirty @11s rev 2, job:1 L1 since 0s until 10s, lapsed; b in q dirty @11s rev 2, job:1 L1 since 0s until 10s, lapsed; c in r free @11s rev 2, job:1 L1 since 0s until 10s, lapsed
+            a in p dirty @11s rev 4, job:1 L1 since 0s until 10s, lapsed; b in q dirty @11s rev 5, job:1 L1 since 0s until 10s, lapsed; c in r free @11s rev 6, job:1 L1 since 0s until 10s, lapsed
             12s: locked [a] | L1 a revived
-            a in p dirty @11s rev 2, job:1 L1 since 0s until 22s
+            a in p dirty @11s rev 4, job:1 L1 since 0s until 22s
             13s: no: unavailable [a is job:1's]
             30s: done | L1 a lapsed dirty>dirty
             30s: L2 ann [a] until 630s | L1 -a TakenOver; L2 +a ann dirty>leased
@@ -379,11 +379,11 @@ fn a_lock_moved_into_the_past_expires_like_any_other() {
             0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
             0: locked [a] | L1 +a job:1
             1s: locked [a] | L1 a lapsed free>dirty
-            a in p dirty @1s rev 2, job:1 L1 since 0s until 0s, lapsed
+            a in p dirty @1s rev 3, job:1 L1 since 0s until 0s, lapsed
             1s: locked [a] | L1 a revived
-            a in p dirty @1s rev 2, job:1 L1 since 0s until 601s
+            a in p dirty @1s rev 3, job:1 L1 since 0s until 601s
             2s: locked [b] | L2 +b job:1; L2 b lapsed free>dirty
-            b in p dirty @2s rev 2, job:1 L2 since 2s until 1s, lapsed
+            b in p dirty @2s rev 4, job:1 L2 since 2s until 1s, lapsed
         "#]],
     );
 }
@@ -405,7 +405,7 @@ fn a_boskos_or_v1_lease_moved_into_the_past_ends() {
             0: L1 job:1 [a] until 600s | L1 +a job:1 free>leased
             0: job:1 holds b:busy | L2 +b job:1 free>busy
             1s: locked [a,b] | L1 -a Expired leased>dirty, over; L2 -b Expired busy>dirty, over
-            a in p dirty @1s rev 3, not held; b in p dirty @1s rev 3, not held
+            a in p dirty @1s rev 5, not held; b in p dirty @1s rev 6, not held
         "#]],
     );
 }
@@ -466,12 +466,12 @@ fn other_dialects_see_a_job_as_the_owner_job_n() {
             0: no: not all of the named resources are free in state "free"
             0: done
             0: done | L1 -a Released free>dirty
-            a in p dirty data {"k": "v"} @0s rev 3, not held
+            a in p dirty data {"k": "v"} @0s rev 4, not held
             1s: L2 job:2 [b] until 11s | L2 +b job:2 free>leased
             1s: locked [b]
             1s: no: busy [b is job:2's]
             2s: locked [b] | L2 -b Released leased>free, over
-            b in p free @2s rev 3, not held
+            b in p free @2s rev 6, not held
         "#]],
     );
 }

@@ -151,7 +151,7 @@ fn no_lifespan_adds_no_expiration() {
             0: synced +[a] -[] later[] | pool d made; pool s made; a made in s >free; 435eb231 made in d >free
             0: L1 ann [435eb231,a] until 600s | L1 +435eb231-96e4-4bda-b53a-f55398604381 ann free>leased; L1 +a ann free>leased
             1s: L1 ann [435eb231,a] Released | L1 -435eb231-96e4-4bda-b53a-f55398604381 Released leased>free; L1 -a Released leased>free, over
-            a in s free @1s rev 3, not held; d: 1/2, 0 held of 1, {"free": 1}
+            a in s free @1s rev 6, not held; d: 1/2, 0 held of 1, {"free": 1}
             1000s: done
         "#]],
     );

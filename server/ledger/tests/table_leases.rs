@@ -94,7 +94,7 @@ fn renewing_sets_the_deadline_from_now() {
             3s: no: ttl must be more than 0 and at most 3600000 ms in pool "p"
             3s: no: ttl must be more than 0 and at most 3600000 ms in pool "p"
             3s: no: there is no lease 9
-            a in p leased @0s rev 2, ann L1 since 0s until 4s; b in p leased @0s rev 2, ann L1 since 0s until 4s
+            a in p leased @0s rev 3, ann L1 since 0s until 4s; b in p leased @0s rev 4, ann L1 since 0s until 4s
             4s+: no: lease 1 has ended | L1 -a Expired leased>free; L1 -b Expired leased>free, over
         "#]],
     );
@@ -128,7 +128,7 @@ fn a_lease_is_given_back_in_parts() {
             1s: L1 ann [c] returned [b,a] | L1 -a Released leased>free
             1s: L1 ann [c] returned [b,a] Released | L1 -c Released leased>dirty, over
             1s: no: lease 1 has ended
-            a in p free @1s rev 3, not held; b in p dirty @1s rev 3, not held; c in p dirty @1s rev 3, not held
+            a in p free @1s rev 8, not held; b in p dirty @1s rev 7, not held; c in p dirty @1s rev 9, not held
         "#]],
     );
 }
@@ -165,7 +165,7 @@ fn force_tells_why_and_checks_who() {
             1s: L2 job:1 [x] returned [c] | L2 -c Forced free>dirty
             11s: done | L2 x lapsed
             12s: L2 job:1 [x] returned [c] Forced by op | L2 -x Forced, over
-            a in p dirty @1s rev 3, not held; b in p broken @1s rev 3, not held; c in p dirty @1s rev 2, not held; x, not held
+            a in p dirty @1s rev 6, not held; b in p broken @1s rev 7, not held; c in p dirty @1s rev 8, not held; x, not held
         "#]],
     );
 }
@@ -402,14 +402,14 @@ fn boskos_operations_work_on_v1_leases_and_the_other_way_round() {
             0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
             0: L1 ann [a] until 10s | L1 +a ann free>leased
             9s: done
-            a in p leased data {"k": "v"} @9s rev 3, ann L1 since 0s until 19s
+            a in p leased data {"k": "v"} @9s rev 4, ann L1 since 0s until 19s
             19s: done | L1 -a Released leased>free, over
             19s: ann holds b:busy | L2 +b ann free>busy
             19s: L2 ann [b] for ever
             19s: L2 ann [b] until 24s
-            b in p busy @19s rev 2, ann L2 since 19s until 24s
+            b in p busy @19s rev 6, ann L2 since 19s until 24s
             24s+: done | L2 -b Expired busy>free, over
-            b in p free @24s+ rev 3, not held
+            b in p free @24s+ rev 7, not held
         "#]],
     );
 }

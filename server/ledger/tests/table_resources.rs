@@ -21,6 +21,9 @@ fn put_patch_and_delete() {
         1s - delete a rev=1
         1s - delete a rev=3
         1s - delete a
+        1s - put a pool=p
+        1s - delete a rev=1
+        1s - delete a rev=5
         1s - delete b
         ",
         &expect![[r#"
@@ -37,6 +40,9 @@ fn put_patch_and_delete() {
             1s: no: resource "a" is at revision 3, not 1
             1s: done | a gone from p dirty>
             1s: no: there is no resource "a"
+            1s: new a in p free | a made in p >free
+            1s: no: resource "a" is at revision 5, not 1
+            1s: done | a gone from p free>
             1s: done | b gone from p odd>; pool p gone
         "#]],
     );

@@ -61,7 +61,7 @@ impl Place {
 
     fn resolve_in(&self, path: Option<&Path>) -> Result<Context, Failure> {
         let file = path.map_or_else(|| Ok(File::default()), read)?;
-        let mut context = match self.context.as_ref().or(file.context.as_ref()) {
+        let mut context = match given(self.context.as_ref()).or(file.context.as_ref()) {
             None => Context::default(),
             Some(name) => file.contexts.get(name).cloned().ok_or_else(|| {
                 let known: Vec<&str> = file.contexts.keys().map(String::as_str).collect();
@@ -69,9 +69,14 @@ impl Place {
                 Failure::Usage(format!("there is no context {name:?}{place}; known: {}", known.join(", ")))
             })?,
         };
-        context.server = self.server.clone().or(context.server);
+        context.server = given(self.server.as_ref()).cloned().or(context.server);
         Ok(context)
     }
+}
+
+/// What was given: an empty variable is as good as none.
+fn given(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.is_empty())
 }
 
 impl Context {
@@ -131,6 +136,7 @@ mod tests {
         assert_eq!(resolve(FILE, Some("http://x:2"), None), Ok(("http://x:2".into(), ann)));
         assert_eq!(resolve(FILE, None, Some("home")), Ok((SERVER.into(), None)));
         assert_eq!(resolve("", None, None), Ok((SERVER.into(), None)));
+        assert_eq!(resolve(FILE, Some(""), Some("")), resolve(FILE, None, None));
     }
 
     #[test]

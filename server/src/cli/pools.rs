@@ -87,8 +87,8 @@ impl Pools {
                     .post(&["v1", "pools", "apply"])?
                     .query("dry_run", if dry_run { "true" } else { "false" });
                 let report = call.bytes(file, "application/yaml").waiting(UPLOAD_MAX).send().await?.body;
-                show(output, &report, *diff)?;
-                if dry_run {
+                let differs = show(output, &report, *diff)?;
+                if dry_run && differs {
                     output.note("nothing was changed yet: add --yes to do it");
                 }
                 Ok(())
@@ -128,8 +128,8 @@ const LISTS: [(&str, char, &str); 7] = [
 ];
 
 /// What changes, one line each: `+` created, `-` deleted, `~` changed, `?` deferred. `-o name` has the names alone, and
-/// JSON is the report as the server gives it.
-fn show(output: &Output, report: &Value, every: bool) -> Result<(), Failure> {
+/// JSON is the report as the server gives it. Answers whether anything does.
+fn show(output: &Output, report: &Value, every: bool) -> Result<bool, Failure> {
     let names = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut lines = String::new();
     for (key, sign, what) in LISTS {
@@ -153,5 +153,5 @@ fn show(output: &Output, report: &Value, every: bool) -> Result<(), Failure> {
         .map(|(key, count)| format!("{count} {}", key.replace('_', " ")))
         .collect();
     output.note(&if totals.is_empty() { "nothing differs".to_owned() } else { totals.join(", ") });
-    Ok(())
+    Ok(!totals.is_empty())
 }

@@ -55,6 +55,9 @@ struct CountersRecord {
     request: u64,
     #[n(2)]
     event: u64,
+    #[n(3)]
+    #[cbor(default)]
+    revision: u64,
 }
 
 #[derive(Encode, Decode)]
@@ -81,11 +84,13 @@ impl Default for Mark {
 
 impl CountersRecord {
     fn of(counters: Counters) -> Self {
-        Self { lease: counters.lease, request: counters.request, event: counters.event }
+        let Counters { lease, request, event, revision } = counters;
+        Self { lease, request, event, revision }
     }
 
     fn build(self) -> Counters {
-        Counters { lease: self.lease, request: self.request, event: self.event }
+        let Self { lease, request, event, revision } = self;
+        Counters { lease, request, event, revision }
     }
 }
 
@@ -99,7 +104,7 @@ impl Mark {
     pub(crate) const START: Self = Self {
         batch: 0,
         at: Time::from_nanos(i64::MIN),
-        counters: Counters { lease: 0, request: 0, event: 0 },
+        counters: Counters { lease: 0, request: 0, event: 0, revision: 0 },
     };
 
     pub(crate) fn encode(self, out: &mut Vec<u8>) {

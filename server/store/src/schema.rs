@@ -7,6 +7,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use lessor_ledger::Counters;
+use minicbor::{Decode, Encode};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
 use crate::codec::{self, DecodeError};
@@ -140,8 +141,8 @@ pub(crate) fn mark_copy(txn: &WriteTransaction) -> Result<(), Fault> {
 
 /// Up to where numbers must not be given out again, if the ledger was loaded with `counters`.
 ///
-/// A copy's first opening skips [`RESTORE_SKIP`] numbers of leases and of requests, for those which the original gave
-/// out after the copy was made: fences only ever grow, also over a restore. From then on it is a store like any other.
+/// A copy's first opening skips [`RESTORE_SKIP`] numbers of leases, requests and revisions, for those which the original
+/// gave out after the copy was made: fences only ever grow, also over a restore. From then on it is a store like any other.
 /// Event numbers go on without a gap.
 pub(crate) fn floor(db: &redb::Database, counters: Counters) -> Result<Counters, Fault> {
     let txn = db.begin_write()?;
@@ -154,21 +155,35 @@ pub(crate) fn floor(db: &redb::Database, counters: Counters) -> Result<Counters,
         lease: last.lease.saturating_add(RESTORE_SKIP),
         request: last.request.saturating_add(RESTORE_SKIP),
         event: 0,
+        revision: last.revision.saturating_add(RESTORE_SKIP),
     };
     let mut bytes = Vec::new();
-    codec::put(&(floor.lease, floor.request), &mut bytes);
+    let Counters { lease, request, revision, event: _ } = floor;
+    codec::put(&FloorRecord { lease, request, revision }, &mut bytes);
     txn.open_table(META)?.insert(META_FLOOR, bytes.as_slice())?;
     txn.commit()?;
     tracing::info!(?floor, "this store was a backup: it goes on with higher numbers");
     Ok(floor)
 }
 
+/// What [`floor`] keeps.
+#[derive(Encode, Decode)]
+struct FloorRecord {
+    #[n(0)]
+    lease: u64,
+    #[n(1)]
+    request: u64,
+    #[n(2)]
+    #[cbor(default)]
+    revision: u64,
+}
+
 fn read_floor(txn: &WriteTransaction) -> Result<Counters, Fault> {
     let meta = txn.open_table(META)?;
     let Some(bytes) = meta.get(META_FLOOR)? else { return Ok(Counters::default()) };
-    let (lease, request) =
+    let FloorRecord { lease, request, revision } =
         minicbor::decode(bytes.value()).map_err(DecodeError::from).map_err(damaged("meta"))?;
-    Ok(Counters { lease, request, event: 0 })
+    Ok(Counters { lease, request, event: 0, revision })
 }
 
 /// A number that nobody can guess, from the operating system by way of the standard library's hasher.

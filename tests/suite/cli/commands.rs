@@ -284,6 +284,9 @@ fn a_pools_file_is_compared_before_it_is_applied() {
     // More than any other body may have, and no more than a pools file of the server's own.
     let large = format!("# {}\n{}", "x".repeat(2 << 20), "resources: [{type: large, names: [l1]}]");
     lessor_with_input(&server, &["pools", "apply", "-"], &large).gives(0);
+    lessor(&server, &["release", "1"]).gives(0);
+    let same = lessor_with_input(&server, &["pools", "apply", "-", "--diff"], &large).gives(0);
+    assert_eq!(same.err.trim(), "nothing differs");
 }
 
 #[test]
@@ -361,6 +364,10 @@ fn a_backup_is_a_sound_store_and_overwrites_nothing() {
     lessor(&server, &["backup", copy]).gives(2);
     let report = lessor(&server, &["check", copy, "-o", "json"]).gives(0).json();
     assert_eq!((&report["sound"], &report["leases"]), (&json!(true), &json!(1)));
+    let bytes = fs::read(copy).expect("the backup is a file");
+    let refused = lessor(&server, &["serve", "--listen", "127.0.0.1:0", "--data", copy]).gives(2);
+    assert!(refused.err.contains("is a file: to serve a backup"), "{refused:?}");
+    assert!(fs::read(copy).expect("it is still there") == bytes, "it is as it was");
     let left_over = fs::read_dir(server.folder()).expect("it is there").filter(|entry| {
         entry.as_ref().expect("it can be read").file_name().to_string_lossy().contains("partial")
     });

@@ -81,7 +81,7 @@ fn instant(value: &Value, now: Time) -> Option<Time> {
     moment(text, now)
 }
 
-fn moment(text: &str, now: Time) -> Option<Time> {
+pub(crate) fn moment(text: &str, now: Time) -> Option<Time> {
     if let Ok(Length(length)) = text.parse() {
         return Some(now.plus(Span::from_nanos(-length.nanos())));
     }

@@ -59,6 +59,14 @@ impl Topic {
         self.target.as_ref()
     }
 
+    /// Whether no new event can be about it.
+    fn is_over(&self) -> bool {
+        self.words
+            .only("until")
+            .and_then(|until| sieve::moment(until, self.now))
+            .is_some_and(|until| until < self.now)
+    }
+
     /// Whether an event is about it.
     pub(crate) fn covers(&self, event: &Event) -> bool {
         self.target.as_ref().is_none_or(|target| event.target.as_ref() == Some(target))
@@ -183,5 +191,9 @@ pub(crate) async fn stream(
     let last = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().parse());
     let last =
         last.transpose().map_err(|_| Problem::invalid("Last-Event-ID", "is not the number of an event"))?;
-    sse::follow(&app, topic, last.or(query.after).map(EventId))
+    let after = last.or(query.after);
+    if after.is_none() && topic.is_over() {
+        return Err(Problem::invalid("filter", "until is past: no new event can be found"));
+    }
+    sse::follow(&app, topic, after.map(EventId))
 }

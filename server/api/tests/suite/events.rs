@@ -106,6 +106,7 @@ async fn events_can_be_looked_up_by_what_they_are_about() {
     assert_eq!(kinds("before=1").await, [] as [&str; 0]);
     lab.get("/v1/events?kind=nonsense").await.problem(400, "invalid");
     lab.get("/v1/events?order=up").await.problem(400, "malformed");
+    lab.get("/v1/events/stream?filter=until:1h").await.problem(400, "invalid");
 }
 
 #[tokio::test]

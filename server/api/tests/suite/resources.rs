@@ -26,7 +26,7 @@ async fn a_resource_has_the_shape_that_others_rely_on() {
     });
     let answer = lab.edit(Method::PUT, PATH, body).await;
     let resource = answer.expect(201);
-    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(answer.header("etag"), "\"5\"");
     assert_eq!(
         resource,
         json!({
@@ -34,7 +34,7 @@ async fn a_resource_has_the_shape_that_others_rely_on() {
             "labels": {"site": "muc"}, "user_data": {"key": "value"},
             "addresses": {"fqdn": "box-1.example", "ipv6": "2001:db8::1"},
             "cordon": null, "origin": "api", "created_at": "2026-05-04T09:00:00Z",
-            "updated_at": "2026-05-04T09:00:00Z", "expires_at": null, "revision": 1,
+            "updated_at": "2026-05-04T09:00:00Z", "expires_at": null, "revision": 5,
         })
     );
     lab.acquire(json!({"owner": "ann", "pool": "box", "ttl": "1m"})).await;
@@ -67,27 +67,40 @@ async fn a_precondition_keeps_others_changes() {
     lab.edit_if(Method::PUT, body(), "if-match", "*").await.problem(412, "stale-revision");
     lab.edit_if(Method::PUT, body(), "if-none-match", "*").await.expect(201);
     let problem = lab.edit_if(Method::PUT, body(), "if-none-match", "*").await.problem(412, "stale-revision");
-    assert_eq!(problem["revision"], 1);
+    assert_eq!(problem["revision"], 5);
     let change = json!({"labels": {"a": "1"}});
-    lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"2\"").await.problem(412, "stale-revision");
-    let changed = lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"1\"").await;
-    assert_eq!(changed.header("etag"), "\"2\"");
+    lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"6\"").await.problem(412, "stale-revision");
+    let changed = lab.edit_if(Method::PATCH, change.clone(), "if-match", "\"5\"").await;
+    assert_eq!(changed.header("etag"), "\"6\"");
     for (tag, status) in [
-        ("W/\"2\"", 412),
+        ("W/\"6\"", 412),
         ("\"x\"", 412),
         ("\"0\"", 412),
         ("2", 400),
-        ("*, \"2\"", 400),
-        ("\"1\", \"3\"", 412),
-        ("\"1\", \"2\"", 200),
+        ("*, \"6\"", 400),
+        ("\"5\", \"3\"", 412),
+        ("\"5\", \"6\"", 200),
     ] {
         let answer = lab.edit_if(Method::PATCH, change.clone(), "if-match", tag).await;
         assert_eq!(answer.status.as_u16(), status, "{tag}: {answer:?}");
     }
-    lab.edit_if(Method::PUT, body(), "if-none-match", "\"1\"").await.problem(400, "invalid");
-    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"1\"").await.problem(412, "stale-revision");
-    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"2\"").await.expect(204);
+    lab.edit_if(Method::PUT, body(), "if-none-match", "\"5\"").await.problem(400, "invalid");
+    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"5\"").await.problem(412, "stale-revision");
+    lab.edit_if(Method::DELETE, Value::Null, "if-match", "\"6\"").await.expect(204);
     lab.delete(PATH).await.problem(404, "no-such-resource");
+}
+
+#[tokio::test]
+async fn what_is_made_again_under_a_name_is_something_else() {
+    let lab = Lab::start().await;
+    let body = |state: &str| json!({"pool": "box", "state": state});
+    let tag = "\"5\"";
+    assert_eq!(lab.edit(Method::PUT, PATH, body("free")).await.header("etag"), tag);
+    lab.delete(PATH).await.expect(204);
+    lab.edit(Method::PUT, PATH, body("dirty")).await.expect(201);
+    let again = lab.send(with_header(request(Method::GET, PATH, None), "if-none-match", tag)).await;
+    assert_eq!(again.expect(200)["state"], "dirty");
+    lab.edit_if(Method::PATCH, body("free"), "if-match", tag).await.problem(412, "stale-revision");
 }
 
 #[tokio::test]
@@ -184,14 +197,14 @@ async fn what_a_client_has_already_is_not_sent_again() {
     lab.edit(Method::PUT, PATH, json!({"pool": "box"})).await.expect(201);
     let get_if =
         async |tag: &str| lab.send(with_header(request(Method::GET, PATH, None), "if-none-match", tag)).await;
-    let again = get_if("\"7\", W/\"1\"").await;
-    assert_eq!((again.status.as_u16(), again.header("etag"), again.text.as_str()), (304, "\"1\"", ""));
-    assert_eq!(get_if("\"2\"").await.expect(200)["revision"], 1);
+    let again = get_if("\"7\", W/\"5\"").await;
+    assert_eq!((again.status.as_u16(), again.header("etag"), again.text.as_str()), (304, "\"5\"", ""));
+    assert_eq!(get_if("\"2\"").await.expect(200)["revision"], 5);
 
     // Neither a ConTest lock nor a renewal writes the record, but both change what is shown.
     let lock = json!({"job": 1, "targets": ["box-1"], "duration": "1m"});
     lab.post("/v1/locks/lock", lock.clone()).await.expect(200);
-    let held = get_if("\"1\"").await;
+    let held = get_if("\"5\"").await;
     assert_eq!(held.expect(200)["owner"], "job:1");
     let tag = held.header("etag").to_owned();
     assert_eq!(get_if(&tag).await.status.as_u16(), 304);

@@ -116,11 +116,16 @@ impl Draft<'_> {
         self.record(Change::Event(Arc::new(event)));
     }
 
+    /// The number of the next write of a resource.
+    pub(super) fn next_revision(&self) -> u64 {
+        self.ledger.counters.revision + 1
+    }
+
     /// Writes a resource anew: revision and `updated_at` move on.
     pub(super) fn rewrite(&mut self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
         let mut next = resource.clone();
         edit(&mut next);
-        next.revision += 1;
+        next.revision = self.next_revision();
         next.updated_at = self.now;
         let next = Arc::new(next);
         self.record(Change::Resource(Arc::clone(&next)));

@@ -178,7 +178,7 @@ impl Draft<'_> {
             created_at: self.now,
             updated_at: self.now,
             expires_at: None,
-            revision: 1,
+            revision: self.next_revision(),
             details: None,
         };
         resource.set_details(details);

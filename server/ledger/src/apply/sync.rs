@@ -106,7 +106,7 @@ impl Draft<'_> {
     /// Changes what the file says about a resource without counting as a use of it: `updated_at`, and with it the
     /// order in which resources are leased, stays.
     fn adopt(&mut self, resource: &Resource, origin: Origin, edit: impl FnOnce(&mut Resource)) {
-        let mut next = Resource { origin, revision: resource.revision + 1, ..resource.clone() };
+        let mut next = Resource { origin, revision: self.next_revision(), ..resource.clone() };
         edit(&mut next);
         self.record(Change::Resource(Arc::new(next)));
     }

@@ -11,10 +11,13 @@ use super::registry::edit_text;
 
 /// Tells the model what it cannot know: generated names and the numbers of new leases.
 pub(crate) fn tell(model: &mut Model, before: &Ledger, step: &Step) {
+    let is_new = |resource: &Resource| {
+        resource.name.as_str().len() == 36 && before.resource(resource.name.as_str()).is_none()
+    };
     let mut newest = before.counters().lease;
     for change in &step.changes {
         match change {
-            Change::Resource(resource) if resource.revision == 1 && resource.name.as_str().len() == 36 => {
+            Change::Resource(resource) if is_new(resource) && !model.names.contains(&resource.name) => {
                 model.names.push(resource.name.clone());
             }
             Change::Lease(lease) if lease.id.0 > newest => {

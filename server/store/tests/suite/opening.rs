@@ -91,7 +91,7 @@ fn a_cordon_ends_by_itself_after_a_restart() {
 #[test]
 fn time_and_counters_outlive_everything_that_had_them() {
     let folder = tempfile::tempdir().unwrap();
-    let counters = Counters { lease: 70, request: 80, event: 90 };
+    let counters = Counters { lease: 70, request: 80, event: 90, revision: 100 };
     let at = Time::from_millis(5);
     let (mut store, _) = Store::open(folder.path(), options()).unwrap();
     store.commit(Batch { number: 1, at, counters, changes: [].into() }).unwrap();

@@ -35,7 +35,8 @@ pub(crate) struct ResourceView {
     updated_at: Stamp,
     /// When an idle dynamic resource is given up.
     expires_at: Option<Stamp>,
-    /// Grows with every write; what the `ETag` begins with, and edits are compared by (`If-Match`).
+    /// Grows with every write, and is never that of another write, not even after the name was deleted and made again;
+    /// what the `ETag` begins with, and edits are compared by (`If-Match`).
     revision: u64,
 }
 
