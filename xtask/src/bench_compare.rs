@@ -58,9 +58,9 @@ impl BenchCompare {
         command
     }
 
-    /// Four contestants, each with time to start, warm up and stop.
+    /// Seven contestants, each with time to start, warm up and stop.
     fn bound(&self) -> Duration {
-        Duration::from_secs(u64::from(self.rounds.max(1)) * 4 * (u64::from(self.seconds) + 60))
+        Duration::from_secs(u64::from(self.rounds.max(1)) * 7 * (u64::from(self.seconds) + 60))
     }
 }
 

@@ -9,8 +9,10 @@ import (
 type contestant struct {
 	name    string
 	start   func(ctx context.Context, s settings, dir string) (*process, error)
-	connect func(ctx context.Context, s settings, server *process) (team, error)
+	connect connect
 }
+
+type connect func(ctx context.Context, s settings, server *process) (team, error)
 
 // team is all clients of one server.
 type team struct {
@@ -21,8 +23,11 @@ type team struct {
 
 // contestants in the order in which they are measured.
 var contestants = []contestant{
-	{"lessor", startLessor, connectBoskos},
+	{"lessor", startLessor, boskos(netHTTP)},
 	{"lessor-v1", startLessor, connectV1},
+	{"lessor-lean", startLessor, boskos(fastHTTP)},
+	{"nothing", startLessor, nothing(netHTTP)},
+	{"nothing-lean", startLessor, nothing(fastHTTP)},
 	{"redis", startRedis, connectRedis},
 	{"etcd", startEtcd, connectEtcd},
 }

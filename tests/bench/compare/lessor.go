@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 )
 
 // The pool that is leased from, with twice as many things as clients, so that nobody has to wait for anybody.
@@ -36,27 +34,22 @@ func startLessor(ctx context.Context, s settings, dir string) (*process, error) 
 		return nil, err
 	}
 	ready := func(ctx context.Context) error {
-		_, err := call(ctx, http.DefaultClient, http.MethodGet, "http://"+address+"/readyz", nil)
+		client := netHTTP(s)
+		defer client.leave()
+		_, err := client.call(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
 		return err
 	}
 	return launch(ctx, dir, address, bin, ready,
 		"serve", "--listen", address, "--data", filepath.Join(dir, "data"), "--pools", pools)
 }
 
-// keepAlive is a client that keeps one connection for each worker.
-func keepAlive(s settings) *http.Client {
-	return &http.Client{
-		Timeout: 30 * time.Second,
-		Transport: &http.Transport{
-			MaxIdleConns:        s.clients,
-			MaxIdleConnsPerHost: s.clients,
-			DisableCompression:  true,
-		},
+func boskos(dial dial) connect {
+	return func(_ context.Context, s settings, server *process) (team, error) {
+		return connectBoskos(s, server, dial(s))
 	}
 }
 
-func connectBoskos(_ context.Context, s settings, server *process) (team, error) {
-	client := keepAlive(s)
+func connectBoskos(s settings, server *process, client client) (team, error) {
 	base := "http://" + server.address
 	var workers []worker
 	for i := range s.clients {
@@ -65,7 +58,7 @@ func connectBoskos(_ context.Context, s settings, server *process) (team, error)
 			"type": {pool}, "state": {"free"}, "dest": {"busy"}, "owner": {owner},
 		}.Encode()
 		workers = append(workers, func(ctx context.Context) error {
-			body, err := call(ctx, client, http.MethodPost, acquire, nil)
+			body, err := client.call(ctx, http.MethodPost, acquire, nil)
 			if err != nil {
 				return err
 			}
@@ -79,15 +72,32 @@ func connectBoskos(_ context.Context, s settings, server *process) (team, error)
 			release := base + "/release?" + url.Values{
 				"name": {got.Name}, "dest": {"free"}, "owner": {owner},
 			}.Encode()
-			_, err = call(ctx, client, http.MethodPost, release, nil)
+			_, err = client.call(ctx, http.MethodPost, release, nil)
 			return err
 		})
 	}
-	return team{workers, client.CloseIdleConnections}, nil
+	return team{workers, client.leave}, nil
+}
+
+// nothing is a cycle of two requests that do nothing: what is left for a server to be faster in, with this client.
+func nothing(dial dial) connect {
+	return func(_ context.Context, s settings, server *process) (team, error) {
+		client := dial(s)
+		address := "http://" + server.address + "/healthz"
+		work := func(ctx context.Context) error {
+			for range 2 {
+				if _, err := client.call(ctx, http.MethodGet, address, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return team{slices.Repeat([]worker{work}, s.clients), client.leave}, nil
+	}
 }
 
 func connectV1(_ context.Context, s settings, server *process) (team, error) {
-	client := keepAlive(s)
+	client := netHTTP(s)
 	leases := "http://" + server.address + "/v1/leases"
 	var workers []worker
 	for i := range s.clients {
@@ -98,7 +108,7 @@ func connectV1(_ context.Context, s settings, server *process) (team, error) {
 			return team{}, err
 		}
 		workers = append(workers, func(ctx context.Context) error {
-			body, err := call(ctx, client, http.MethodPost, leases, request)
+			body, err := client.call(ctx, http.MethodPost, leases, request)
 			if err != nil {
 				return err
 			}
@@ -108,33 +118,9 @@ func connectV1(_ context.Context, s settings, server *process) (team, error) {
 			if err := json.Unmarshal(body, &lease); err != nil || lease.ID == "" {
 				return fmt.Errorf("the lease is %s", body)
 			}
-			_, err = call(ctx, client, http.MethodDelete, leases+"/"+lease.ID.String(), nil)
+			_, err = client.call(ctx, http.MethodDelete, leases+"/"+lease.ID.String(), nil)
 			return err
 		})
 	}
-	return team{workers, client.CloseIdleConnections}, nil
-}
-
-// call makes one request and reads the whole answer, which has to be a success.
-func call(ctx context.Context, client *http.Client, method, address string, body []byte) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return nil, fmt.Errorf("%s %s: %s: %s", method, address, response.Status, bytes.TrimSpace(answer))
-	}
-	return answer, nil
+	return team{workers, client.leave}, nil
 }

@@ -5,7 +5,9 @@
 // A cycle is one exclusive, durable grant and its end:
 //
 //	lessor         POST /acquire, POST /release
-//	lessor /v1     POST /v1/leases, DELETE /v1/leases/{id}
+//	lessor-v1      POST /v1/leases, DELETE /v1/leases/{id}
+//	lessor-lean    as lessor, but with a client made for speed (fasthttp) instead of Go's own
+//	nothing        GET /healthz twice: how much of it is HTTP and its client; nothing-lean likewise
 //	redis          SET key owner EX 60 NX, DEL key
 //	etcd           LeaseGrant, Txn(create if absent), LeaseRevoke
 //

@@ -57,7 +57,7 @@ func (r *report) fill(results map[string][]result) {
 	}
 	for i := range r.Lines {
 		for _, other := range r.Lines {
-			if !strings.HasPrefix(r.Lines[i].Name, "lessor") || strings.HasPrefix(other.Name, "lessor") {
+			if !strings.HasPrefix(r.Lines[i].Name, "lessor") || other.Name != "redis" && other.Name != "etcd" {
 				continue
 			}
 			if r.Lines[i].Ratios == nil {
