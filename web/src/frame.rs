@@ -14,7 +14,7 @@ pub struct Frame {
     pub title: String,
     /// The path of the section that the page belongs to, e.g. `/pools`.
     pub section: &'static str,
-    /// Path and query of this page: where a form leads back to.
+    /// Path and query of this page, where it is found again: also if it is the answer to a form.
     pub here: String,
     /// Who looks at it, if they have said so.
     pub owner: Option<Text>,

@@ -9,6 +9,7 @@ mod queue;
 mod resource;
 mod rest;
 
+pub(crate) use form::is_wrong;
 pub use form::{BulkPage, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
 pub use job::{JobDetail, Jobs};
 pub use lease::{LeaseDetail, Leased, Leases};

@@ -7,12 +7,9 @@ const say = document.getElementById('say')
 const topics = (body.dataset.topics || '').split(' ').filter(Boolean)
 const sections = () => document.querySelectorAll('[data-live]')
 
-// What was just done is said once: neither a reload nor a bookmark says it again.
-const here = new URL(location.href)
-if (here.searchParams.has('done')) {
-  here.search = here.search.replace(/[?&]done=[^&]*/, '').replace(/^&/, '?')
-  history.replaceState(null, '', here)
-}
+// The address is where the page is found again: not what was just done, which is said once, nor where a form was sent.
+const { here } = body.dataset
+if (location.pathname + location.search !== here) history.replaceState(null, '', location.origin + here + location.hash)
 if (say.textContent) setTimeout(() => (say.textContent = ''), 6000)
 
 /* Times: relative to the server's clock, in the reader's words for the absolute one. */
@@ -51,6 +48,8 @@ const tick = () => {
 const key = (node) => (node.nodeType === 1 && node.id) || ''
 const morph = (old, young) => {
   if (old.isEqualNode(young)) return
+  // What is typed stays.
+  if (old.value && old.matches('input:not([type=hidden]), textarea') && old.name === young.name) return
   if (old.nodeType !== young.nodeType || old.nodeName !== young.nodeName) return old.replaceWith(document.importNode(young, true))
   if (old.nodeType !== 1) return void (old.nodeValue = young.nodeValue)
   for (const { name } of [...old.attributes]) {
@@ -79,12 +78,16 @@ const morph = (old, young) => {
   }
 }
 
-// Under the pointer nothing moves: rows change where they are, what came and went waits until the pointer leaves.
+// Under the pointer nothing moves: rows change where they are, what came and went, and buttons, wait until it leaves.
 let waiting = null
 const patch = (page) => {
   for (const old of sections()) {
     const young = page.getElementById(old.id)
     if (!young) continue
+    if (old.matches('.forms:hover')) {
+      waiting = page
+      continue
+    }
     const body = old.matches(':hover') && old.querySelector('tbody')
     const rows = body && [...old.querySelectorAll('tbody > tr[id]')]
     const order = (root) => [...root.querySelectorAll('tbody > tr[id]')].map((row) => row.id).join()
@@ -111,6 +114,11 @@ document.addEventListener('mouseout', () => {
   })
 })
 
+// While a form is on its way a reload would take the place of its answer.
+let sent = 0
+document.addEventListener('submit', () => (sent = Date.now()))
+const reload = () => Date.now() - sent > 10000 && location.reload()
+
 let busy = false
 let again = false
 let seen = Date.now()
@@ -128,15 +136,16 @@ const refresh = () => {
     if (page && page.body.dataset.now) {
       // Another server, other assets; or what was shown is gone.
       const script = (root) => root.querySelector('script').getAttribute('src')
-      if (script(page) !== script(document)) return location.reload()
+      if (script(page) !== script(document)) return reload()
       if (request.status < 400) {
+        if (!paused() && (!stream || stream.readyState === EventSource.OPEN)) show('live')
         // What has not changed comes out of the browser's cache, with the time when it went in.
         const date = request.getResponseHeader('date')
         if (date) skew = Date.parse(date) - Date.now()
         for (const name of ['seq', 'touched', 'renewed']) body.dataset[name] = page.body.dataset[name]
         patch(page)
-      } else if (request.status < 500) return location.reload()
-    }
+      } else if (request.status < 500) return reload()
+    } else show('offline')
     if (again) {
       again = false
       refresh()
@@ -236,6 +245,9 @@ if (topics.length) {
   addEventListener('pageshow', start)
   start()
 }
+// Whoever goes back gets the page, and its time, as it was when they left.
+addEventListener('pageshow', ({ persisted }) => persisted && refresh())
+if (performance.getEntriesByType('navigation')[0].type === 'back_forward') refresh()
 tick()
 setInterval(() => {
   if (document.hidden) return

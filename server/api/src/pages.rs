@@ -22,6 +22,7 @@ mod pool;
 mod queue;
 mod resource;
 mod row;
+mod seen;
 mod signal;
 mod status;
 mod visitor;

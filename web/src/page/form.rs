@@ -22,12 +22,16 @@ pub struct FormError {
 pub struct LeaseForm {
     /// The pool to lease from.
     pub pool: Text,
+    /// Whether no field could carry its name as it is, so that it cannot be changed on the form.
+    pub pool_is_fixed: bool,
     /// How many.
     pub count: Text,
     /// Labels that they must carry, `key=value` and commas or spaces between.
     pub labels: Text,
     /// Or exactly these targets, one a line.
     pub targets: Text,
+    /// Or one target whose name no field could carry as it is, so that it cannot be changed on the form.
+    pub fixed_target: Option<Text>,
     /// For whom.
     pub owner: Text,
     /// What for.
@@ -71,8 +75,12 @@ pub struct ForcePage {
     pub frame: Frame,
     /// The lease as it is.
     pub lease: LeaseRow,
+    /// Stands for what it holds.
+    pub seen: String,
     /// The reason that was typed.
     pub reason: Text,
+    /// The state that was typed.
+    pub to_state: Text,
     /// Why it was not accepted.
     pub error: Option<FormError>,
 }
@@ -96,8 +104,8 @@ pub struct EditPage {
     pub revision: u64,
     /// The state that was typed.
     pub state: Text,
-    /// The labels that were typed, one a line.
-    pub labels: Text,
+    /// The labels that were typed, one a line; `None` if no field could carry them as they are.
+    pub labels: Option<Text>,
     /// Why it was not accepted.
     pub error: Option<FormError>,
 }
@@ -112,6 +120,8 @@ pub struct BulkPage {
     pub filter: Text,
     /// How many there are now.
     pub count: usize,
+    /// Stands for which they are.
+    pub seen: String,
     /// Whether there are more, which one action does not touch.
     pub more: bool,
     /// The first of them.
@@ -125,30 +135,6 @@ pub struct BulkPage {
 }
 
 /// Whether an error is about this field.
-fn wrong(error: Option<&FormError>, field: &str) -> bool {
+pub(crate) fn is_wrong(error: Option<&FormError>, field: &str) -> bool {
     error.and_then(|error| error.field.as_deref()).is_some_and(|wrong| wrong == field)
-}
-
-impl LeasePage {
-    /// Whether what is wrong is this field.
-    #[must_use]
-    pub fn wrong(&self, field: &str) -> bool {
-        wrong(self.error.as_ref(), field)
-    }
-}
-
-impl EditPage {
-    /// Whether what is wrong is this field.
-    #[must_use]
-    pub fn wrong(&self, field: &str) -> bool {
-        wrong(self.error.as_ref(), field)
-    }
-}
-
-impl BulkPage {
-    /// Whether what is wrong is this field.
-    #[must_use]
-    pub fn wrong(&self, field: &str) -> bool {
-        wrong(self.error.as_ref(), field)
-    }
 }

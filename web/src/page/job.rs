@@ -45,10 +45,3 @@ pub struct JobDetail {
     /// What is wrong with what was asked.
     pub error: Option<FormError>,
 }
-
-impl JobDetail {
-    /// Whether what is wrong is in this field.
-    fn is_wrong(&self, field: &str) -> bool {
-        self.error.as_ref().is_some_and(|error| error.field.as_deref() == Some(field))
-    }
-}

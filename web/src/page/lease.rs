@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::frame::{Frame, Moment};
 use crate::list::List;
+use crate::page::FormError;
 use crate::row::{EventRow, LeaseRow, StateBadge};
 use crate::text::Text;
 
@@ -60,6 +61,10 @@ pub struct LeaseDetail {
     pub said: Vec<(&'static str, Text)>,
     /// What happened to it.
     pub events: Vec<EventRow>,
+    /// The length that was typed for extending it.
+    pub ttl_typed: Text,
+    /// The state that was typed for releasing it.
+    pub state_typed: Text,
     /// What is wrong with what was typed.
-    pub error: Option<Text>,
+    pub error: Option<FormError>,
 }

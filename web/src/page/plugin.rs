@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::frame::{Frame, Moment};
+use crate::page::FormError;
 use crate::row::PluginRow;
 use crate::text::Text;
 
@@ -32,8 +33,10 @@ pub struct PluginDetail {
     pub installed: Moment,
     /// Everything else: what it is, and its value.
     pub facts: Vec<(&'static str, Text)>,
+    /// The name that was typed for removing it.
+    pub name_typed: Text,
     /// What is wrong with what was asked.
-    pub error: Option<Text>,
+    pub error: Option<FormError>,
 }
 
 impl PluginDetail {

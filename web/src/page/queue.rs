@@ -4,8 +4,8 @@ use askama::Template;
 
 use crate::frame::{Frame, Moment};
 use crate::list::List;
+use crate::page::FormError;
 use crate::row::WaitRow;
-use crate::text::Text;
 
 /// The list of requests.
 #[derive(Clone, Debug, Template)]
@@ -34,7 +34,7 @@ pub struct WaitDetail {
     /// The lease that it was granted.
     pub lease: Option<u64>,
     /// What is wrong with what was asked.
-    pub error: Option<Text>,
+    pub error: Option<FormError>,
 }
 
 impl WaitDetail {

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::frame::{Frame, Moment};
 use crate::list::List;
-use crate::page::Chosen;
+use crate::page::{Chosen, FormError};
 use crate::row::{EventRow, ResourceRow};
 use crate::text::Text;
 
@@ -51,5 +51,5 @@ pub struct ResourceDetail {
     /// What happened to it.
     pub events: Vec<EventRow>,
     /// What is wrong with what was typed.
-    pub error: Option<Text>,
+    pub error: Option<FormError>,
 }

@@ -33,9 +33,15 @@ pub(crate) struct ShowQuery {
 
 /// `GET /lease`: the form.
 pub(crate) async fn show(visitor: Visitor, Query(query): Query<ShowQuery>) -> Response {
+    let (targets, fixed_target) = match query.target {
+        target if form::survives(&target) => (target.into(), None),
+        target => (Text::default(), Some(target.into())),
+    };
     let form = LeaseForm {
+        pool_is_fixed: !form::survives(&query.pool),
         pool: query.pool.into(),
-        targets: query.target.into(),
+        targets,
+        fixed_target,
         labels: query.labels.into(),
         count: "1".into(),
         owner: visitor.owner.as_ref().map(|owner| Text::from(owner.as_str())).unwrap_or_default(),
@@ -86,10 +92,12 @@ pub(crate) async fn lease(visitor: Visitor, form: Form) -> Response {
 fn typed(form: &Form) -> LeaseForm {
     let field = |name: &str| Text::from(form.typed(name));
     LeaseForm {
-        pool: field("pool"),
+        pool: form.exact("pool").map_or_else(|| field("pool"), Text::from),
+        pool_is_fixed: form.exact("pool").is_some(),
         count: field("count"),
         labels: field("labels"),
         targets: field("targets"),
+        fixed_target: form.exact("targets").map(Text::from),
         owner: field("owner"),
         purpose: field("purpose"),
         ttl: field("ttl"),
@@ -131,6 +139,12 @@ fn wait(form: &Form) -> Result<Option<u64>, Problem> {
     Ok((seconds > 0).then_some(seconds))
 }
 
+/// The targets that are named, if any are.
+fn targets(form: &Form) -> Vec<String> {
+    let typed = || form.typed("targets").lines().map(str::trim).filter(|line| !line.is_empty());
+    form.exact("targets").map_or_else(|| typed().map(ToOwned::to_owned).collect(), |target| vec![target])
+}
+
 /// The form as the body of `POST /v1/leases`, so that both mean the same.
 fn body(form: &Form, wait: Option<u64>) -> Result<Value, Problem> {
     let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
@@ -141,13 +155,12 @@ fn body(form: &Form, wait: Option<u64>) -> Result<Value, Problem> {
         "wait": wait.map(|seconds| format!("{seconds}s")),
         "request_id": seat::key(form.typed("key"), wait.unwrap_or(0)),
     });
-    let targets: Vec<&str> =
-        form.typed("targets").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let targets = targets(form);
     if !targets.is_empty() {
         body["targets"] = json!(targets);
         return Ok(body);
     }
-    body["pool"] = json!(form.typed("pool").trim());
+    body["pool"] = json!(form.exact("pool").unwrap_or_else(|| form.typed("pool").trim().to_owned()));
     if let Some(count) = form.filled("count") {
         let count: u32 =
             count.parse().map_err(|_| Problem::invalid("count", "is not a number of resources"))?;

@@ -11,6 +11,7 @@ use crate::extract::Query;
 use crate::limits::{BULK_NAMES_SHOWN, BULK_RESOURCES_MAX, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::edit::{cordon, nothing};
 use crate::pages::form::{self, Form};
+use crate::pages::seen;
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
 use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
@@ -26,6 +27,12 @@ pub(crate) struct ShowQuery {
 struct Found {
     names: Vec<Target>,
     more: bool,
+}
+
+impl Found {
+    fn seen(&self) -> String {
+        seen::digest(self.names.iter().map(Target::as_str))
+    }
 }
 
 async fn find(visitor: &Visitor, text: &str) -> Result<Found, Problem> {
@@ -62,11 +69,14 @@ async fn preview(
     form: &Form,
     problem: Option<&Problem>,
 ) -> Result<Response, Problem> {
-    let Found { names, more } = find(visitor, text).await?;
+    let found = find(visitor, text).await?;
+    let seen = found.seen();
+    let Found { names, more } = found;
     let page = page::BulkPage {
         frame: visitor.frame("All that match", "/resources", ""),
         filter: text.into(),
         count: names.len(),
+        seen,
         more,
         names: names.iter().take(BULK_NAMES_SHOWN).map(|name| name.as_str().into()).collect(),
         message: form.typed("message").into(),
@@ -77,26 +87,25 @@ async fn preview(
 }
 
 /// `POST /bulk`: does it, resource by resource; those that vanish meanwhile are left out.
-pub(crate) async fn act(visitor: Visitor, form: Form) -> Response {
-    let text = form.typed("q");
-    match change(&visitor, &form).await {
-        Ok(()) => done(&link::with("/resources", &[("q", text)]), "bulk"),
+pub(crate) async fn act(visitor: Visitor, Query(query): Query<ShowQuery>, form: Form) -> Response {
+    match change(&visitor, &query.q, &form).await {
+        Ok(()) => done(&link::with("/resources", &[("q", &query.q)]), "bulk"),
         Err(problem) => {
-            let page = preview(&visitor, text, &form, Some(&problem)).await;
+            let page = preview(&visitor, &query.q, &form, Some(&problem)).await;
             visitor.answer(page)
         }
     }
 }
 
-async fn change(visitor: &Visitor, form: &Form) -> Result<(), Problem> {
+async fn change(visitor: &Visitor, text: &str, form: &Form) -> Result<(), Problem> {
     let cordon = match form.typed("action") {
         "drain" => Some(cordon(form, visitor.app.keeper.now())?),
         "undrain" => None,
         other => return Err(Problem::invalid("action", format!("there is no {other:?}"))),
     };
-    let found = find(visitor, form.typed("q")).await?;
-    if form.typed("count").parse() != Ok(found.names.len()) {
-        let why = format!("there are {} of them now: look again before you go on", found.names.len());
+    let found = find(visitor, text).await?;
+    if form.typed("seen") != found.seen() {
+        let why = format!("other resources match by now, {} of them: look again", found.names.len());
         return Err(Problem::new(crate::problem::Kind::StaleRevision, why));
     }
     for name in found.names {

@@ -1,10 +1,8 @@
 //! Editing one resource, draining it, and letting leases on it again.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Command, CordonEdit, Refusal, ResourceEdit, Target, Time};
+use lessor_ledger::{Command, CordonEdit, Refusal, Resource, ResourceEdit, Target, Time};
 use lessor_web::chart::Window;
 use lessor_web::{Text, link, page};
 
@@ -93,8 +91,6 @@ fn sheet(visitor: &Visitor, name: String, refused: Option<Refused<'_>>) -> Resul
     let name = body::target("name", name)?;
     let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
     let resource = ledger.resource(name.as_str()).ok_or_else(|| Refusal::NoSuchResource(name.clone()))?;
-    let labels: Vec<String> =
-        resource.details().labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let typed = |field: &str| refused.as_ref().map(|refused| Text::from(refused.form.typed(field)));
     let page = page::EditPage {
         frame: visitor.frame(format!("Edit {name}"), "/resources", ""),
@@ -102,11 +98,21 @@ fn sheet(visitor: &Visitor, name: String, refused: Option<Refused<'_>>) -> Resul
         // Whoever tries again has seen what it is now.
         revision: resource.revision,
         state: typed("state").unwrap_or_else(|| resource.state.as_str().into()),
-        labels: typed("labels").unwrap_or_else(|| labels.join("\n").into()),
+        labels: labels(resource).map(|labels| typed("labels").unwrap_or(labels.into())),
         error: refused.as_ref().map(|refused| form::error(&refused.problem)),
     };
     let status = refused.map_or(StatusCode::OK, |refused| refused.problem.kind().status());
     Ok(visitor.page_with(status, &page))
+}
+
+/// The labels of a resource, one a line; `None` if they would come back as others from a field.
+fn labels(resource: &Resource) -> Option<String> {
+    let labels = &resource.details().labels;
+    let lines: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let text = lines.join("\n");
+    let read = form::labels(&form::returned(&text), &['\n']).ok()?;
+    let same = read.iter().map(|(key, value)| (&**key, &**value));
+    same.eq(labels.iter().map(|(key, value)| (&**key, &**value))).then_some(text)
 }
 
 /// `POST /resources/{name}/edit`.
@@ -126,16 +132,20 @@ pub(crate) async fn save(visitor: Visitor, Path(name): Path<String>, form: Form)
 
 fn edit(visitor: &Visitor, name: &str, form: &Form) -> Result<ResourceEdit, Problem> {
     let target = body::target("name", name.to_owned())?;
-    let labels: BTreeMap<String, String> = form::labels(form.typed("labels"), &['\n'])?;
-    let state = body::state("state", form.typed("state").trim().to_owned())?;
+    let ledger = visitor.app.keeper.snapshot();
+    let resource = ledger.resource(name).ok_or_else(|| Refusal::NoSuchResource(target.clone()))?;
+    let labels = match labels(resource) {
+        Some(_) => Some(body::labels("labels", form::labels(form.typed("labels"), &['\n'])?)?),
+        // There was no field for them.
+        None => None,
+    };
+    // A state that stays need not be allowed to change, nor be one that can be typed.
+    let state = if form::is_untouched(form.typed("state"), resource.state.as_str()) {
+        None
+    } else {
+        Some(body::state("state", form.typed("state").trim().to_owned())?)
+    };
     let revision =
         form.typed("revision").parse().map_err(|_| Problem::invalid("revision", "is not a number"))?;
-    // A state that stays need not be allowed to change.
-    let same = visitor.app.keeper.snapshot().resource(name).is_some_and(|resource| resource.state == state);
-    Ok(ResourceEdit {
-        revision: Some(revision),
-        state: (!same).then_some(state),
-        labels: Some(body::labels("labels", labels)?),
-        ..nothing(target)
-    })
+    Ok(ResourceEdit { revision: Some(revision), state, labels, ..nothing(target) })
 }

@@ -43,6 +43,29 @@ impl Form {
         let text = self.typed(field).trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
+
+    /// A name that the form was made for, to the byte: from a field of its own if one could not carry it as it is.
+    pub(crate) fn exact(&self, field: &str) -> Option<String> {
+        let encoded = self.0.get(&format!("{field}_exact"))?;
+        percent_encoding::percent_decode_str(encoded).decode_utf8().ok().map(Into::into)
+    }
+}
+
+/// A text as it comes back from a field that it was put into: browsers turn every end of a line into CRLF, and what
+/// reads HTML turns NUL into U+FFFD.
+pub(crate) fn returned(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
+}
+
+/// Whether what came back from a field for one line, which has no ends of lines, is what was put into it.
+pub(crate) fn is_untouched(typed: &str, shown: &str) -> bool {
+    let line = |text: &str| returned(text).replace('\n', "").trim().to_owned();
+    line(typed) == line(shown)
+}
+
+/// Whether a name is still the same after it went through a field for one line, or for one name a line.
+pub(crate) fn survives(name: &str) -> bool {
+    returned(name) == name && name.trim() == name && name.lines().count() <= 1
 }
 
 /// A length as people write it: `30m`, `1h30m`, also `2 h` and `10 min` as pages show it. A bare number is refused,
@@ -58,7 +81,7 @@ pub(crate) fn length(field: &'static str, text: &str) -> Result<Span, Problem> {
 
 /// What is said on a form about a problem.
 pub(crate) fn error(problem: &Problem) -> FormError {
-    let detail = problem.detail();
+    let detail = &in_words(problem);
     let known = [
         "owner",
         "pool",
@@ -73,17 +96,26 @@ pub(crate) fn error(problem: &Problem) -> FormError {
         "to_state",
         "lock_duration",
         "until",
+        "message",
+        "name",
     ];
-    let (field, words) = match detail.split_once(": ") {
-        Some((field, words)) if known.contains(&field.split(['[', '.']).next().unwrap_or_default()) => {
-            (Some(field.split(['[', '.']).next().unwrap_or_default().to_owned()), words)
-        }
-        _ => (None, detail),
-    };
+    // `field: what is wrong with it`, or a sentence that begins with the field.
+    let (first, words) = detail.split_once(": ").or_else(|| detail.split_once(' ')).unwrap_or_default();
+    let first = first.split(['[', '.']).next().unwrap_or_default();
+    let (field, words) =
+        if known.contains(&first) { (Some(first.to_owned()), words) } else { (None, detail.as_str()) };
     let words = if words.is_empty() { problem.kind().title() } else { words };
     let mut holders: Vec<Text> = problem.more().conflicts.iter().map(conflict).collect();
     holders.truncate(crate::limits::FORM_HOLDERS_MAX);
     FormError { field, words: Text::from(words), holders }
+}
+
+/// A problem as people read it: limits of time are in milliseconds for programs.
+fn in_words(problem: &Problem) -> String {
+    match problem.more().limit {
+        Some(limit) => problem.detail().replace(&format!("{limit} ms"), &lessor_web::length(limit / 1000)),
+        None => problem.detail().to_owned(),
+    }
 }
 
 fn conflict(conflict: &ConflictView) -> Text {

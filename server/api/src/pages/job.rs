@@ -73,7 +73,7 @@ fn detail(visitor: &Visitor, id: Job, typed: &Form, problem: Option<&Problem>) -
     let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
     let job = ledger.job(id).ok_or(Refusal::NoSuchJob(id))?;
     let page = page::JobDetail {
-        frame: visitor.frame(format!("Job {id}", id = id.0), "/jobs", "jobs"),
+        frame: visitor.frame_at(link::job(id.0), format!("Job {id}", id = id.0), "/jobs", "jobs"),
         job: row::job(job, now, visitor),
         targets: job.targets.iter().take(JOB_TARGETS_SHOWN).map(target).collect(),
         more: job.targets.len().saturating_sub(JOB_TARGETS_SHOWN),

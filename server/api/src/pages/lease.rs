@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::Response;
 use lessor_ledger::{
-    Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Time,
+    Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Target, Time,
 };
 use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
 use lessor_web::{Frame, Sort, Text, link, page};
@@ -15,8 +15,8 @@ use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MA
 use crate::pages::form::{self, Form};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done, see};
-use crate::pages::{resource, row};
-use crate::problem::Problem;
+use crate::pages::{resource, row, seen};
+use crate::problem::{Kind as Trouble, Problem};
 use crate::sieve::lease::{self as sieve, Candidate, PAGE_KEYS};
 use crate::v1::body;
 
@@ -106,12 +106,18 @@ async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<
 
 /// `GET /leases/{id}`.
 pub(crate) async fn show(visitor: Visitor, Path(id): Path<u64>) -> Response {
-    let page = detail(&visitor, LeaseId(id), None).await;
+    let page = detail(&visitor, LeaseId(id), &Form::default(), None).await;
     visitor.answer(page)
 }
 
-async fn detail(visitor: &Visitor, id: LeaseId, problem: Option<Problem>) -> Result<Response, Problem> {
-    let frame = visitor.frame(format!("Lease {id}"), "/leases", "leases resources");
+async fn detail(
+    visitor: &Visitor,
+    id: LeaseId,
+    typed: &Form,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let title = format!("Lease {id}");
+    let frame = visitor.frame_at(link::lease(id.0), title, "/leases", "leases resources");
     let looker = visitor.clone();
     let mut page = visitor
         .app
@@ -126,8 +132,10 @@ async fn detail(visitor: &Visitor, id: LeaseId, problem: Option<Problem>) -> Res
             }
         })
         .await??;
-    let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
-    page.error = problem.map(|problem| problem.detail().into());
+    let status = problem.map_or(StatusCode::OK, |problem| problem.kind().status());
+    page.ttl_typed = typed.typed("ttl").into();
+    page.state_typed = typed.typed("to_state").into();
+    page.error = problem.map(form::error);
     Ok(visitor.page_with(status, &page))
 }
 
@@ -177,6 +185,8 @@ fn look(
         request: lease.request.map(|request| request.0),
         said: by.into_iter().chain(reason).collect(),
         events: reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect(),
+        ttl_typed: Text::default(),
+        state_typed: Text::default(),
         error: None,
     })
 }
@@ -204,6 +214,7 @@ fn me(visitor: &Visitor, id: LeaseId) -> Result<Owner, Box<Response>> {
 async fn outcome(
     visitor: &Visitor,
     id: LeaseId,
+    form: &Form,
     command: Result<Command, Problem>,
     what: &'static str,
 ) -> Response {
@@ -217,7 +228,7 @@ async fn outcome(
             done(&link::lease(id.0), what)
         }
         Err(problem) => {
-            let page = detail(visitor, id, Some(problem)).await;
+            let page = detail(visitor, id, form, Some(&problem)).await;
             visitor.answer(page)
         }
     }
@@ -232,7 +243,7 @@ pub(crate) async fn extend(visitor: Visitor, Path(id): Path<u64>, form: Form) ->
     };
     let ttl = form.filled("ttl").map(|text| form::length("ttl", &text));
     let command = ttl.transpose().map(|ttl| Command::Renew { lease: id, owner: Some(owner), ttl });
-    outcome(&visitor, id, command, "extended").await
+    outcome(&visitor, id, &form, command, "extended").await
 }
 
 /// `POST /leases/{id}/release`.
@@ -245,19 +256,19 @@ pub(crate) async fn release(visitor: Visitor, Path(id): Path<u64>, form: Form) -
     let to_state = body::optional("to_state", form.filled("to_state"), body::state);
     let command =
         to_state.map(|to_state| Command::Release { lease: id, owner: Some(owner), targets: None, to_state });
-    outcome(&visitor, id, command, "released").await
+    outcome(&visitor, id, &form, command, "released").await
 }
 
 /// `GET /leases/{id}/force`: asks first.
 pub(crate) async fn ask(visitor: Visitor, Path(id): Path<u64>) -> Response {
-    let page = confirm(&visitor, LeaseId(id), "", None);
+    let page = confirm(&visitor, LeaseId(id), &Form::default(), None);
     visitor.answer(page)
 }
 
 fn confirm(
     visitor: &Visitor,
     id: LeaseId,
-    reason: &str,
+    form: &Form,
     problem: Option<&Problem>,
 ) -> Result<Response, Problem> {
     let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
@@ -265,7 +276,10 @@ fn confirm(
     let page = page::ForcePage {
         frame: visitor.frame(format!("Take back lease {id}"), "/leases", ""),
         lease: row::held(&grant, now, visitor),
-        reason: reason.into(),
+        // Whoever tries again has seen what it holds now.
+        seen: seen_of(&grant.lease),
+        reason: form.typed("reason").into(),
+        to_state: form.typed("to_state").into(),
         error: problem.map(form::error),
     };
     Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
@@ -281,17 +295,28 @@ pub(crate) async fn force(visitor: Visitor, Path(id): Path<u64>, form: Form) -> 
     match submitted {
         Ok(_) => done(&link::lease(id.0), "forced"),
         Err(problem) => {
-            let page = confirm(&visitor, id, form.typed("reason"), Some(&problem));
+            let page = confirm(&visitor, id, &form, Some(&problem));
             visitor.answer(page)
         }
     }
 }
 
+/// What a lease holds. Its holder need not be compared: an ID is never used twice, and a lease stays with whom it was
+/// granted to.
+fn seen_of(lease: &Lease) -> String {
+    seen::digest(lease.targets.iter().map(Target::as_str))
+}
+
 fn force_command(visitor: &Visitor, id: LeaseId, form: &Form) -> Result<Command, Problem> {
     let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
+    let ledger = visitor.app.keeper.snapshot();
+    let lease = ledger.lease(id).ok_or(Refusal::LeaseEnded(id))?;
+    if form.typed("seen") != seen_of(lease) {
+        return Err(Problem::new(Trouble::StaleRevision, "it holds something else by now: look again"));
+    }
     Ok(Command::Force(Force {
         subject: Subject::Lease(id),
-        expected: body::optional("expected_owner", form.filled("expected_owner"), body::owner)?,
+        expected: None,
         reason: body::text("reason", reason)?,
         by: visitor.owner.clone(),
         to_state: body::optional("to_state", form.filled("to_state"), body::state)?,

@@ -7,7 +7,7 @@ use lessor_ledger::PluginOrigin;
 use lessor_web::{Text, link, page};
 
 use crate::extract::Path;
-use crate::pages::form::Form;
+use crate::pages::form::{self, Form};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
@@ -30,22 +30,28 @@ async fn all(visitor: &Visitor) -> Result<Response, Problem> {
 
 /// `GET /plugins/{name}`.
 pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Response {
-    let page = detail(&visitor, &name, None);
+    let page = detail(&visitor, &name, &Form::default(), None);
     visitor.answer(page)
 }
 
-fn detail(visitor: &Visitor, name: &str, problem: Option<&Problem>) -> Result<Response, Problem> {
+fn detail(
+    visitor: &Visitor,
+    name: &str,
+    typed: &Form,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
     let now = visitor.app.keeper.now();
     let sight = visitor.app.plugins.show(name)?;
-    let title = format!("Plugin {}", Text::from(sight.record.name.as_str()));
+    let (here, title) = (link::plugin(sight.record.name.as_str()), Text::from(sight.record.name.as_str()));
     let page = page::PluginDetail {
-        frame: visitor.frame(title, "/plugins", "plugins jobs"),
+        frame: visitor.frame_at(here, format!("Plugin {title}"), "/plugins", "plugins jobs"),
         plugin: row::plugin(&sight, now),
         enabled: sight.record.enabled,
         previous: sight.record.previous.is_some(),
         installed: row::ago(sight.record.installed_at, now),
         facts: facts(&sight),
-        error: problem.map(|problem| problem.detail().into()),
+        name_typed: typed.typed("name").into(),
+        error: problem.map(form::error),
     };
     Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
 }
@@ -106,7 +112,7 @@ fn outcome(
             done(&link::plugin(sight.record.name.as_str()), what)
         }
         Err(error) => {
-            let page = detail(visitor, name, Some(&Problem::from(error)));
+            let page = detail(visitor, name, &Form::default(), Some(&Problem::from(error)));
             visitor.answer(page)
         }
     }
@@ -146,7 +152,7 @@ pub(crate) async fn remove(visitor: Visitor, Path(name): Path<String>, form: For
     match removed {
         Ok(()) => done("/plugins", "removed"),
         Err(problem) => {
-            let page = detail(&visitor, &name, Some(&problem));
+            let page = detail(&visitor, &name, &form, Some(&problem));
             visitor.answer(page)
         }
     }

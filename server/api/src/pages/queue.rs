@@ -10,7 +10,7 @@ use lessor_web::{Frame, Sort, link, page};
 use crate::extract::{Path, Query};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::{Visitor, done};
-use crate::pages::{row, seat};
+use crate::pages::{form, row, seat};
 use crate::problem::Problem;
 use crate::sieve::request::{Candidate, PAGE_KEYS};
 use crate::v1::hold;
@@ -76,7 +76,7 @@ fn detail(visitor: &Visitor, id: RequestId, problem: Option<&Problem>) -> Result
     let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
     let request = ledger.request(id).ok_or(Refusal::NoSuchRequest(id))?;
     let page = page::WaitDetail {
-        frame: visitor.frame(format!("Request {id}"), "/queue", "queue leases"),
+        frame: visitor.frame_at(link::wait(id.0), format!("Request {id}"), "/queue", "queue leases"),
         wait: row::wait(request, ledger.place(id).as_ref(), now, visitor),
         live_until: row::ahead(request.live_until, now),
         patience: seat::until(request).map(|until| row::ahead(until, now)),
@@ -84,7 +84,7 @@ fn detail(visitor: &Visitor, id: RequestId, problem: Option<&Problem>) -> Result
             Some(Outcome::Granted { lease, .. }) => Some(lease.0),
             Some(Outcome::Withdrawn { .. } | Outcome::Lapsed { .. }) | None => None,
         },
-        error: problem.map(|problem| problem.detail().into()),
+        error: problem.map(form::error),
     };
     Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
 }

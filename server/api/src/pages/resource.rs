@@ -7,14 +7,14 @@ use axum::response::Response;
 use lessor_ledger::{Ledger, Origin, Refusal, Resource, Target, Time};
 use lessor_store::{EventFilter, ReadError, Reader};
 use lessor_web::chart::Window;
-use lessor_web::{Frame, Sort, Text, page};
+use lessor_web::{Frame, Sort, Text, link, page};
 use serde::Deserialize;
 
 use crate::extract::{Path, Query};
 use crate::limits::{EVENTS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
 use crate::pages::visitor::Visitor;
-use crate::pages::{gantt, row};
+use crate::pages::{form, gantt, row};
 use crate::problem::Problem;
 use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
 use crate::v1::body;
@@ -119,7 +119,9 @@ pub(crate) async fn detail(
 ) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
     let Typed { message, until, problem } = typed;
-    let frame = visitor.frame(format!("Resource {name}"), "/resources", "resources leases queue");
+    let title = format!("Resource {name}");
+    let here = link::resource(name.as_str());
+    let frame = visitor.frame_at(here, title, "/resources", "resources leases queue");
     let looker = visitor.clone();
     let mut page = visitor
         .app
@@ -131,7 +133,7 @@ pub(crate) async fn detail(
     page.message = message.into();
     page.until = until.into();
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
-    page.error = problem.map(|problem| problem.detail().into());
+    page.error = problem.as_ref().map(form::error);
     Ok(visitor.page_with(status, &page))
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_keeper::Health;
 use lessor_ledger::{Owner, Time};
@@ -53,8 +53,8 @@ pub(crate) struct Visitor {
     pub(crate) app: App,
     pub(crate) owner: Option<Owner>,
     theme: Theme,
-    /// Path and query, without what was just done.
-    pub(crate) here: String,
+    /// Path and query, without what was just done; `None` if a form was sent.
+    here: Option<String>,
     notice: Option<&'static str>,
     known: Option<HeaderValue>,
 }
@@ -78,7 +78,7 @@ impl FromRequestParts<App> for Visitor {
             app: app.clone(),
             owner: cookie(&parts.headers, OWNER).and_then(|name| Owner::new(name).ok()),
             theme,
-            here,
+            here: (parts.method != Method::POST).then_some(here),
             notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
             known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| refreshes).cloned(),
         })
@@ -97,6 +97,18 @@ impl Visitor {
     /// Whether this owner is whoever looks.
     pub(crate) fn is(&self, owner: &Owner) -> bool {
         self.owner.as_ref() == Some(owner)
+    }
+
+    /// What is around the page of one thing, which is at `page`, also when it is the answer to a form.
+    pub(crate) fn frame_at(
+        &self,
+        page: String,
+        title: impl Into<String>,
+        section: &'static str,
+        topics: &'static str,
+    ) -> Frame {
+        let here = self.here.clone().unwrap_or(page);
+        Frame { here, ..self.frame(title, section, topics) }
     }
 
     /// What is around a page.
@@ -118,7 +130,7 @@ impl Visitor {
         Frame {
             title: title.into(),
             section,
-            here: self.here.clone(),
+            here: self.here.clone().unwrap_or_else(|| "/".to_owned()),
             owner: self.owner.as_ref().map(|owner| owner.as_str().into()),
             theme: self.theme,
             seq: ledger.counters().event,

@@ -41,6 +41,14 @@ pub(crate) fn without_values(page: &str) -> String {
     first.chars().chain(rest.flat_map(str::chars)).collect()
 }
 
+/// The value of a hidden field.
+#[track_caller]
+fn hidden(page: &Answer, field: &str) -> String {
+    let begin = format!("name=\"{field}\" value=\"");
+    let (_, rest) = page.text.split_once(&begin).expect("the field is there");
+    rest.split('"').next().expect("an attribute ends").to_owned()
+}
+
 #[track_caller]
 pub(crate) fn leads_to(answer: &Answer, path: &str) {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, path), "{answer:#?}");
@@ -224,17 +232,16 @@ async fn a_lease_is_extended_and_released() {
 }
 
 #[tokio::test]
-async fn taking_back_asks_for_a_reason_and_for_the_same_holder() {
+async fn taking_back_asks_for_a_reason_and_for_what_was_shown() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "bob", "pool": "gpu"})).await;
-    shows(
-        &lab.form("/leases/1/force", &[("expected_owner", "bob")]).await,
-        400,
-        &["<strong>reason</strong>"],
-    );
-    let other = lab.form("/leases/1/force", &[("expected_owner", "carl"), ("reason", "stuck")]).await;
-    shows(&other, 409, &["role=\"alert\"", "stuck"]);
-    let done = lab.form("/leases/1/force", &[("expected_owner", "bob"), ("reason", "stuck")]).await;
+    let page = lab.get("/leases/1/force").await;
+    let seen = hidden(&page, "seen");
+    let unsaid = lab.form("/leases/1/force", &[("seen", &seen), ("to_state", "dirty")]).await;
+    shows(&unsaid, 400, &["<strong>reason</strong>", "value=\"dirty\"", "aria-invalid"]);
+    let other = lab.form("/leases/1/force", &[("seen", "other"), ("reason", "stuck")]).await;
+    shows(&other, 412, &["role=\"alert\"", "look again", "stuck"]);
+    let done = lab.form("/leases/1/force", &[("seen", &seen), ("reason", "stuck")]).await;
     leads_to(&done, "/leases/1?done=forced");
     shows(&lab.get("/leases/1").await, 200, &["taken back", "stuck"]);
 }
@@ -259,13 +266,15 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     let resource = lab.get("/v1/resources/gpu-1").await.expect(200);
     assert_eq!((&resource["state"], &resource["labels"]), (&json!("dirty"), &json!({"a": "b", "c": "d"})));
     shows(&lab.form("/resources/gpu-1/edit", &edit).await, 412, &["a=b"]);
-    let stale = [("q", "pool:gpu"), ("count", "7"), ("action", "drain"), ("message", "all")];
-    shows(&lab.form("/bulk", &stale).await, 412, &["there are 3 of them now"]);
-    let mut all = vec![("q", "pool:gpu"), ("count", "3"), ("action", "drain"), ("message", "all")];
+    let bulk = "/bulk?q=pool:gpu";
+    let seen = hidden(&lab.get(bulk).await, "seen");
+    let stale = [("seen", "other"), ("action", "drain"), ("message", "all")];
+    shows(&lab.form(bulk, &stale).await, 412, &["other resources match by now, 3 of them"]);
+    let mut all = vec![("seen", seen.as_str()), ("action", "drain"), ("message", "all")];
     all.push(("until", "2026-05-04T08:00:00Z"));
-    shows(&lab.form("/bulk", &all).await, 400, &["later than now", "value=\"2026-05-04T08:00:00Z\""]);
-    all[4].1 = "90m";
-    leads_to(&lab.form("/bulk", &all).await, "/resources?q=pool%3Agpu&done=bulk");
+    shows(&lab.form(bulk, &all).await, 400, &["later than now", "value=\"2026-05-04T08:00:00Z\""]);
+    all[3].1 = "90m";
+    leads_to(&lab.form(bulk, &all).await, "/resources?q=pool%3Agpu&done=bulk");
     shows(&lab.get("/resources?q=is:drained").await, 200, &["3 of 4 resources that match"]);
     let last = lab.get("/v1/resources/gpu-3").await.expect(200);
     assert_eq!(last["cordon"]["until"], "2026-05-04T10:30:00Z");

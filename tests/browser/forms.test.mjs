@@ -1,0 +1,160 @@
+// Pages with forms that stay open: what is done elsewhere shows on them, and what was typed stays.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, visit } from './browser.mjs'
+import { Server } from './server.mjs'
+
+const POOLS = `resources:
+- {type: gpu, state: free, names: [gpu-1, gpu-2, gpu-3, gpu-4]}
+`
+
+describe('forms on a page that is open', () => {
+  let browser, server, context, page, troubles
+  before(async () => {
+    server = await Server.start({ pools: POOLS })
+    browser = await launch()
+    ;({ context, page, troubles } = await visit(browser, server, { owner: 'ann' }))
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.close()
+  })
+
+  const lease = (body) => server.api('POST', '/v1/leases', { owner: 'ann', ttl: '10m', pool: 'gpu', ...body })
+  const release = ({ id, owner }) => server.api('DELETE', `/v1/leases/${id}?owner=${owner}`)
+  const button = (name) => page.getByRole('button', { name, exact: true })
+  const press = async (name) => {
+    await button(name).first().click()
+    await page.waitForLoadState()
+    // Buttons do not change under the pointer.
+    await page.mouse.move(2, 2)
+  }
+  const state = (wanted) =>
+    page.waitForFunction((wanted) => document.getElementById('live').dataset.state === wanted, wanted, { timeout: 10_000 })
+  const open = async (path) => {
+    await page.goto(path)
+    await page.mouse.move(2, 2)
+    await state('live')
+  }
+  const gone = (locator) => locator.waitFor({ state: 'detached', timeout: 5000 })
+  const there = (locator) => locator.waitFor({ timeout: 5000 })
+
+  test('a page that came back with an error follows what happens', async () => {
+    const taken = await lease()
+    await open(`/leases/${taken.id}`)
+    await page.getByLabel('Extend: from now on').fill('0s')
+    await press('Extend')
+    await there(page.getByRole('alert').first())
+    assert.equal(new URL(page.url()).pathname, `/leases/${taken.id}`)
+    await state('live')
+    await release(taken)
+    await there(page.getByText('Over: released'))
+    await page.reload()
+    await there(page.getByText('Over: released'))
+  })
+
+  test('a page that cannot be read again says so', async () => {
+    const taken = await lease()
+    await open(`/leases/${taken.id}`)
+    await page.route(`**/leases/${taken.id}`, (route) => route.fulfill({ status: 502, contentType: 'application/json', body: '{}' }))
+    await release(taken)
+    await state('offline')
+    await page.unroute(`**/leases/${taken.id}`)
+    await page.getByText('Over: released').waitFor({ timeout: 20_000 })
+    await state('live')
+  })
+
+  test('what was typed comes back, in the words of people', async () => {
+    const taken = await lease()
+    await open(`/leases/${taken.id}`)
+    const extend = page.getByLabel('Extend: from now on')
+    await extend.fill('99999h')
+    await press('Extend')
+    assert.match(await page.getByRole('alert').first().innerText(), /at most 30 d$/)
+    assert.deepEqual([await extend.inputValue(), await extend.getAttribute('aria-invalid')], ['99999h', 'true'])
+    await open(`/leases/${taken.id}`)
+    const into = page.getByLabel('Release to the state')
+    await into.evaluate((field) => field.removeAttribute('maxlength'))
+    await into.fill('x'.repeat(600))
+    await press('Release')
+    assert.deepEqual([(await into.inputValue()).length, await into.getAttribute('aria-invalid')], [600, 'true'])
+    await release(taken)
+  })
+
+  test('a lease that is over can no longer be extended', async () => {
+    const taken = await lease()
+    await open(`/leases/${taken.id}`)
+    await there(button('Extend'))
+    await release(taken)
+    await gone(button('Extend'))
+    assert.equal(await button('Release').count(), 0)
+  })
+
+  test('a resource that was drained elsewhere can be undrained only', async () => {
+    await open('/resources/gpu-2')
+    await there(button('Drain'))
+    await server.api('PATCH', '/v1/resources/gpu-2', { cordon: { message: 'fan' } })
+    await there(button('Let leases on again'))
+    await gone(button('Drain'))
+  })
+
+  test('what is being typed stays while the page changes', async () => {
+    await open('/resources/gpu-3')
+    await page.getByLabel('Keep new leases off, and say why').fill('half a sentence')
+    await page.getByLabel('Until when').focus()
+    const taken = await lease({ pool: undefined, targets: ['gpu-3'], owner: 'bob' })
+    await there(page.getByText('Held by').first())
+    assert.equal(await page.getByLabel('Keep new leases off, and say why').inputValue(), 'half a sentence')
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'until')
+    await release(taken)
+  })
+
+  test('a plugin and its job offer what can be done by now', async () => {
+    await server.install('list', 'target-list', { grants: { locker: true } })
+    await open('/plugins/list')
+    await there(button('Disable'))
+    await server.api('POST', '/v1/plugins/list/disable')
+    await there(button('Enable'))
+    assert.equal(await button('Disable').count(), 0)
+    await server.api('POST', '/v1/plugins/list/enable')
+    const job = await server.api('POST', '/v1/jobs?wait=20s', {
+      target_manager: 'list',
+      owner: 'ann',
+      acquire_parameters: { Targets: [{ ID: 'a' }] },
+      release_parameters: {},
+    })
+    await open(`/jobs/${job.id}`)
+    for (const name of ['Renew', 'End it', 'Free it']) await there(button(name))
+    await page.getByLabel('Renew: from now on').fill('0s')
+    await press('Renew')
+    await there(page.getByRole('alert').first())
+    await server.api('DELETE', `/v1/jobs/${job.id}`)
+    for (const name of ['Renew', 'End it', 'Free it']) await gone(button(name))
+  })
+
+  test('a button does not change under the pointer', async () => {
+    await open('/plugins/list')
+    await button('Disable').hover()
+    const other = await context.newPage()
+    await other.goto('/plugins/list')
+    await server.api('POST', '/v1/plugins/list/disable')
+    await other.getByRole('button', { name: 'Enable', exact: true }).waitFor({ timeout: 5000 })
+    await there(page.getByText('disabled').first())
+    assert.equal(await button('Disable').count(), 1)
+    await page.mouse.move(2, 2)
+    await there(button('Enable'))
+    await other.close()
+  })
+
+  test('whoever goes back gets the page as it is now', async () => {
+    const taken = await lease()
+    await open(`/leases/${taken.id}`)
+    await page.goto('/help')
+    const asked = page.waitForRequest((request) => request.url().endsWith(`/leases/${taken.id}`) && 'lessor-refresh' in request.headers(), { timeout: 5000 })
+    await page.goBack()
+    await asked
+    await release(taken)
+  })
+
+  test('no script failed and the policy refused nothing', () => assert.deepEqual(troubles, []))
+})
