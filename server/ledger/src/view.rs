@@ -282,13 +282,18 @@ impl Ledger {
         turns.into_iter().take(limit).filter_map(|turn| self.requests.get(&turn.1)).collect()
     }
 
+    /// The earliest deadline of what an active lease holds; `None` if it has none.
+    #[must_use]
+    pub fn expires_at(&self, lease: &Lease) -> Option<Time> {
+        lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline).min()
+    }
+
     /// The active lease with what is needed to use it.
     #[must_use]
     pub fn grant(&self, id: LeaseId) -> Option<Grant> {
         let lease = self.leases.get(&id)?;
-        let deadlines = lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline);
         Some(Grant {
-            expires_at: deadlines.min(),
+            expires_at: self.expires_at(lease),
             live: !self.is_lapsed(lease),
             resources: lease.targets.iter().filter_map(|t| self.resources.get(t)).cloned().collect(),
             lease: Arc::clone(lease),

@@ -10,7 +10,7 @@ use lessor_web::{Frame, Sort, Text, link, page};
 use crate::extract::{Path, Query};
 use crate::limits::JOB_TARGETS_SHOWN;
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done, see};
 use crate::problem::Problem;
@@ -49,13 +49,13 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<JobRecord>> {
-    let name = |job: &&Arc<JobRecord>| padded(job.id.0);
+    let name = |job: &&Arc<JobRecord>| job.id.0;
     let wanted =
         |job: &&Arc<JobRecord>| listing.filter.matches(&Candidate { job, viewer: visitor.owner.as_ref() });
     match listing.list.sort {
-        "owner" => listing.sorted(ledger.jobs_after(None), name, |job| job.owner.to_string(), wanted),
-        "manager" => listing.sorted(ledger.jobs_after(None), name, |job| job.manager.to_string(), wanted),
-        "-id" => listing.sorted(ledger.jobs_after(None), name, |_| String::new(), wanted),
+        "owner" => listing.sorted(ledger.jobs_after(None), name, |job| job.owner.clone(), wanted),
+        "manager" => listing.sorted(ledger.jobs_after(None), name, |job| job.manager.clone(), wanted),
+        "-id" => listing.sorted(ledger.jobs_after(None), name, |job| job.id.0, wanted),
         _ => {
             let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(Job);
             listing.plain(ledger.jobs_after(after), name, wanted)

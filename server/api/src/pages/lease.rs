@@ -13,7 +13,7 @@ use lessor_web::{Frame, Sort, Text, link, page};
 use crate::extract::{Path, Query};
 use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row, seen};
 use crate::problem::{Kind as Trouble, Problem};
@@ -57,7 +57,7 @@ async fn active(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Res
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
-    let name = |lease: &&Arc<Lease>| padded(lease.id.0);
+    let name = |lease: &&Arc<Lease>| lease.id.0;
     let viewer = visitor.owner.as_ref();
     let wanted = |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger, viewer });
     let sorted = listing.list.sort != "id";
@@ -72,14 +72,11 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
         }
         None => Box::new(ledger.leases_after(after)),
     };
-    let until = |lease: &&Arc<Lease>| {
-        let until = ledger.grant(lease.id).and_then(|grant| grant.expires_at);
-        padded(until.map_or(u64::MAX, |until| u64::try_from(until.millis()).unwrap_or(0)))
-    };
+    let until = |lease: &&Arc<Lease>| ledger.expires_at(lease).map_or(i64::MAX, Time::nanos);
     match listing.list.sort {
         "until" => listing.sorted(leases, name, until, wanted),
-        "owner" => listing.sorted(leases, name, |lease| lease.owner.to_string(), wanted),
-        "-id" => listing.sorted(leases, name, |_| String::new(), wanted),
+        "owner" => listing.sorted(leases, name, |lease| lease.owner.clone(), wanted),
+        "-id" => listing.sorted(leases, name, |lease| lease.id.0, wanted),
         _ => listing.plain(leases, name, wanted),
     }
 }

@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use lessor_filter::{Filter, Key};
-use lessor_ledger::{Ledger, Time};
+use lessor_ledger::{Ledger, Owner, PluginName, State, Target, Time};
 use lessor_web::{List, Sort, Template, Text};
 use serde::Deserialize;
 
@@ -48,8 +48,39 @@ pub(crate) struct Kind {
     pub(crate) example: &'static str,
 }
 
+/// What rows are sorted by, and told apart by: a cursor is made of it.
+pub(crate) trait Place: Ord + Sized {
+    fn read(text: &str) -> Option<Self>;
+    fn write(&self) -> String;
+}
+
+macro_rules! place {
+    ($($what:ty: $read:expr),* $(,)?) => {
+        $(impl Place for $what {
+            fn read(text: &str) -> Option<Self> {
+                let read: fn(&str) -> Option<Self> = $read;
+                read(text)
+            }
+
+            fn write(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
+
+place! {
+    u64: |text| text.parse().ok(),
+    i64: |text| text.parse().ok(),
+    String: |text| Some(text.to_owned()),
+    Owner: |text| Self::new(text).ok(),
+    PluginName: |text| Self::new(text).ok(),
+    State: |text| Self::new(text).ok(),
+    Target: |text| Self::new(text).ok(),
+}
+
 /// A row, and what it is sorted by: the key that was asked for, then its name.
-type Keyed<R> = ((String, String), R);
+type Keyed<K, N, R> = ((K, N), R);
 
 /// A page of rows.
 #[derive(Debug)]
@@ -95,12 +126,13 @@ impl Listing {
     }
 
     /// Takes rows that are in the order of their names.
-    pub(crate) fn plain<R>(
+    pub(crate) fn plain<R, N: Place>(
         &self,
         rows: impl Iterator<Item = R>,
-        name: impl Fn(&R) -> String,
+        name: impl Fn(&R) -> N,
         wanted: impl Fn(&R) -> bool,
     ) -> Paged<R> {
+        let name = |row: &R| name(row).write();
         let limit = self.limit();
         let (mut taken, mut last): (Vec<R>, Option<String>) = (Vec::new(), None);
         let mut rows = rows.enumerate().peekable();
@@ -126,27 +158,27 @@ impl Listing {
     /// Takes rows in the order of `key`, then of their names; descending if the order's name begins with a minus.
     ///
     /// Only among the first rows that may be looked at.
-    pub(crate) fn sorted<R>(
+    pub(crate) fn sorted<R, K: Place, N: Place>(
         &self,
         rows: impl Iterator<Item = R>,
-        name: impl Fn(&R) -> String,
-        key: impl Fn(&R) -> String,
+        name: impl Fn(&R) -> N,
+        key: impl Fn(&R) -> K,
         wanted: impl Fn(&R) -> bool,
     ) -> Paged<R> {
         let mut rows = rows;
         let descending = self.list.sort.starts_with('-');
         let looked_at: Vec<R> = rows.by_ref().take(LISTING_ROWS_LOOKED_AT_MAX).collect();
         let looked_at_count = rows.next().is_some().then_some(looked_at.len());
-        let mut keyed: Vec<Keyed<R>> = looked_at
+        let mut keyed: Vec<Keyed<K, N, R>> = looked_at
             .into_iter()
             .filter(|row| wanted(row))
             .map(|row| ((key(&row), name(&row)), row))
             .collect();
-        if let Some(after) = self.after.as_deref().and_then(|after| after.split_once(SEPARATOR)) {
-            let after = (after.0.to_owned(), after.1.to_owned());
+        if let Some(after) = self.after.as_deref().and_then(place) {
             keyed.retain(|(place, _)| if descending { *place < after } else { *place > after });
         }
-        let by_place = |(a, _): &Keyed<R>, (b, _): &Keyed<R>| if descending { b.cmp(a) } else { a.cmp(b) };
+        let by_place =
+            |(a, _): &Keyed<K, N, R>, (b, _): &Keyed<K, N, R>| if descending { b.cmp(a) } else { a.cmp(b) };
         let more = keyed.len() > self.limit();
         if more {
             // Only the rows of the page need be in order.
@@ -154,7 +186,10 @@ impl Listing {
             keyed.truncate(self.limit());
         }
         keyed.sort_by(by_place);
-        let next = keyed.last().filter(|_| more).map(|((key, name), _)| format!("{key}{SEPARATOR}{name}"));
+        let next = keyed
+            .last()
+            .filter(|_| more)
+            .map(|((key, name), _)| format!("{}{SEPARATOR}{}", key.write(), name.write()));
         Paged { rows: keyed.into_iter().map(|(_, row)| row).collect(), next, looked_at: looked_at_count }
     }
 
@@ -202,9 +237,10 @@ impl Listing {
     }
 }
 
-/// A number so that texts of numbers are in the order of the numbers.
-pub(crate) fn padded(number: u64) -> String {
-    format!("{number:020}")
+/// The place of a row of a sorted list, from its cursor.
+fn place<K: Place, N: Place>(after: &str) -> Option<(K, N)> {
+    let (key, name) = after.split_once(SEPARATOR)?;
+    Some((K::read(key)?, N::read(name)?))
 }
 
 #[cfg(test)]
@@ -229,25 +265,25 @@ mod tests {
 
     #[test]
     fn a_page_is_full_and_leads_to_the_next() {
-        let page = listing("", None).plain(0..250_u64, |n| padded(*n), |n| n % 2 == 0);
+        let page = listing("", None).plain(0..250_u64, |n| *n, |n| n % 2 == 0);
         assert_eq!((page.rows.len(), page.rows.last()), (LISTING_ROWS_SHOWN, Some(&198)));
-        assert_eq!(page.next, Some(padded(198)));
-        let page = listing("", None).plain(200..250_u64, |n| padded(*n), |n| n % 2 == 0);
+        assert_eq!(page.next, Some("198".to_owned()));
+        let page = listing("", None).plain(200..250_u64, |n| *n, |n| n % 2 == 0);
         assert_eq!((page.rows.len(), page.next, page.looked_at), (25, None, None));
-        let exactly = listing("", None).plain(0..100_u64, |n| padded(*n), |_| true);
+        let exactly = listing("", None).plain(0..100_u64, |n| *n, |_| true);
         assert_eq!(exactly.next, None);
     }
 
     #[test]
     fn a_filter_that_finds_little_ends_early_and_says_so() {
         let many = LISTING_ROWS_LOOKED_AT_MAX as u64 + 5;
-        let page = listing("", None).plain(0..many, |n| padded(*n), |n| *n == many - 1);
+        let page = listing("", None).plain(0..many, |n| *n, |n| *n == many - 1);
         assert_eq!(page.rows, [0; 0]);
         assert_eq!(page.looked_at, Some(LISTING_ROWS_LOOKED_AT_MAX));
         let from: u64 = page.next.expect("there is more").parse().expect("a number");
-        let page = listing("", None).plain(from + 1..many, |n| padded(*n), |n| *n == many - 1);
+        let page = listing("", None).plain(from + 1..many, |n| *n, |n| *n == many - 1);
         assert_eq!((page.rows, page.next), (vec![many - 1], None));
-        let fits = listing("", None).plain(0..LISTING_ROWS_LOOKED_AT_MAX as u64, |n| padded(*n), |_| false);
+        let fits = listing("", None).plain(0..LISTING_ROWS_LOOKED_AT_MAX as u64, |n| *n, |_| false);
         assert_eq!((fits.next, fits.looked_at), (None, None));
     }
 
@@ -257,8 +293,7 @@ mod tests {
             let mut seen = Vec::new();
             let mut after = None;
             loop {
-                let page =
-                    listing(sort, after).sorted(0..250_u64, |n| padded(*n), |n| padded(n % 10), |_| true);
+                let page = listing(sort, after).sorted(0..250_u64, |n| *n, |n| n % 10, |_| true);
                 seen.extend(page.rows);
                 after = page.next;
                 if after.is_none() {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::extract::{Path, Query};
 use crate::limits::{POOL_OWNERS_SHOWN, POOL_ROWS_SHOWN};
 use crate::pages::gantt;
-use crate::pages::listing::{Kind, ListQuery, Listing, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing};
 use crate::pages::row;
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
@@ -59,13 +59,12 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
     listing.show_now(visitor, rows, |list, rows| page::Pools { frame, list, rows }).await
 }
 
-fn sort_key(sort: &str) -> impl Fn(&PoolRow) -> String + use<> {
-    let of: fn(&PoolRow) -> u64 = match sort {
+fn sort_key(sort: &str) -> fn(&PoolRow) -> u64 {
+    match sort {
         "-waiting" => |row| row.waiting,
         "-free" => |row| row.stock.free,
         _ => |row| row.stock.leased * 1_000_000 / row.stock.total().max(1),
-    };
-    move |row| padded(of(row))
+    }
 }
 
 /// What the address of a pool may ask for.

@@ -8,7 +8,7 @@ use lessor_ledger::{Command, Ledger, Outcome, Refusal, Request, RequestId};
 use lessor_web::{Frame, Sort, link, page};
 
 use crate::extract::{Path, Query};
-use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::visitor::{Visitor, done};
 use crate::pages::{form, row, seat};
 use crate::problem::Problem;
@@ -46,19 +46,16 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
 }
 
 fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Request>> {
-    let name = |request: &&Arc<Request>| padded(request.id.0);
+    let name = |request: &&Arc<Request>| request.id.0;
     let wanted = |request: &&Arc<Request>| {
         request.waits()
             && listing.filter.matches(&Candidate { request, ledger, viewer: visitor.owner.as_ref() })
     };
-    // Higher priorities first: turned around, they are in the order of unsigned numbers.
-    let turn =
-        |request: &&Arc<Request>| padded(u64::from((-1 - request.priority).cast_unsigned() ^ 0x8000_0000));
+    // Higher priorities first.
+    let turn = |request: &&Arc<Request>| -i64::from(request.priority);
     match listing.list.sort {
         "turn" => listing.sorted(ledger.requests_after(None), name, turn, wanted),
-        "owner" => {
-            listing.sorted(ledger.requests_after(None), name, |request| request.owner.to_string(), wanted)
-        }
+        "owner" => listing.sorted(ledger.requests_after(None), name, |request| request.owner.clone(), wanted),
         _ => {
             let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(RequestId);
             listing.plain(ledger.requests_after(after), name, wanted)

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::extract::{Path, Query};
 use crate::limits::{EVENTS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
-use crate::pages::listing::{Kind, ListQuery, Listing, Paged, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::visitor::Visitor;
 use crate::pages::{form, gantt, row};
 use crate::problem::Problem;
@@ -56,18 +56,17 @@ fn paged<'l>(
     now: Time,
     visitor: &Visitor,
 ) -> Paged<&'l Arc<Resource>> {
-    let name = |resource: &&Arc<Resource>| resource.name.to_string();
+    let name = |resource: &&Arc<Resource>| resource.name.clone();
     let wanted = |resource: &&Arc<Resource>| {
         listing.filter.is_empty()
             || listing.filter.matches(&Candidate { resource, ledger, now, viewer: visitor.owner.as_ref() })
     };
     let until = |resource: &&Arc<Resource>| match ledger.holder(resource.name.as_str(), now) {
-        None => padded(0),
-        Some(lock) => padded(lock.deadline.map_or(u64::MAX, |at| u64::try_from(at.millis()).unwrap_or(0))),
+        None => i64::MIN,
+        Some(lock) => lock.deadline.map_or(i64::MAX, Time::nanos),
     };
-    let updated =
-        |resource: &&Arc<Resource>| padded(u64::try_from(resource.updated_at.millis()).unwrap_or(0));
-    let state = |resource: &&Arc<Resource>| resource.state.to_string();
+    let updated = |resource: &&Arc<Resource>| resource.updated_at.nanos();
+    let state = |resource: &&Arc<Resource>| resource.state.clone();
     // One more than is looked at, so that it is known whether that was all.
     let after = |after: Option<&Target>| {
         candidates(ledger, &listing.filter, after, LISTING_ROWS_LOOKED_AT_MAX + 1).into_iter()
