@@ -15,6 +15,14 @@ pub(crate) enum Reach {
     Nobody,
 }
 
+/// What to do about a private address.
+pub(crate) const PRIVATE: &str = "private: set `private = true` for the endpoint if it is meant";
+/// What to do about a link-local address.
+pub(crate) const LINK_LOCAL: &str =
+    "link-local: write the address itself, plainly, with `private = true` if it is meant";
+/// Why an address cannot be used.
+pub(crate) const NOBODY: &str = "of no host";
+
 /// Says what an address is. Ranges are those of the IANA special-purpose registries (RFC 6890 and later).
 pub(crate) fn reach(address: IpAddr) -> Reach {
     match address {

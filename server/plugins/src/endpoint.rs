@@ -1,19 +1,21 @@
 //! HTTP endpoints: the server's own address, credentials and client, and how a plugin's request gets there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Url, redirect};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
+use rustls::RootCertStore;
+use url::Url;
 
-use crate::address::{Reach, reach};
-use crate::error::HostError;
-use crate::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_CONNECT, HTTP_HEADERS_MAX, HTTP_IDLE_MAX, HTTP_PATH_BYTES_MAX,
-    HTTP_RESPONSE_BYTES_MAX,
-};
+use crate::address::{LINK_LOCAL, NOBODY, PRIVATE, Reach, reach};
+use crate::authorities::Authorities;
+use crate::client::{Client, ForbiddenAddress, client};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_PATH_BYTES_MAX, HTTP_RESPONSE_BYTES_MAX};
 use crate::{Endpoint, PluginSpec};
 
 /// The methods that a plugin may use.
@@ -36,74 +38,6 @@ const HEADERS_OF_THE_SERVER: [&str; 13] = [
     "transfer-encoding",
     "upgrade",
 ];
-
-/// The clients of all endpoints. Neither follows a redirect, and neither asks a proxy.
-pub(crate) struct Clients {
-    /// Names resolve to public addresses only.
-    public: Client,
-    /// Names may also resolve to private ones.
-    private: Client,
-}
-
-impl Clients {
-    pub(crate) fn new() -> Result<Self, HostError> {
-        let client = |private: bool| {
-            let builder = Client::builder()
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .connect_timeout(HTTP_CONNECT)
-                .pool_max_idle_per_host(HTTP_IDLE_MAX)
-                .dns_resolver(Arc::new(Guarded { private }));
-            builder.build().map_err(|error| HostError::Http(error.to_string()))
-        };
-        Ok(Self { public: client(false)?, private: client(true)? })
-    }
-}
-
-/// What to do about a private address.
-const PRIVATE: &str = "private: set `private = true` for the endpoint if it is meant";
-/// What to do about a link-local address.
-const LINK_LOCAL: &str =
-    "link-local: write the address itself, plainly, with `private = true` if it is meant";
-/// Why an address cannot be used.
-const NOBODY: &str = "of no host";
-
-/// Resolves names with the system, and keeps back addresses that may not be reached.
-struct Guarded {
-    private: bool,
-}
-
-/// A name resolves to nothing but addresses that may not be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("it resolves to {address}, which is {what}")]
-struct ForbiddenAddress {
-    address: IpAddr,
-    what: &'static str,
-}
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let private = self.private;
-        Box::pin(async move {
-            let all: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (allowed, refused): (Vec<_>, Vec<_>) = all.into_iter().partition(|address| {
-                let reach = reach(address.ip());
-                reach == Reach::Public || (private && reach == Reach::Private)
-            });
-            match refused.first() {
-                Some(first) if allowed.is_empty() => {
-                    let what = match reach(first.ip()) {
-                        Reach::Private => PRIVATE,
-                        Reach::LinkLocal => LINK_LOCAL,
-                        Reach::Public | Reach::Nobody => NOBODY,
-                    };
-                    Err(ForbiddenAddress { address: first.ip(), what }.into())
-                }
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
-        })
-    }
-}
 
 /// An endpoint that is ready to be talked to.
 pub(crate) struct Door {
@@ -154,7 +88,11 @@ impl Door {
     /// # Errors
     ///
     /// Says what is wrong with the description.
-    pub(crate) fn open(clients: &Clients, endpoint: &Endpoint, spec: &PluginSpec) -> Result<Self, String> {
+    pub(crate) fn open(
+        authorities: &Authorities,
+        endpoint: &Endpoint,
+        spec: &PluginSpec,
+    ) -> Result<Self, String> {
         let base = address(&endpoint.url, endpoint.private)?;
         let bearer = match &endpoint.bearer_secret {
             None => None,
@@ -166,8 +104,12 @@ impl Door {
                 Some(value)
             }
         };
-        let client = if endpoint.private { clients.private.clone() } else { clients.public.clone() };
-        Ok(Self { base, bearer, client })
+        let roots = match (base.scheme(), &endpoint.ca_file) {
+            ("https", file) => authorities.of(file.as_deref())?,
+            (_, None) => Arc::new(RootCertStore::empty()),
+            (_, Some(_)) => return Err("a ca_file is for https, and this is http".to_owned()),
+        };
+        Ok(Self { base, bearer, client: client(endpoint.private, roots)? })
     }
 
     /// Sends one request and waits for the whole answer.
@@ -179,13 +121,13 @@ impl Door {
         let timeout = request.timeout;
         let request = self.request(request)?;
         let done = tokio::time::timeout(timeout, async {
-            let response = self.client.execute(request).await.map_err(|error| failed(&error))?;
-            whole(response).await
+            let response = self.client.request(request).await;
+            whole(response.map_err(|error| failed(&error, !error.is_connect()))?).await
         });
         done.await.unwrap_or(Err(NoResponse::Timeout))
     }
 
-    fn request(&self, request: Request) -> Result<reqwest::Request, NoResponse> {
+    fn request(&self, request: Request) -> Result<hyper::Request<Full<Bytes>>, NoResponse> {
         let invalid = |message: String| NoResponse::Invalid(message);
         let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
         let method = method.ok_or_else(|| {
@@ -197,13 +139,17 @@ impl Door {
                 "the body has {bytes} bytes: at most {HTTP_BODY_BYTES_MAX} are taken"
             )));
         }
-        let mut built = reqwest::Request::new(method, below(&self.base, &request.path).map_err(invalid)?);
-        *built.headers_mut() = headers(request.headers).map_err(invalid)?;
+        let url = below(&self.base, &request.path).map_err(invalid)?;
+        let uri =
+            Uri::try_from(url.as_str()).map_err(|error| invalid(format!("the path is none: {error}")))?;
+        let mut built = hyper::Request::new(Full::from(request.body));
+        *built.method_mut() = method;
+        *built.uri_mut() = uri;
+        let headers = built.headers_mut();
+        *headers = self::headers(request.headers).map_err(invalid)?;
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         if let Some(bearer) = &self.bearer {
-            built.headers_mut().insert(AUTHORIZATION, bearer.clone());
-        }
-        if !request.body.is_empty() {
-            *built.body_mut() = Some(request.body.into());
+            headers.insert(AUTHORIZATION, bearer.clone());
         }
         Ok(built)
     }
@@ -215,10 +161,8 @@ impl Door {
 /// address that will be connected to.
 fn address(text: &str, private: bool) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
-    match url.scheme() {
-        "http" => {}
-        "https" => return Err("https is not spoken to endpoints yet: put a proxy in between".to_owned()),
-        scheme => return Err(format!("the scheme {scheme} is not http")),
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the scheme {} is neither http nor https", url.scheme()));
     }
     let bare = url.username().is_empty()
         && url.password().is_none()
@@ -304,35 +248,34 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
 }
 
 /// Reads an answer to its end, or to the bound.
-async fn whole(mut response: reqwest::Response) -> Result<Response, NoResponse> {
-    let status = response.status().as_u16();
+async fn whole(response: hyper::Response<Incoming>) -> Result<Response, NoResponse> {
+    let (head, mut incoming) = response.into_parts();
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.to_string(), value.to_str().ok()?.to_owned()))
     };
-    let headers = response.headers().iter().filter_map(text).collect();
+    let headers = head.headers.iter().filter_map(text).collect();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+    while let Some(frame) = incoming.frame().await {
+        // What is no data are trailers, which nobody reads.
+        let Ok(chunk) = frame.map_err(|error| failed(&error, true))?.into_data() else { continue };
         if body.len() + chunk.len() > HTTP_RESPONSE_BYTES_MAX {
             return Err(NoResponse::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Response { status, headers, body })
+    Ok(Response { status: head.status.as_u16(), headers, body })
 }
 
-/// Says what an error of the client means, without the URL.
-fn failed(error: &reqwest::Error) -> NoResponse {
-    let mut cause: &dyn std::error::Error = error;
+/// Says what an error of the client means.
+fn failed(error: &(dyn Error + 'static), sent: bool) -> NoResponse {
+    let mut cause = error;
     while let Some(next) = cause.source() {
-        if let Some(forbidden) = next.downcast_ref::<ForbiddenAddress>() {
+        cause = next;
+        if let Some(forbidden) = cause.downcast_ref::<ForbiddenAddress>() {
             return NoResponse::ForbiddenAddress(forbidden.to_string());
         }
-        cause = next;
     }
-    if error.is_timeout() {
-        return NoResponse::Timeout;
-    }
-    NoResponse::Failed { message: cause.to_string(), sent: !error.is_connect() }
+    NoResponse::Failed { message: cause.to_string(), sent }
 }
 
 #[cfg(test)]
@@ -375,7 +318,6 @@ mod tests {
             "",
             "lab",
             "ftp://lab",
-            "https://lab",
             "http://ann@lab",
             "http://:pw@lab",
             "http://lab/?a=1",
@@ -421,6 +363,10 @@ mod tests {
         for nobody in ["0.0.0.0", "0", "[::]", "255.255.255.255", "224.0.0.1", "[ff02::1]"] {
             let url = format!("http://{nobody}/");
             assert_eq!(said(&url, true).as_deref(), Some("of no host"), "{url}");
+        }
+        for https in ["https://127.0.0.1", "https://169.254.169.254:443"] {
+            assert!(address(https, false).is_err(), "{https}");
+            assert!(address(https, true).is_ok(), "{https}");
         }
         for public in ["192.0.2.7", "[2606:4700::1]", "lab.example"] {
             assert_eq!(said(&format!("http://{public}/"), false), None, "{public}");

@@ -31,9 +31,6 @@ pub enum HostError {
     /// There are no threads to compile on.
     #[error("the threads that compile plugins do not start: {0}")]
     Compiler(String),
-    /// There is no HTTP client for the plugins' endpoints.
-    #[error("the HTTP client for plugins does not start: {0}")]
-    Http(String),
 }
 
 /// Why a component does not fit: all reasons that were found, not only the first.

@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use crate::Kind;
+use crate::authorities::Authorities;
 use crate::cache::Cache;
 use crate::call::NoManager;
 use crate::compiler::Compiler;
-use crate::endpoint::Clients;
 use crate::engine::{self, Ticker};
 use crate::error::HostError;
 use crate::limits::{CALLS_MAX, WARM_IDLE_MAX};
@@ -35,7 +35,7 @@ pub struct Host(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) cache: Cache,
-    pub(crate) clients: Clients,
+    pub(crate) authorities: Authorities,
     shared: Arc<Shared>,
     pub(crate) compiler: Compiler,
     /// By name, in lower case.
@@ -60,7 +60,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             engine,
             cache,
-            clients: Clients::new()?,
+            authorities: Authorities::default(),
             shared: Arc::new(shared),
             compiler: Compiler::start()?,
             plugins: RwLock::default(),

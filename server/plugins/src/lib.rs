@@ -9,8 +9,10 @@
 //! Calls run on the runtime of the caller; a guest gives way to other tasks every [`limits::TICK`].
 
 mod address;
+mod authorities;
 mod cache;
 mod call;
+mod client;
 mod clock;
 mod compiler;
 mod contract;

@@ -155,7 +155,7 @@ pub const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Longest wait for the whole answer of an endpoint, as the contract says.
 pub const HTTP_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
-/// Longest wait for a connection to an endpoint: it is near, or it is not there.
+/// Longest wait for a connection to an endpoint, TLS included: it is near, or it is not there.
 pub(crate) const HTTP_CONNECT: Duration = Duration::from_secs(10);
 
 /// Most bytes of the body of a request to an endpoint, as the contract says.
@@ -170,7 +170,14 @@ pub(crate) const HTTP_PATH_BYTES_MAX: usize = 8 << 10;
 /// Most headers of a request to an endpoint.
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 
-/// Most connections to one host that are kept open for the next request.
+/// Most bytes of a file of certificate authorities. What a Linux system trusts, all of it, has 220 kB.
+pub(crate) const CA_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// How long a connection to an endpoint is kept open for the next request. Most servers close theirs after a minute or
+/// two, and a request that meets a closing one is lost.
+pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);
+
+/// Most connections of one endpoint that are kept open for the next request.
 pub(crate) const HTTP_IDLE_MAX: usize = 8;
 
 /// How often in a row a plugin may end abnormally before it is put in quarantine.

@@ -152,7 +152,7 @@ impl Inner {
     fn doors(&self, spec: &PluginSpec, wrong: &mut Vec<Misfit>) -> BTreeMap<String, Arc<Door>> {
         let mut doors = BTreeMap::new();
         for (name, endpoint) in &spec.grants.http {
-            match Door::open(&self.clients, endpoint, spec) {
+            match Door::open(&self.authorities, endpoint, spec) {
                 Ok(door) => drop(doors.insert(name.clone(), Arc::new(door))),
                 Err(why) => wrong.push(Misfit::Endpoint { endpoint: name.clone(), why }),
             }

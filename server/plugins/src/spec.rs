@@ -99,7 +99,7 @@ pub struct Grants {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
-    /// Where it is: `http`, host, perhaps a port and the path that all requests begin with. `https` is not spoken yet.
+    /// Where it is: `http` or `https`, host, perhaps a port and the path that all requests begin with.
     pub url: String,
     /// The name of the secret that is sent as `Authorization: Bearer …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +108,10 @@ pub struct Endpoint {
     /// itself. At a link-local one it may be only if this is set and `url` has the address itself, plainly written.
     #[serde(default)]
     pub private: bool,
+    /// The certificate authorities that vouch for it, as a PEM file of the server's machine; at `https` only. They are
+    /// believed instead of those that the system trusts. Read whenever the plugin is prepared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What one call into a plugin may take. See [`limits`] for ranges and reasons.

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod component;
+mod endpoints;
 mod memory;
 mod new;
 mod report;

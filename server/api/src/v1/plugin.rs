@@ -94,6 +94,11 @@ pub(crate) struct EndpointBody {
     /// Whether it may be at a private or loopback address, by name or as written in `url`.
     #[serde(default)]
     private: bool,
+    /// A PEM file of the server's machine with the certificate authorities that vouch for it, instead of those that the
+    /// system trusts; at `https` only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    ca_file: Option<PathBuf>,
 }
 
 /// What one call into a plugin may take.
@@ -141,8 +146,8 @@ impl GrantsBody {
     fn take(self) -> Grants {
         let Self { locker, inventory, secrets, files, http } = self;
         let http = http.into_iter().map(|(name, endpoint)| {
-            let EndpointBody { url, bearer_secret, private } = endpoint;
-            (name, Endpoint { url, bearer_secret, private })
+            let EndpointBody { url, bearer_secret, private, ca_file } = endpoint;
+            (name, Endpoint { url, bearer_secret, private, ca_file })
         });
         Grants { locker, inventory, secrets, files, http: http.collect() }
     }

@@ -18,7 +18,7 @@ use url::Url;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ceiling {
-    /// Folders; what lies below them may be granted too.
+    /// Folders; what lies below them may be granted too, and be the `ca_file` of an endpoint.
     pub files: BTreeSet<Folder>,
     /// Names of secrets, to be read or sent along.
     pub secrets: BTreeSet<String>,
@@ -108,13 +108,16 @@ impl Ceiling {
     pub(crate) fn exceeded_by(&self, grants: &Grants) -> Vec<Excess> {
         let files = grants.files.iter().filter(|folder| !self.covers(folder));
         let files = files.map(|folder| Excess::new("files", "files", folder.display().to_string()));
+        let vouching = grants.http.values().filter_map(|endpoint| endpoint.ca_file.as_deref());
+        let vouching = vouching.filter(|file| !self.covers(file));
+        let vouching = vouching.map(|file| Excess::new("http", "files", file.display().to_string()));
         let secrets = grants.secrets.iter().map(|name| ("secrets", name));
         let sent = grants.http.values().filter_map(|endpoint| endpoint.bearer_secret.as_ref());
         let secrets = secrets.chain(sent.map(|name| ("http", name)));
         let secrets = secrets.filter(|(_, name)| !self.secrets.contains(*name));
         let secrets = secrets.map(|(grant, name)| Excess::new(grant, "secrets", name));
         let http = grants.http.values().filter_map(|endpoint| self.beyond(endpoint));
-        files.chain(secrets).chain(http).collect()
+        files.chain(vouching).chain(secrets).chain(http).collect()
     }
 
     /// Whether a folder is one of ours or lies below one, by its name and by where its links lead. One that is not there
@@ -154,24 +157,25 @@ mod tests {
     #[test]
     fn nothing_of_the_machine_is_open_by_default_and_each_excess_says_what_would_open_it() {
         let wanted = r#"{"locker": true, "inventory": true, "files": ["/etc"], "secrets": ["token"], "http": {
-            "a": {"url": "http://Rack.example/x", "bearer_secret": "pass"},
+            "a": {"url": "https://Rack.example/x", "bearer_secret": "pass", "ca_file": "/srv/ca.pem"},
             "b": {"url": "http://[::1]:81", "private": true}, "c": {"url": "no url"}}}"#;
         let excess = Ceiling::default().exceeded_by(&grants(wanted));
         let told: Vec<_> =
             excess.iter().map(|one| format!("{}: {} | {}", one.grant, one.value, one.allow())).collect();
         let expected = [
             r#"files: /etc | [plugin-grants] files = ["/etc"]"#,
+            r#"http: /srv/ca.pem | [plugin-grants] files = ["/srv/ca.pem"]"#,
             r#"secrets: token | [plugin-grants] secrets = ["token"]"#,
             r#"http: pass | [plugin-grants] secrets = ["pass"]"#,
-            r#"http: http://Rack.example/x | [plugin-grants] http = ["rack.example:80"]"#,
+            r#"http: https://Rack.example/x | [plugin-grants] http = ["rack.example:443"]"#,
             r#"http: http://[::1]:81 | [plugin-grants] private = ["[::1]:81"]"#,
         ];
         assert_eq!(told, expected);
         // What it says is what helps.
-        let open = r#"{"files": ["/etc"], "secrets": ["token", "pass"], "http": ["rack.example:80"], "private": ["[::1]:81"]}"#;
+        let open = r#"{"files": ["/etc", "/srv"], "secrets": ["token", "pass"], "http": ["rack.example:443"], "private": ["[::1]:81"]}"#;
         let open: Ceiling = serde_json::from_str(open).expect("a ceiling");
         assert_eq!(open.exceeded_by(&grants(wanted)), []);
-        let private = r#"{"http": {"a": {"url": "http://rack.example", "private": true}}}"#;
+        let private = r#"{"http": {"a": {"url": "https://rack.example", "private": true}}}"#;
         assert_eq!(open.exceeded_by(&grants(private)).len(), 1, "a public host may not resolve to anywhere");
     }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use lessor_plugins::{Endpoint, Misfit};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::rig::{Rig, component, spec};
 
@@ -35,7 +35,11 @@ impl Lab {
 }
 
 /// Reads one request, with its body, and answers by its path.
-async fn answer(mut stream: TcpStream, port: u16, log: Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    port: u16,
+    log: Arc<Mutex<Vec<String>>>,
+) {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while !text.contains("\r\n\r\n") || (text.starts_with("POST") && !text.ends_with('}')) {
@@ -59,7 +63,7 @@ async fn answer(mut stream: TcpStream, port: u16, log: Arc<Mutex<Vec<String>>>) 
 }
 
 fn endpoint(url: String, private: bool) -> Endpoint {
-    Endpoint { url, bearer_secret: Some("token".to_owned()), private }
+    Endpoint { url, bearer_secret: Some("token".to_owned()), private, ca_file: None }
 }
 
 /// A plugin that knows the lab by three names, and one where nobody is.
@@ -140,7 +144,7 @@ async fn an_endpoint_that_cannot_be_used_is_refused_with_the_reason() {
     let mut spec = spec("list");
     let bad = [
         ("a", "ftp://lab"),
-        ("b", "https://lab"),
+        ("b", "https://127.0.0.1"),
         ("c", "http://lab/?x=1"),
         ("e", "http://127.0.0.1:80"),
         ("f", "http://2852039166"),
@@ -156,8 +160,8 @@ async fn an_endpoint_that_cannot_be_used_is_refused_with_the_reason() {
     assert_eq!(
         why.collect::<Vec<_>>(),
         [
-            "a: the scheme ftp is not http",
-            "b: https is not spoken to endpoints yet: put a proxy in between",
+            "a: the scheme ftp is neither http nor https",
+            "b: 127.0.0.1 is private: set `private = true` for the endpoint if it is meant",
             "c: a URL has a host, and neither user, password, query nor fragment",
             "d: the secret token is not set",
             "e: 127.0.0.1 is private: set `private = true` for the endpoint if it is meant",

@@ -10,3 +10,4 @@ mod life;
 mod museum;
 mod refused;
 mod rig;
+mod tls;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::component;
+use super::endpoints::Endpoints;
 use super::memory::{self, JobLocker, Lessor};
 use super::report::{self, Acquired};
 use crate::cli::failure::Failure;
@@ -83,9 +84,8 @@ struct Around {
     /// A folder whose files the plugin may read; may be repeated
     #[arg(long, value_name = "DIR")]
     files: Vec<PathBuf>,
-    /// An HTTP endpoint by the name that the plugin knows it by; it may be on this machine; may be repeated
-    #[arg(long, value_name = "NAME=URL", value_parser = pair)]
-    http: Vec<(String, String)>,
+    #[command(flatten)]
+    endpoints: Endpoints,
     /// A secret and the file that it is in; may be repeated
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
     secret: Vec<(String, String)>,
@@ -146,7 +146,7 @@ impl Around {
             inventory: true,
             secrets: secrets.keys().cloned().collect(),
             files: self.files.iter().map(in_full).collect::<Result<_, _>>()?,
-            http: self.http.iter().map(|(name, url)| (name.clone(), endpoint(url))).collect(),
+            http: self.http()?,
         };
         Ok(PluginSpec {
             name: name.to_owned(),
@@ -157,6 +157,15 @@ impl Around {
             limits: self.limits()?,
             warm: false,
         })
+    }
+
+    /// Endpoints of whoever tries a plugin may be on their own machine: most are.
+    fn http(&self) -> Result<BTreeMap<String, Endpoint>, Failure> {
+        let mut named = self.endpoints.named(&self.endpoints.names())?;
+        for file in named.values_mut().filter_map(|endpoint| endpoint.ca_file.as_mut()) {
+            *file = in_full(file)?;
+        }
+        Ok(named)
     }
 
     fn limits(&self) -> Result<Limits, Failure> {
@@ -170,14 +179,9 @@ impl Around {
     }
 }
 
-/// A folder as the host wants it. The command line knows where it was started.
-fn in_full(folder: &PathBuf) -> Result<PathBuf, Failure> {
-    std::path::absolute(folder).map_err(Failure::io(format!("there is no folder {}", folder.display())))
-}
-
-/// An endpoint of whoever tries a plugin: most are on their own machine.
-fn endpoint(url: &str) -> Endpoint {
-    Endpoint { url: url.to_owned(), bearer_secret: None, private: true }
+/// A folder or file as the host wants it. The command line knows where it was started.
+fn in_full(path: &PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(Failure::io(format!("there is no {}", path.display())))
 }
 
 /// A Lessor in memory, and what the call is about.

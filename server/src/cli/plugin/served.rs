@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::endpoints::Endpoints;
 use crate::cli::client::{Client, Pages};
 use crate::cli::failure::Failure;
 use crate::cli::limits::{COMPONENT_BYTES_MAX, UPLOAD_MAX};
@@ -83,6 +84,7 @@ pub(crate) enum Served {
 Examples:
   lessor plugin install target-list target_list.wasm --grant locker
   lessor plugin install csv csv_file.wasm --grant locker --files /etc/lessor/hosts --limit cpu_ms=500
+  lessor plugin install lab lab.wasm --http rack=https://rack.lab:8443/api --private rack --bearer rack=rack-token
   lessor plugin install csv --digest 6c1f… --grant locker --settings @settings.json")]
 pub(crate) struct Install {
     /// How it is to be called; upper and lower case make no difference
@@ -108,9 +110,11 @@ pub(crate) struct Install {
     /// Name of a secret that it may read; may be repeated
     #[arg(long = "secret", value_name = "NAME")]
     secrets: Vec<String>,
-    /// HTTP endpoint that it may use, by the name that it knows it by; may be repeated
-    #[arg(long, value_name = "NAME=URL", value_parser = value::pair)]
-    http: Vec<(String, String)>,
+    #[command(flatten)]
+    endpoints: Endpoints,
+    /// Name of an endpoint that may be at a private address of the server's network; may be repeated
+    #[arg(long, value_name = "NAME")]
+    private: Vec<String>,
     /// What one call may take, e.g. `cpu_ms=500`; may be repeated
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = limit)]
     limits: Vec<(String, u64)>,
@@ -165,22 +169,23 @@ async fn change(client: &Client, output: &Output, name: &str, verb: &str) -> Res
 
 impl Install {
     async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
-        let digest = match (&self.file, &self.digest) {
+        let mut body = self.body()?;
+        body["digest"] = match (&self.file, &self.digest) {
             (Some(file), _) => upload(client, file).await?,
             (None, Some(digest)) => json!(digest),
             (None, None) => unreachable!("one of them is required"),
         };
-        let call = client.put(&["v1", "plugins", &self.name])?.json(&self.body(&digest));
+        let call = client.put(&["v1", "plugins", &self.name])?.json(&body);
         let plugin = call.waiting(UPLOAD_MAX).send().await?.body;
         output.item(KIND, &plugin)
     }
 
-    fn body(&self, digest: &Value) -> Value {
+    /// What the server is asked for, but for the digest.
+    fn body(&self) -> Result<Value, Failure> {
         let granted = |grant: &str| self.grants.iter().any(|granted| granted == grant);
-        let http = self.http.iter().map(|(name, url)| (name.clone(), json!({ "url": url })));
+        let http = self.endpoints.named(&self.private)?;
         let limits = self.limits.iter().map(|(name, number)| (name.clone(), json!(number)));
-        json!({
-            "digest": digest,
+        Ok(json!({
             "kind": self.kind,
             "settings": self.settings,
             "grants": {
@@ -188,11 +193,11 @@ impl Install {
                 "inventory": granted("inventory"),
                 "secrets": self.secrets,
                 "files": self.files,
-                "http": Value::Object(http.collect()),
+                "http": http,
             },
             "limits": Value::Object(limits.collect()),
             "warm": self.warm,
-        })
+        }))
     }
 }
 
