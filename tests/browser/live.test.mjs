@@ -65,6 +65,17 @@ describe('a page that is open', () => {
     await context.close()
   })
 
+  test('shows what became of plugins', async () => {
+    await server.install('list', 'target-list', { grants: { locker: true } })
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/events')
+    await live(page)
+    await server.api('POST', '/v1/plugins/list/disable')
+    await page.getByText('plugin-disabled').first().waitFor({ timeout: 5000 })
+    await server.api('DELETE', '/v1/plugins/list')
+    await context.close()
+  })
+
   test('shares one stream over its tabs', async () => {
     const { context, page } = await visit(browser, server, { owner: 'ann' })
     const streams = async () => Number(/<dt>Open streams<\/dt><dd>(\d+)/.exec(await (await fetch(`${server.url}/status`)).text())[1])
@@ -137,7 +148,11 @@ describe('a page that is open', () => {
   test('is walked and acted on with keys, which can be switched off', async () => {
     const { context, page } = await visit(browser, server, { owner: 'ann' })
     const taken = await lease('ann', { ttl: '1m' })
+    await page.goto('/')
+    // Nothing was chosen.
+    await page.keyboard.press('e')
     await page.goto('/leases')
+    assert.equal((await server.api('GET', `/v1/leases/${taken.id}`)).renewed_at, taken.renewed_at)
     await page.keyboard.press('j')
     assert.equal(await page.evaluate(() => document.activeElement.textContent), String(taken.id))
     await page.keyboard.press('e')

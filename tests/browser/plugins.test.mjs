@@ -39,7 +39,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/plugins')
       await page.getByRole('link', { name: 'list', exact: true }).first().click()
       await page.getByText('hello there').waitFor({ timeout: 5000 })
-      assert.match(await page.locator('main').innerText(), /"locker":true/)
+      assert.match(await page.locator('main').innerText(), /Locks on targets\s+yes/)
     })
 
     test('it is disabled and enabled', async () => {

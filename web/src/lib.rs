@@ -24,4 +24,4 @@ pub use row::{
     Blocker, Drained, EventRow, Holder, JobRow, LeaseRow, PluginRow, PoolRow, ResourceRow, StateBadge,
     WaitRow,
 };
-pub use text::{SHOWN_CHARS_MAX, Text};
+pub use text::{SHOWN_CHARS_MAX, Text, is_invisible};

@@ -23,6 +23,12 @@ pub fn resource(name: &str) -> String {
     format!("/resources/{}", encoded(name))
 }
 
+/// The form that leases a target, or waits for it.
+#[must_use]
+pub fn lease_form(target: &crate::Text) -> String {
+    with("/lease", &[("target", target.raw())])
+}
+
 /// The page of a lease.
 #[must_use]
 pub fn lease(id: u64) -> String {
@@ -39,6 +45,19 @@ pub fn wait(id: u64) -> String {
 #[must_use]
 pub fn job(id: u64) -> String {
     format!("/jobs/{id}")
+}
+
+/// The first number that a server gives to a job of its own; those of others begin at 1.
+const JOB_FIRST: u64 = 1 << 40;
+
+/// Where to learn more of somebody who holds something: the page of a job of this server, else what they hold.
+#[must_use]
+pub fn holder(owner: &str) -> String {
+    let number = owner.strip_prefix("job:").and_then(|number| number.parse::<u64>().ok());
+    match number.filter(|&number| number >= JOB_FIRST) {
+        Some(number) => job(number),
+        None => with("/leases", &[("q", &lessor_filter::term("owner", owner))]),
+    }
 }
 
 /// What tells the row of this name from others in one document: letters and digits whatever is in the name.
@@ -71,6 +90,13 @@ pub fn with(path: &str, pairs: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_holder_that_is_a_job_of_the_server_has_a_page() {
+        assert_eq!(holder("job:1099511627777"), "/jobs/1099511627777");
+        assert_eq!(holder("job:7"), "/leases?q=owner%3Ajob%3A7");
+        assert_eq!(holder("ann"), "/leases?q=owner%3Aann");
+    }
 
     #[test]
     fn names_survive_in_links() {

@@ -16,5 +16,5 @@ pub use lease::{LeaseDetail, Leased, Leases};
 pub use plugin::{PluginDetail, Plugins};
 pub use pool::{Chosen, PoolDetail, Pools};
 pub use queue::{Queue, WaitDetail};
-pub use resource::{ResourceDetail, Resources};
+pub use resource::{ResourceDetail, Resources, TargetDetail};
 pub use rest::{Check, EventDetail, Events, Help, How, Me, Mine, Oops, Status};

@@ -115,7 +115,7 @@ impl ResourceRow {
     /// The form that leases it, or waits for it.
     #[must_use]
     pub fn lease_form(&self) -> String {
-        link::with("/lease", &[("target", self.name.raw())])
+        link::lease_form(&self.name)
     }
 }
 

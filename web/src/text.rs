@@ -53,14 +53,33 @@ fn visible(c: char) -> char {
         '\n' | '\t' => ' ',
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => '\u{fffd}',
+        c if is_invisible(c) => '\u{fffd}',
         c => c,
     }
+}
+
+/// Whether a character has no shape of its own, so that two texts could look the same, or changes how what is around
+/// it is shown: controls, what directs the flow of text or breaks lines, spaces without width, fillers, tags.
+#[must_use]
+pub const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -73,6 +92,9 @@ mod tests {
         assert_eq!(shown("gpu-1"), "gpu-1");
         assert_eq!(shown("a\0b\x1b[31m"), "a␀b␛[31m");
         assert_eq!(shown("a\u{202e}b\u{200f}"), "a\u{fffd}b\u{fffd}");
+        for c in ['\u{ad}', '\u{61c}', '\u{200b}', '\u{200d}', '\u{2060}', '\u{3164}', '\u{e0041}'] {
+            assert_eq!(shown(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
+        }
         assert_eq!(shown("two\nlines"), "two lines");
         assert_eq!(shown("שלום"), "שלום");
     }

@@ -282,8 +282,9 @@ const step = (by) => {
 }
 const press = (name) => {
   const row = document.activeElement.closest('tr')
-  const button = (row && row.querySelector(`[data-key=${name}]`)) || document.querySelector(`main [data-key=${name}]`)
+  const button = (row && row.querySelector(`[data-key=${name}]`)) || document.querySelector(`main [data-key=${name}]:not(tr *)`)
   if (button) button.click()
+  else if (name === 'l') location.href = '/lease'
 }
 document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, select, textarea')

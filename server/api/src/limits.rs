@@ -115,6 +115,9 @@ pub(crate) const GANTT_SPANS_PER_LANE_MAX: usize = 200;
 /// Holders named on a form that was refused.
 pub(crate) const FORM_HOLDERS_MAX: usize = 10;
 
+/// Settings on the page of a plugin; all of them may have 256 KiB.
+pub(crate) const PLUGIN_SETTINGS_SHOWN: usize = 50;
+
 /// Most resources that one form changes: each is a command of its own, so this is about a second of work.
 pub(crate) const BULK_RESOURCES_MAX: usize = 1_000;
 

@@ -16,6 +16,7 @@ mod gantt;
 mod job;
 mod lease;
 mod listing;
+mod manifest;
 mod mine;
 mod plugin;
 mod pool;
@@ -27,6 +28,7 @@ mod signal;
 mod status;
 mod visitor;
 
+pub(crate) mod oops;
 pub(crate) mod pulse;
 pub(crate) mod rollup;
 pub(crate) mod seat;

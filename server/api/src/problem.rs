@@ -151,6 +151,13 @@ struct Parts {
     more: More,
 }
 
+/// What a problem said, as an extension of its answer: for whoever words it otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) kind: Kind,
+    pub(crate) detail: String,
+}
+
 /// Extension members, each only where it applies.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct More {
@@ -344,6 +351,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::REQUEST_TIMEOUT {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        response.extensions_mut().insert(Told { kind, detail: detail.unwrap_or_default() });
         response
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::app::App;
@@ -23,6 +24,7 @@ pub fn router(app: App) -> Router {
         .merge(v1_routes())
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), pages::oops::for_browsers))
         .layer(GuardLayer(app.clone()))
         .with_state(app)
 }

@@ -7,11 +7,25 @@ pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod lease;
 pub(crate) mod lock;
+pub(crate) mod plugin;
 pub(crate) mod pool;
 pub(crate) mod request;
 pub(crate) mod resource;
 
+use lessor_filter::{Key, Value};
 use lessor_ledger::Owner;
+
+/// A key whose values are the numbers of records.
+const fn number(name: &'static str) -> Key {
+    Key::like(name, is_number, "a number")
+}
+
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Exactly(text) => text.parse::<u64>().is_ok_and(|number| number.to_string() == *text),
+        Value::Prefix(text) => text.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
 
 /// Whether this owner is whoever looks.
 fn is_mine(viewer: Option<&Owner>, owner: &Owner) -> bool {

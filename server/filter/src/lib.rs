@@ -134,12 +134,12 @@ impl Filter {
         })
     }
 
-    /// Whether a word asks for `value` under `key`, or for everything but it.
+    /// Whether the words about `key` alone are true of a row that `has` such values.
     #[must_use]
-    pub fn asks(&self, key: &str, value: &str) -> bool {
-        self.words.iter().any(|word| match &word.test {
-            Test::Has(has, wanted) => has == key && wanted.is(value),
-            Test::Contains(_) => false,
+    pub fn allows(&self, key: &str, has: impl Fn(&Value) -> bool) -> bool {
+        self.words.iter().all(|word| match &word.test {
+            Test::Has(about, value) if about == key => has(value) != word.negated,
+            Test::Has(..) | Test::Contains(_) => true,
         })
     }
 
@@ -313,7 +313,10 @@ mod tests {
         assert_eq!(filter("pool:gpu*").only("pool"), None);
         assert_eq!(filter("x").only("pool"), None);
         assert!(filter(" ").is_empty() && !filter("x").is_empty());
-        assert!(filter("-pool:gpu").asks("pool", "gpu") && filter("pool:g*").asks("pool", "gpu"));
-        assert!(!filter("gpu pool:cpu").asks("pool", "gpu"));
+        let allows = |text: &str, pools: &[&str]| {
+            filter(text).allows("pool", |value| pools.iter().any(|pool| value.is(pool)))
+        };
+        assert!(allows("x pool:g*", &["gpu"]) && allows("-pool:cpu", &["gpu"]) && allows("x", &[]));
+        assert!(!allows("-pool:gpu", &["gpu"]) && !allows("pool:gpu -pool:g*", &["gpu"]));
     }
 }

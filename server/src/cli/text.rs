@@ -5,29 +5,24 @@
 
 use std::borrow::Cow;
 
-/// Whether `c` could change what a terminal shows beyond its own cell.
-pub(crate) fn is_hostile(c: char) -> bool {
-    // Cc are the C0 and C1 controls and DEL; the others direct the flow of text, or break lines.
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+use lessor_web::is_invisible;
 
-/// `text` with everything hostile replaced by U+FFFD, so that it is seen that something was there.
+/// `text` with everything invisible replaced by U+FFFD, so that it is seen that something was there.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(is_hostile) {
-        Cow::Owned(text.replace(is_hostile, "\u{fffd}"))
+    if text.contains(is_invisible) {
+        Cow::Owned(text.replace(is_invisible, "\u{fffd}"))
     } else {
         Cow::Borrowed(text)
     }
 }
 
-/// A name for a line of its own that a script reads: as it is, or as a JSON string if it holds something hostile, which
+/// A name for a line of its own that a script reads: as it is, or as a JSON string if it holds something invisible, which
 /// could end the line as well.
 pub(crate) fn name(text: &str) -> Cow<'_, str> {
-    if text.contains(is_hostile) { Cow::Owned(json(&text.into(), false)) } else { Cow::Borrowed(text) }
+    if text.contains(is_invisible) { Cow::Owned(json(&text.into(), false)) } else { Cow::Borrowed(text) }
 }
 
-/// Writes JSON whose strings hold no hostile character: those that JSON would let through are escaped, which means
+/// Writes JSON whose strings hold no invisible character: those that JSON would let through are escaped, which means
 /// the same to every reader.
 pub(crate) struct SafeJson<F>(pub(crate) F);
 
@@ -37,12 +32,14 @@ impl<F: serde_json::ser::Formatter> serde_json::ser::Formatter for SafeJson<F> {
         W: ?Sized + std::io::Write,
     {
         let mut rest = fragment;
-        while let Some(at) = rest.find(is_hostile) {
+        while let Some(at) = rest.find(is_invisible) {
             let (plain, tail) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
-            let hostile = tail.chars().next().expect("found there");
-            write!(writer, "\\u{:04x}", u32::from(hostile))?;
-            rest = &tail[hostile.len_utf8()..];
+            let invisible = tail.chars().next().expect("found there");
+            for unit in invisible.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &tail[invisible.len_utf8()..];
         }
         writer.write_all(rest.as_bytes())
     }
@@ -120,9 +117,9 @@ mod tests {
 
     #[test]
     fn json_escapes_what_json_itself_would_let_through_and_means_the_same() {
-        let value = serde_json::json!({ "na\u{7f}me": "x\u{9b}y\u{202e}z\u{1b}", "n": [1, "ü"] });
+        let value = serde_json::json!({ "na\u{7f}me": "x\u{9b}y\u{202e}z\u{1b}\u{e0041}", "n": [1, "ü"] });
         let text = json(&value, false);
-        assert!(!text.contains(is_hostile), "{text:?}");
+        assert!(!text.contains(is_invisible), "{text:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&value, true)).expect("JSON"), value);
     }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::frame::{Frame, Moment};
+use crate::link;
 use crate::list::List;
 use crate::page::FormError;
 use crate::row::JobRow;
@@ -44,4 +45,11 @@ pub struct JobDetail {
     pub reason: Text,
     /// What is wrong with what was asked.
     pub error: Option<FormError>,
+}
+
+impl JobDetail {
+    /// What happened to it.
+    fn events(&self) -> String {
+        link::with("/events", &[("q", &format!("owner:job:{}", self.job.id))])
+    }
 }

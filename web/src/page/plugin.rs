@@ -3,17 +3,20 @@
 use askama::Template;
 
 use crate::frame::{Frame, Moment};
+use crate::list::List;
 use crate::page::FormError;
 use crate::row::PluginRow;
 use crate::text::Text;
 
-/// All plugins.
+/// The list of plugins.
 #[derive(Clone, Debug, Template)]
 #[template(path = "plugins.html")]
 pub struct Plugins {
     /// What is around it.
     pub frame: Frame,
-    /// All of them.
+    /// The list.
+    pub list: List,
+    /// Its rows.
     pub rows: Vec<PluginRow>,
 }
 
@@ -31,6 +34,14 @@ pub struct PluginDetail {
     pub previous: bool,
     /// When it was first installed.
     pub installed: Moment,
+    /// Its settings.
+    pub settings: Vec<(Text, Text)>,
+    /// What it may use.
+    pub grants: Vec<(Text, Text)>,
+    /// What may be granted to it by the API at most, unless the configuration says what it may use.
+    pub ceiling: Vec<(&'static str, Text)>,
+    /// What one call may take.
+    pub limits: Vec<(&'static str, String)>,
     /// Everything else: what it is, and its value.
     pub facts: Vec<(&'static str, Text)>,
     /// The name that was typed for removing it.

@@ -3,9 +3,10 @@
 use askama::Template;
 
 use crate::frame::{Frame, Moment};
+use crate::link;
 use crate::list::List;
 use crate::page::{Chosen, FormError};
-use crate::row::{EventRow, ResourceRow};
+use crate::row::{EventRow, Holder, ResourceRow};
 use crate::text::Text;
 
 /// The list of resources.
@@ -18,6 +19,22 @@ pub struct Resources {
     pub list: List,
     /// Its rows.
     pub rows: Vec<ResourceRow>,
+}
+
+/// A target without a record: a name that somebody leases, or leased.
+#[derive(Clone, Debug, Template)]
+#[template(path = "target.html")]
+pub struct TargetDetail {
+    /// What is around it.
+    pub frame: Frame,
+    /// Its name.
+    pub name: Text,
+    /// Who holds it.
+    pub holder: Option<Holder>,
+    /// Who held it.
+    pub timeline: Chosen,
+    /// What happened to it.
+    pub events: Vec<EventRow>,
 }
 
 /// One resource.
@@ -52,4 +69,11 @@ pub struct ResourceDetail {
     pub events: Vec<EventRow>,
     /// What is wrong with what was typed.
     pub error: Option<FormError>,
+}
+
+impl TargetDetail {
+    /// The form that leases it, or waits for it.
+    fn lease_form(&self) -> String {
+        link::lease_form(&self.name)
+    }
 }

@@ -24,7 +24,7 @@ const LIST: Kind = Kind {
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
     let listing = Listing::new(&LIST, query);
     let now = visitor.app.keeper.now();
-    let frame = visitor.frame("Events", "/events", "leases resources queue pools");
+    let frame = visitor.frame("Events", "/events", "leases resources queue pools jobs plugins");
     let page = make(&visitor, listing, frame, now).await;
     visitor.answer(page)
 }

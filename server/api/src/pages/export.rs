@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use lessor_web::{EventRow, JobRow, LeaseRow, Moment, PoolRow, ResourceRow, Text, WaitRow};
+use lessor_web::{EventRow, JobRow, LeaseRow, Moment, PluginRow, PoolRow, ResourceRow, Text, WaitRow};
 
 use crate::problem::Problem;
 
@@ -70,7 +70,10 @@ fn guarded(cell: &str) -> String {
     let skipped = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let formula = cell.trim_start_matches(skipped).starts_with(FORMULA);
     let control = cell.starts_with(|c: char| c.is_control());
-    if formula || control { format!("'{cell}") } else { cell.to_owned() }
+    // A number below zero is no formula.
+    let digits = cell.strip_prefix('-').unwrap_or_default();
+    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if formula && !number || control { format!("'{cell}") } else { cell.to_owned() }
 }
 
 fn json<R: Cells>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
@@ -204,6 +207,20 @@ impl Cells for JobRow {
     }
 }
 
+impl Cells for PluginRow {
+    const COLUMNS: &'static [&'static str] =
+        &["plugin", "kind", "state", "reason", "calls", "errors", "refused", "in_flight", "changed"];
+
+    fn cells(&self) -> Vec<String> {
+        let counts = [self.calls, self.errors, self.refused, self.in_flight];
+        let mut cells = vec![self.name.raw().to_owned(), self.kind.raw().to_owned()];
+        cells.extend([self.state.name.raw().to_owned(), text(self.reason.as_ref())]);
+        cells.extend(counts.iter().map(ToString::to_string));
+        cells.push(self.changed.utc.clone());
+        cells
+    }
+}
+
 impl Cells for EventRow {
     const COLUMNS: &'static [&'static str] =
         &["event", "at", "kind", "target", "pool", "lease", "request", "owner", "more"];
@@ -249,7 +266,9 @@ mod tests {
         for formula in [
             "=1",
             "+1",
-            "-1",
+            "-1+1",
+            "-x",
+            "-",
             "@x",
             " =1",
             "\t=1",
@@ -262,7 +281,7 @@ mod tests {
         ] {
             assert_eq!(guarded(formula), format!("'{formula}"));
         }
-        for plain in ["", "a=1", " a", "1-1", "ü", "é＝"] {
+        for plain in ["", "-5", "a=1", " a", "1-1", "ü", "é＝"] {
             assert_eq!(guarded(plain), plain);
         }
     }

@@ -2,30 +2,60 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_jobs::{Manifest, PluginError, Sight};
-use lessor_ledger::PluginOrigin;
-use lessor_web::{Text, link, page};
+use lessor_jobs::{PluginError, Sight};
+use lessor_ledger::{Ledger, PluginOrigin};
+use lessor_web::{Frame, PluginRow, Sort, Text, link, page};
 
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::pages::form::{self, Form};
-use crate::pages::row;
+use crate::pages::listing::{Kind, ListQuery, Listing, padded};
 use crate::pages::visitor::{Visitor, done};
+use crate::pages::{manifest, row};
 use crate::problem::Problem;
+use crate::sieve::plugin::{Candidate, KEYS};
+
+const LIST: Kind = Kind {
+    path: "/plugins",
+    what: "plugins",
+    keys: &KEYS,
+    sorts: &[
+        Sort { key: "name", words: "name" },
+        Sort { key: "state", words: "state" },
+        Sort { key: "-calls", words: "most calls" },
+        Sort { key: "-errors", words: "most errors" },
+    ],
+    example: "state:enabled",
+};
 
 /// `GET /plugins`.
-pub(crate) async fn list(visitor: Visitor) -> Response {
-    let page = all(&visitor).await;
+pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame("Plugins", "/plugins", "plugins jobs");
+    let page = make(&visitor, listing, frame).await;
     visitor.answer(page)
 }
 
-async fn all(visitor: &Visitor) -> Result<Response, Problem> {
-    let frame = visitor.frame("Plugins", "/plugins", "plugins jobs");
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let plugins = visitor.app.plugins.clone();
-    let rows: Vec<_> = visitor
-        .app
-        .look(move |ledger, now| plugins.look(ledger).iter().map(|sight| row::plugin(sight, now)).collect())
-        .await?;
-    Ok(visitor.page(&page::Plugins { frame, rows }))
+    let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
+        let all = plugins.look(ledger);
+        let total = all.len();
+        let wanted = all.iter().filter(|sight| listing.filter.matches(&Candidate { sight }));
+        let rows = wanted.map(|sight| row::plugin(sight, now));
+        let name = |row: &PluginRow| row.name.raw().to_owned();
+        let after = listing.after.clone();
+        let paged = match listing.list.sort {
+            "state" => listing.sorted(rows, name, |row| row.state.name.raw().to_owned(), |_| true),
+            "-calls" => listing.sorted(rows, name, |row| padded(row.calls), |_| true),
+            "-errors" => listing.sorted(rows, name, |row| padded(row.errors), |_| true),
+            _ => {
+                let rows = rows.filter(|row| after.as_deref().is_none_or(|after| row.name.raw() > after));
+                listing.plain(rows, name, |_| true)
+            }
+        };
+        listing.finish(paged, Some(total))
+    };
+    listing.show_now(visitor, rows, |list, rows| page::Plugins { frame, list, rows }).await
 }
 
 /// `GET /plugins/{name}`.
@@ -49,6 +79,10 @@ fn detail(
         enabled: sight.record.enabled,
         previous: sight.record.previous.is_some(),
         installed: row::ago(sight.record.installed_at, now),
+        settings: sight.manifest.as_ref().map(manifest::settings).unwrap_or_default(),
+        grants: sight.manifest.as_ref().map(manifest::grants).unwrap_or_default(),
+        ceiling: sight.ceiling.as_ref().map(manifest::ceiling).unwrap_or_default(),
+        limits: sight.manifest.as_ref().map(manifest::limits).unwrap_or_default(),
         facts: facts(&sight),
         name_typed: typed.typed("name").into(),
         error: problem.map(form::error),
@@ -57,7 +91,7 @@ fn detail(
 }
 
 fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
-    let Sight { record, manifest, status, ceiling, .. } = sight;
+    let Sight { record, manifest, status, .. } = sight;
     let origin = match record.origin {
         PluginOrigin::Config => "the configuration",
         PluginOrigin::Api => "the API",
@@ -67,9 +101,9 @@ fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
         ("Component", Text::from(&*record.version.digest)),
         ("Component before", record.previous.as_ref().map_or("none".into(), |it| Text::from(&*it.digest))),
     ];
-    facts.extend(manifest.iter().flat_map(run));
-    let ceiling = ceiling.as_ref().and_then(|ceiling| serde_json::to_string(ceiling).ok());
-    facts.extend(ceiling.map(|ceiling| ("Grants that the API may give", Text::from(ceiling))));
+    facts.extend(manifest.as_ref().map(|manifest| {
+        ("Instances", if manifest.warm { "one for many calls" } else { "one for each call" }.into())
+    }));
     if let Some(status) = status {
         facts.extend([
             ("Contract", status.contract.as_str().into()),
@@ -82,17 +116,6 @@ fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
         facts.extend(status.last_error.as_deref().map(|error| ("Latest abnormal end", Text::from(error))));
     }
     facts
-}
-
-/// How it is run.
-fn run(manifest: &Manifest) -> [(&'static str, Text); 4] {
-    let json = |value: serde_json::Result<String>| Text::from(value.unwrap_or_default());
-    [
-        ("Settings", json(serde_json::to_string(&manifest.settings))),
-        ("Grants", json(serde_json::to_string(&manifest.grants))),
-        ("Limits of a call", json(serde_json::to_string(&manifest.limits))),
-        ("Instances", if manifest.warm { "one for many calls" } else { "one for each call" }.into()),
-    ]
 }
 
 fn listed(names: &[String]) -> Text {
@@ -144,10 +167,12 @@ pub(crate) async fn roll_back(visitor: Visitor, Path(name): Path<String>) -> Res
 
 /// `POST /plugins/{name}/remove`: its name must be typed, because settings and grants are gone with it.
 pub(crate) async fn remove(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
-    let removed = if form.typed("name").trim().eq_ignore_ascii_case(name.trim()) {
-        visitor.app.plugins.remove(&name).await.map_err(Problem::from)
-    } else {
-        Err(Problem::invalid("name", "must be typed as it is above"))
+    let removed = match visitor.app.plugins.show(&name) {
+        Ok(sight) if form.typed("name") == sight.record.name.as_str() => {
+            visitor.app.plugins.remove(&name).await.map_err(Problem::from)
+        }
+        Ok(_) => Err(Problem::invalid("name", "must be typed as it is above")),
+        Err(error) => Err(error.into()),
     };
     match removed {
         Ok(()) => done("/plugins", "removed"),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use lessor_ledger::{Ledger, Origin, Refusal, Resource, Target, Time};
 use lessor_store::{EventFilter, ReadError, Reader};
 use lessor_web::chart::Window;
-use lessor_web::{Frame, Sort, Text, link, page};
+use lessor_web::{EventRow, Frame, Sort, Text, link, page};
 use serde::Deserialize;
 
 use crate::extract::{Path, Query};
@@ -122,18 +122,60 @@ pub(crate) async fn detail(
     let here = link::resource(name.as_str());
     let frame = visitor.frame_at(here, title, "/resources", "resources leases queue");
     let looker = visitor.clone();
-    let mut page = visitor
+    let found = visitor
         .app
         .browse(move |ledger, now, reader| match ledger.resource(name.as_str()) {
-            Some(resource) => look(ledger, now, reader, resource, window, (frame, &looker)).map(Ok),
-            None => Ok(Err(Refusal::NoSuchResource(name))),
+            Some(resource) => look(ledger, now, reader, resource, window, (frame, &looker))
+                .map(|page| Found::Resource(Box::new(page))),
+            None => nameless(ledger, now, reader, name, window, (frame, &looker)),
         })
-        .await??;
+        .await?;
+    let mut page = match found {
+        Found::Resource(page) => page,
+        Found::Target(page) => return problem.map_or_else(|| Ok(visitor.page(&*page)), Err),
+        Found::Nothing(refusal) => return Err(refusal.into()),
+    };
     page.message = message.into();
     page.until = until.into();
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
     page.error = problem.as_ref().map(form::error);
-    Ok(visitor.page_with(status, &page))
+    Ok(visitor.page_with(status, &*page))
+}
+
+/// What there is of a name.
+enum Found {
+    Resource(Box<page::ResourceDetail>),
+    Target(Box<page::TargetDetail>),
+    Nothing(Refusal),
+}
+
+fn events_of(reader: &Reader, name: &Target, now: Time) -> Result<Vec<EventRow>, ReadError> {
+    let filter = EventFilter {
+        target: Some(name.clone()),
+        newest_first: true,
+        limit: EVENTS_SHOWN,
+        ..EventFilter::default()
+    };
+    Ok(reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect())
+}
+
+/// A name without a record that somebody holds, or of which history knows.
+fn nameless(
+    ledger: &Ledger,
+    now: Time,
+    reader: &Reader,
+    name: Target,
+    window: Window,
+    (frame, visitor): (Frame, &Visitor),
+) -> Result<Found, ReadError> {
+    let holder = ledger.holder(name.as_str(), now).map(|lock| row::holder(lock, ledger, now, visitor));
+    let events = events_of(reader, &name, now)?;
+    if holder.is_none() && events.is_empty() {
+        return Ok(Found::Nothing(Refusal::NoSuchResource(name)));
+    }
+    let timeline = gantt::resource(ledger, now, reader, &name, window)?;
+    let name = Text::from(name.as_str());
+    Ok(Found::Target(Box::new(page::TargetDetail { frame, name, holder, timeline, events })))
 }
 
 fn look(
@@ -144,12 +186,6 @@ fn look(
     window: Window,
     (frame, visitor): (Frame, &Visitor),
 ) -> Result<page::ResourceDetail, ReadError> {
-    let filter = EventFilter {
-        target: Some(resource.name.clone()),
-        newest_first: true,
-        limit: EVENTS_SHOWN,
-        ..EventFilter::default()
-    };
     let details = resource.details();
     Ok(page::ResourceDetail {
         frame,
@@ -173,7 +209,7 @@ fn look(
         message: Text::default(),
         until: Text::default(),
         timeline: gantt::resource(ledger, now, reader, &resource.name, window)?,
-        events: reader.events(&filter)?.iter().map(|event| row::event(event, now)).collect(),
+        events: events_of(reader, &resource.name, now)?,
         error: None,
     })
 }

@@ -99,7 +99,8 @@ pub(crate) fn resource(resource: &Resource, ledger: &Ledger, now: Time, visitor:
     }
 }
 
-fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor) -> Holder {
+/// Who holds something.
+pub(crate) fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor) -> Holder {
     Holder {
         owner: lock.owner.as_str().into(),
         lease: lock.lease.0,

@@ -35,7 +35,7 @@ async fn make(visitor: &Visitor) -> Result<Response, Problem> {
     ];
     numbers.extend(pools_file(app));
     Ok(visitor.page(&page::Status {
-        frame: visitor.frame("Status", "/status", "leases queue pools resources"),
+        frame: visitor.frame("Status", "/status", "leases queue pools resources jobs plugins"),
         well: checks.iter().all(|check| check.how == page::How::Well),
         checks,
         numbers,
@@ -64,7 +64,7 @@ fn pools_file(app: &App) -> Vec<(&'static str, String)> {
 /// `POST /status/reload`: reads the pools file again.
 pub(crate) async fn reload(visitor: Visitor) -> Response {
     let Some(reload) = &visitor.app.reload else {
-        return visitor.oops(&Problem::new(Kind::NotFound, "this server was started without a pools file"));
+        return visitor.oops(Kind::NotFound, "this server was started without a pools file");
     };
     let mut status = visitor.app.pools.clone();
     status.mark_unchanged();

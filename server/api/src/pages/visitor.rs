@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::conditional;
 use crate::health::pools_trouble;
 use crate::pages::row;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// Cookie with the name of whoever looks, percent-encoded.
 const OWNER: &str = "lessor_owner";
@@ -182,16 +182,15 @@ impl Visitor {
 
     /// A page, or a page about what went wrong.
     pub(crate) fn answer(&self, page: Result<Response, Problem>) -> Response {
-        page.unwrap_or_else(|problem| self.oops(&problem))
+        page.unwrap_or_else(|problem| self.oops(problem.kind(), problem.detail()))
     }
 
     /// A page about what went wrong.
-    pub(crate) fn oops(&self, problem: &Problem) -> Response {
-        let frame = self.frame(problem.kind().title(), "", "");
-        let words =
-            if problem.detail().is_empty() { "The log of the server knows more." } else { problem.detail() };
-        let page = page::Oops { frame, heading: problem.kind().title().into(), words: words.into() };
-        self.page_with(problem.kind().status(), &page)
+    pub(crate) fn oops(&self, kind: Kind, detail: &str) -> Response {
+        let frame = self.frame(kind.title(), "", "");
+        let words = if detail.is_empty() { "The log of the server knows more." } else { detail };
+        let page = page::Oops { frame, heading: kind.title().into(), words: words.into() };
+        self.page_with(kind.status(), &page)
     }
 }
 

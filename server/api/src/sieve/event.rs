@@ -5,7 +5,7 @@ use lessor_ledger::{Event, EventId, EventKind, LeaseId, Owner, PoolName, Span, S
 use lessor_store::{EventFilter, ReadError, Reader};
 
 use crate::limits::HISTORY_ROWS_AT_ONCE;
-use crate::sieve::{Bounds, Sift, Sifted, sift};
+use crate::sieve::{Bounds, Sift, Sifted, number, sift};
 use crate::time::Length;
 use crate::v1::view;
 
@@ -15,8 +15,8 @@ pub(crate) static KEYS: [Key; 8] = [
     Key::any("target"),
     Key::any("pool"),
     Key::any("owner"),
-    Key::any("lease"),
-    Key::any("request"),
+    number("lease"),
+    number("request"),
     Key::like("since", is_moment, MOMENT),
     Key::like("until", is_moment, MOMENT),
 ];
@@ -83,7 +83,8 @@ fn instant(value: &Value, now: Time) -> Option<Time> {
 
 pub(crate) fn moment(text: &str, now: Time) -> Option<Time> {
     if let Ok(Length(length)) = text.parse() {
-        return Some(now.plus(Span::from_nanos(-length.nanos())));
+        // A time to come has no events.
+        return (length.nanos() >= 0).then(|| now.plus(Span::from_nanos(-length.nanos())));
     }
     let stamp: jiff::Timestamp = text.parse().ok()?;
     i64::try_from(stamp.as_nanosecond()).ok().map(Time::from_nanos)
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(moment("2h", now), Some(Time::from_millis(2_800_000)));
         assert_eq!(moment("1970-01-01T00:00:05Z", now), Some(Time::from_millis(5_000)));
         assert_eq!(moment("soon", now), None);
+        assert_eq!(moment("-2h", now), None);
     }
 
     #[test]
@@ -164,7 +166,12 @@ mod tests {
             assert!(Filter::parse(&format!("kind:{}", view::kind(each)), &KEYS).is_ok());
         }
         assert!(Filter::parse("kind:lease-end", &KEYS).is_err());
-        assert!(Filter::parse("since:soon", &KEYS).is_err());
+        for wrong in
+            ["since:soon", "since:-2h", "until:-1ms", "lease:abc", "request:y", "lease:007", "lease:1x*"]
+        {
+            assert!(Filter::parse(wrong, &KEYS).is_err(), "{wrong}");
+        }
+        assert!(Filter::parse("lease:7 request:1*", &KEYS).is_ok());
         assert!(Filter::parse("-since:2h until:2026-05-04T09:30:00Z", &KEYS).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use lessor_ledger::{Lease, LeaseId, Ledger, Owner, Target};
 use lessor_store::{LeaseFilter, ReadError, Reader};
 
 use crate::limits::HISTORY_ROWS_AT_ONCE;
-use crate::sieve::{Bounds, Sift, Sifted, is_mine, sift};
+use crate::sieve::{Bounds, Sift, Sifted, is_mine, number, sift};
 
 /// What a filter may say.
 pub(crate) static KEYS: [Key; 7] = keys(&["ended", "held"]);
@@ -19,7 +19,7 @@ const fn keys(is: &'static [&'static str]) -> [Key; 7] {
         Key::any("name"),
         Key::any("pool"),
         Key::any("purpose"),
-        Key::any("lease"),
+        number("lease"),
         Key::one_of("is", is),
     ]
 }
@@ -62,9 +62,17 @@ impl Row for Candidate<'_> {
     }
 }
 
-/// Whether a filter is about leases that are over.
+/// Whether a filter finds nothing but leases that are over.
 pub(crate) fn is_about_ended(filter: &Filter) -> bool {
-    filter.only("is") == Some("ended")
+    let finds = |ended: bool| {
+        let of = |mine: bool| {
+            let has =
+                |value: &Value| value.is(if ended { "ended" } else { "held" }) || mine && value.is("mine");
+            filter.allows("is", has)
+        };
+        of(true) || of(false)
+    };
+    finds(true) && !finds(false)
 }
 
 /// Ended leases in the history that a filter finds, in the order and range of `wanted`.
@@ -100,4 +108,22 @@ pub(crate) fn ended(
         reader.leases(&wanted)
     };
     sift(bounds, from.map(|from| from.0), read, |lease| lease.id.0, judge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_held_has_ended() {
+        let about_ended = |text: &str| is_about_ended(&Filter::parse(text, &PAGE_KEYS).expect("a filter"));
+        for text in
+            ["is:ended", "-is:held", "is:end*", "is:ended -is:mine", "is:mine -is:h*", "pool:gpu is:ended"]
+        {
+            assert!(about_ended(text), "{text}");
+        }
+        for text in ["", "is:held", "-is:ended", "is:*", "is:mine", "-is:mine", "is:held is:ended", "ended"] {
+            assert!(!about_ended(text), "{text}");
+        }
+    }
 }

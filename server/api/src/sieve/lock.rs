@@ -3,12 +3,14 @@
 use lessor_filter::{Key, Row, Value, contains};
 use lessor_ledger::{Ledger, Lock, Time};
 
+use crate::sieve::number;
+
 /// What a filter may say.
 pub(crate) static KEYS: [Key; 5] = [
     Key::any("target"),
     Key::any("owner"),
     Key::any("pool"),
-    Key::any("lease"),
+    number("lease"),
     Key::one_of("is", &["lapsed", "live"]),
 ];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lessor_filter::{Filter, Key, Row, Value, contains};
 use lessor_ledger::{Ledger, Owner, Resource, State, Target, Time};
 
-use crate::sieve::is_mine;
+use crate::sieve::{is_mine, number};
 
 /// What a filter may say.
 pub(crate) static KEYS: [Key; 7] = keys(&["drained", "free", "held"]);
@@ -19,7 +19,7 @@ const fn keys(is: &'static [&'static str]) -> [Key; 7] {
         Key::any("state"),
         Key::any("owner"),
         Key::any("label"),
-        Key::any("lease"),
+        number("lease"),
         Key::one_of("is", is),
     ]
 }

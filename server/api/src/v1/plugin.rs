@@ -15,12 +15,14 @@ use lessor_plugins::{Endpoint, Grants, Kind, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::extract::{self, Json, Path};
+use crate::extract::{self, Json, Path, Query};
 use crate::limits::UPLOADS_MAX;
 use crate::problem::{self, Problem};
+use crate::sieve::plugin::{Candidate, KEYS};
+use crate::v1::list;
 use crate::v1::view::PluginView;
 
 /// Allowances for components on their way in; for the process, because that is whose memory they are in.
@@ -200,14 +202,29 @@ pub(crate) async fn upload(
     Ok((StatusCode::CREATED, Content(ComponentView { digest, bytes })).into_response())
 }
 
+/// Filter of `GET /v1/plugins`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only what this filter finds: `state:enabled -name:csv*`. All words must be true of an item; README, "Filters".
+    #[param(max_length = 2048)]
+    filter: Option<String>,
+}
+
 /// Lists plugins by name.
-#[utoipa::path(get, path = "/v1/plugins", operation_id = "list_plugins", tag = "plugins", responses(
+#[utoipa::path(get, path = "/v1/plugins", operation_id = "list_plugins", tag = "plugins", params(ListQuery), responses(
     (status = 200, description = "Plugins", body = PluginsView)
 ))]
-pub(crate) async fn list(Extract(app): Extract<App>) -> Result<Content<PluginsView>, Problem> {
+pub(crate) async fn list(
+    Extract(app): Extract<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Content<PluginsView>, Problem> {
+    let filter = list::filter(query.filter.as_deref(), &KEYS)?;
     let plugins = app.plugins.clone();
     let sights = app.look(move |ledger, _| plugins.look(ledger)).await?;
-    let items = sights.into_iter().map(PluginView::of).collect();
+    let wanted = sights.into_iter().filter(|sight| filter.matches(&Candidate { sight }));
+    let items = wanted.map(PluginView::of).collect();
     Ok(Content(PluginsView { items, next: None }))
 }
 

@@ -9,6 +9,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod pages_jobs;
+mod pages_missing;
 mod problems;
 mod resources;
 mod waiting;

@@ -315,3 +315,25 @@ async fn a_form_of_another_site_does_nothing() {
     lab.send(foreign).await.problem(403, "foreign-origin");
     assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["owner"], "ann");
 }
+
+#[tokio::test]
+async fn what_is_neither_free_nor_held_nor_dirty_is_found_as_such() {
+    let lab = Lab::start().await;
+    let away = request(Method::PATCH, "/v1/resources/gpu-1", Some(json!({"state": "quarantine"})));
+    lab.send(away).await.expect(200);
+    let page = lab.get("/pools/gpu").await;
+    let (before, _) = page.text.split_once(">1 away</a>").expect("one is away");
+    let (_, link) = before.rsplit_once("href=\"").expect("a link");
+    let path = link.trim_end_matches('"').replace("&#38;", "&");
+    shows(&lab.get(&path).await, 200, &["1 of 4 resources that match", "gpu-1"]);
+}
+
+#[tokio::test]
+async fn a_number_below_zero_stays_one_in_a_file() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu", "count": 3})).await;
+    let ask = json!({"owner": "-x", "pool": "gpu", "wait": 1, "priority": -5});
+    lab.post("/v1/leases", ask).await.expect(202);
+    let csv = lab.get("/queue?format=csv").await.text;
+    assert!(csv.contains(",-5,") && csv.contains("'-x"), "{csv}");
+}

@@ -189,3 +189,19 @@ async fn a_plugin_is_switched_and_what_cannot_be_is_said() {
     shows(&lab.form(&format!("{plugin}/roll-back"), &[]).await, 409, &["role=\"alert\""]);
     shows(&lab.form("/plugins/no/disable", &[]).await, 404, &["<!DOCTYPE html>"]);
 }
+
+#[tokio::test]
+async fn plugins_are_filtered_ordered_and_leave_as_a_file() {
+    let lab = Lab::with_job_of("ann").await;
+    shows(&lab.get("/plugins?q=state:broken&sort=-calls").await, 200, &["1 of 1 plugins that match"]);
+    shows(&lab.get("/plugins?q=state:enabled").await, 200, &["No plugins match"]);
+    shows(&lab.get("/plugins?q=state:on").await, 200, &["The filter cannot be read"]);
+    let rows = lab.get("/plugins?format=json").await.expect(200);
+    assert_eq!((&rows[0]["plugin"], &rows[0]["state"]), (&json!(HOSTILE), &json!("broken")));
+    let items = async |filter: &str| {
+        let page = lab.get(&format!("/v1/plugins?filter={filter}")).await.expect(200);
+        page["items"].as_array().map(Vec::len)
+    };
+    assert_eq!((items("state:broken").await, items("-state:broken").await), (Some(1), Some(0)));
+    lab.get("/v1/plugins?filter=is:zzz").await.problem(400, "invalid");
+}
