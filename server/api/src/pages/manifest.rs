@@ -65,7 +65,7 @@ pub(crate) fn limits(manifest: &Manifest) -> Vec<(&'static str, String)> {
 
 fn millis(millis: u64) -> String {
     match i64::try_from(millis / 1000) {
-        Ok(seconds) if seconds > 0 && millis % 1000 == 0 => length(seconds),
+        Ok(seconds) if seconds > 0 && millis.is_multiple_of(1000) => length(seconds),
         _ => format!("{millis} ms"),
     }
 }
@@ -75,8 +75,8 @@ fn bytes(bytes: u64) -> String {
     const MIB: u64 = 1024 * KIB;
     match bytes {
         0 => "nothing".to_owned(),
-        bytes if bytes % MIB == 0 => format!("{} MiB", bytes / MIB),
-        bytes if bytes % KIB == 0 => format!("{} KiB", bytes / KIB),
+        bytes if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        bytes if bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
         bytes => format!("{bytes} bytes"),
     }
 }

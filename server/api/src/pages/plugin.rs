@@ -8,7 +8,7 @@ use lessor_web::{Frame, PluginRow, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, padded};
+use crate::pages::listing::{Kind, ListQuery, Listing};
 use crate::pages::visitor::{Visitor, done};
 use crate::pages::{manifest, row};
 use crate::problem::Problem;
@@ -46,8 +46,8 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
         let after = listing.after.clone();
         let paged = match listing.list.sort {
             "state" => listing.sorted(rows, name, |row| row.state.name.raw().to_owned(), |_| true),
-            "-calls" => listing.sorted(rows, name, |row| padded(row.calls), |_| true),
-            "-errors" => listing.sorted(rows, name, |row| padded(row.errors), |_| true),
+            "-calls" => listing.sorted(rows, name, |row| row.calls, |_| true),
+            "-errors" => listing.sorted(rows, name, |row| row.errors, |_| true),
             _ => {
                 let rows = rows.filter(|row| after.as_deref().is_none_or(|after| row.name.raw() > after));
                 listing.plain(rows, name, |_| true)
