@@ -108,6 +108,8 @@ kinds! {
     LeaseEnded = GONE, "lease-ended", "Lease has ended";
     /// The request is over, and was not granted.
     RequestOver = GONE, "request-over", "Request is over";
+    /// The job is over and forgotten.
+    JobOver = GONE, "job-over", "Job is over and forgotten";
     /// The record was changed in the meantime.
     StaleRevision = PRECONDITION_FAILED, "stale-revision", "Record was changed in the meantime";
     /// The body is too large.
@@ -400,6 +402,7 @@ impl From<Refusal> for Problem {
                 (Kind::StaleRevision, More { revision: Some(current), ..More::default() })
             }
             Refusal::NoSuchJob(_) => (Kind::NoSuchJob, More::default()),
+            Refusal::JobForgotten(_) => (Kind::JobOver, More::default()),
             Refusal::JobPhase { .. } => (Kind::JobPhase, More::default()),
             Refusal::JobManaged(_) => (Kind::JobManaged, More::default()),
             Refusal::NoSuchPlugin(_) => (Kind::NoSuchPlugin, More::default()),
@@ -564,6 +567,7 @@ mod tests {
             "409 /problems/nothing-to-roll-back",
             "410 /problems/lease-ended",
             "410 /problems/request-over",
+            "410 /problems/job-over",
             "412 /problems/stale-revision",
             "413 /problems/too-large",
             "415 /problems/unsupported-media-type",

@@ -106,6 +106,9 @@ pub enum Refusal {
     /// No job with this number, or it was over so long ago that it is forgotten.
     #[error("there is no job {}", .0.0)]
     NoSuchJob(Job),
+    /// The idempotency key started this job, which is over and forgotten: whether it was done again would be a guess.
+    #[error("this idempotency key started job {}, which is over and forgotten: use another key to start one more", .0.0)]
+    JobForgotten(Job),
     /// The job is not in a phase in which this can be done.
     #[error("job {} is {phase}", .job.0)]
     JobPhase {

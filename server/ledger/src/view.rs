@@ -198,10 +198,10 @@ impl Ledger {
         self.jobs.get(&id)
     }
 
-    /// The job that the same call started before, if its key was used and the job is not forgotten.
+    /// The job that the same call started before, if its key was used.
     ///
     /// # Errors
-    /// The key was used for something else.
+    /// The key was used for something else, or the job is forgotten: many others were over after it.
     pub fn started_before(
         &self,
         owner: &Owner,
@@ -209,7 +209,9 @@ impl Ledger {
     ) -> Result<Option<Arc<JobRecord>>, Refusal> {
         let Some(key) = self.key(owner, text) else { return Ok(None) };
         match key.outcome {
-            Answer::Job(job) if key.fingerprint == *fingerprint => Ok(self.job(job).cloned()),
+            Answer::Job(id) if key.fingerprint == *fingerprint => {
+                self.job(id).cloned().map(Some).ok_or(Refusal::JobForgotten(id))
+            }
             _ => Err(Refusal::KeyReused),
         }
     }

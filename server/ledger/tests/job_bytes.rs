@@ -10,15 +10,15 @@ fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
     ledger.apply(command, Time::from_nanos(0)).reply
 }
 
-/// With a plugin, and how to start the largest job of it.
-fn ledger() -> (Ledger, impl Fn(&mut Ledger) -> Result<Job, Refusal>) {
+/// With a plugin, and how to start the largest job of it, with an idempotency key or without.
+fn ledger() -> (Ledger, impl Fn(&mut Ledger, Option<&str>) -> Result<Job, Refusal>) {
     let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 });
     let name = PluginName::new("csv").expect("a name");
     let version = PluginVersion { digest: "v1".into(), spec: "{}".into() };
     let install = PluginCommand::Install { name: name.clone(), version, origin: PluginOrigin::Api };
     apply(&mut ledger, Command::Plugin(install)).expect("a plugin");
     let parameters: Text = "p".repeat(JOB_PARAMETERS_BYTES_MAX).into();
-    let start = move |ledger: &mut Ledger| {
+    let start = move |ledger: &mut Ledger, key: Option<&str>| {
         let start = JobStart {
             owner: Owner::new("ann").expect("a name"),
             manager: name.clone(),
@@ -27,7 +27,7 @@ fn ledger() -> (Ledger, impl Fn(&mut Ledger) -> Result<Job, Refusal>) {
             acquire_timeout: Span::from_secs(60),
             lock_duration: Span::from_secs(60),
             release_timeout: Span::from_secs(60),
-            key: None,
+            key: key.map(|key| (key.into(), 1)),
         };
         match apply(ledger, Command::Job(JobCommand::Start(Box::new(start))))? {
             Reply::Job(job) => Ok(job.id),
@@ -46,8 +46,8 @@ fn end(ledger: &mut Ledger, job: Job) {
 fn live_jobs_keep_so_many_bytes_and_no_more() {
     let (mut ledger, start) = ledger();
     let room = JOBS_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX);
-    let jobs: Vec<Job> = (0..room).map(|_| start(&mut ledger).expect("there is room")).collect();
-    let full = start(&mut ledger).expect_err("there is none");
+    let jobs: Vec<Job> = (0..room).map(|_| start(&mut ledger, None).expect("there is room")).collect();
+    let full = start(&mut ledger, None).expect_err("there is none");
     assert!(matches!(full, Refusal::Full { limit: JOBS_BYTES_MAX, .. }), "{full:?}");
     // What its manager says does not fit either, and the job fails for it.
     let facts = TargetFacts { fqdn: Some("x".into()), ..TargetFacts::default() };
@@ -59,7 +59,7 @@ fn live_jobs_keep_so_many_bytes_and_no_more() {
         }
         other => panic!("not a job: {other:?}"),
     }
-    start(&mut ledger).expect("one is over");
+    start(&mut ledger, None).expect("one is over");
     assert_eq!(ledger.check(), []);
 }
 
@@ -69,7 +69,7 @@ fn jobs_that_are_over_keep_so_many_bytes_and_the_oldest_go_first() {
     let room = JOBS_OVER_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX);
     let jobs: Vec<Job> = (0..room + 3)
         .map(|_| {
-            let job = start(&mut ledger).expect("there is room");
+            let job = start(&mut ledger, None).expect("there is room");
             end(&mut ledger, job);
             job
         })
@@ -78,5 +78,24 @@ fn jobs_that_are_over_keep_so_many_bytes_and_the_oldest_go_first() {
     apply(&mut ledger, Command::Tick).expect("time passes");
     let kept: Vec<Job> = ledger.jobs_after(None).map(|job| job.id).collect();
     assert_eq!(kept, jobs[3..]);
+    assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn a_key_starts_no_second_job_after_the_first_was_forgotten() {
+    let (mut ledger, start) = ledger();
+    let once = start(&mut ledger, Some("once")).expect("there is room");
+    end(&mut ledger, once);
+    assert_eq!(start(&mut ledger, Some("once")), Ok(once), "it can still be read");
+    for _ in 0..JOBS_OVER_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX) {
+        let job = start(&mut ledger, None).expect("there is room");
+        end(&mut ledger, job);
+    }
+    apply(&mut ledger, Command::Tick).expect("time passes");
+    assert_eq!(ledger.job(once), None);
+    let count = ledger.jobs_after(None).count();
+    assert_eq!(start(&mut ledger, Some("once")), Err(Refusal::JobForgotten(once)));
+    assert_eq!(ledger.jobs_after(None).count(), count);
+    start(&mut ledger, Some("another")).expect("another key is another job");
     assert_eq!(ledger.check(), []);
 }

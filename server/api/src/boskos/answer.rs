@@ -151,6 +151,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::PoolNeeded(_)
         | Refusal::CordonOver(_)
         | Refusal::NoSuchJob(_)
+        | Refusal::JobForgotten(_)
         | Refusal::JobPhase { .. }
         | Refusal::JobManaged(_)
         | Refusal::SpanOutOfRange { .. }

@@ -53,7 +53,8 @@ pub(crate) struct StartBody {
     /// How long one attempt to release may take; 5 minutes by default, at most a day.
     #[serde(default, serialize_with = "key::nanos")]
     release_timeout: Option<Length>,
-    /// The client's own name for this job: the same again, and it is the same job. Kept for a day, as the job is.
+    /// The client's own name for this job: the same again, and it is the same job. Kept for a day; a job that is
+    /// forgotten earlier, because many others were over after it, is answered by 410.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 512)]
     request_id: Option<String>,
@@ -82,6 +83,7 @@ pub(crate) struct WaitQuery {
         headers(("Location" = String, description = "The job"))),
     (status = 404, description = "No such target manager"),
     (status = 409, description = "The target manager takes no calls now: why"),
+    (status = 410, description = "The key started a job that is over and forgotten"),
     (status = 413, description = "The parameters are too large"),
     (status = 422, description = "The target manager does not take the parameters: everything that is wrong; or the key was used for another body"),
     (status = 429, description = "A limit of the server is reached"),

@@ -111,6 +111,7 @@ fn refused(refusal: &Refusal) -> String {
         Refusal::TooLarge { what, .. } => format!("limit of {what}"),
         Refusal::Full { what, .. } => format!("full of {what}"),
         Refusal::NoSuchJob(_)
+        | Refusal::JobForgotten(_)
         | Refusal::JobPhase { .. }
         | Refusal::JobManaged(_)
         | Refusal::SpanOutOfRange { .. }
