@@ -46,12 +46,24 @@ class Targets(exports.Targets):
         log.log(log.Level.INFO, f"job {call.job} is done with {len(targets)} targets")
 
 
+TEXTS = ("ID", "FQDN", "PrimaryIPv4", "PrimaryIPv6")
+
+
+def folded(given: object, keys: tuple[str, ...]) -> object:
+    """An object with its keys as they are known here: ConTest finds them whatever their case is."""
+    if not isinstance(given, dict):
+        return given
+    known = {key.casefold(): key for key in keys}
+    return {known.get(key.casefold(), key): value for key, value in given.items()}
+
+
 def read(parameters: str) -> tuple[list[Target], list[Problem]]:
     """The targets that the parameters name, and everything that is wrong with them."""
     try:
         given = json.loads(parameters)
     except ValueError as error:
         return [], [Problem("", f"not JSON: {error}")]
+    given = folded({} if given is None else given, ("Targets",))
     if not isinstance(given, dict):
         return [], [Problem("", "a JSON object is expected")]
     listed = given.get("Targets")
@@ -61,10 +73,11 @@ def read(parameters: str) -> tuple[list[Target], list[Problem]]:
     problems: list[Problem] = []
     for index, entry in enumerate(listed or []):
         place = f"/Targets/{index}"
+        entry = folded(entry, (*TEXTS, "TMS"))
         if not isinstance(entry, dict):
             problems.append(Problem(place, "an object is expected"))
             continue
-        text = {key: text_of(entry, place, key, problems) for key in ("ID", "FQDN", "PrimaryIPv4", "PrimaryIPv6")}
+        text = {key: text_of(entry, place, key, problems) for key in TEXTS}
         if not text["ID"].strip():
             problems.append(Problem(f"{place}/ID", "the ID of a target must not be blank"))
         for key in ("PrimaryIPv4", "PrimaryIPv6"):

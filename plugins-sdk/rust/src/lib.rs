@@ -36,6 +36,7 @@
 //! import: its imports are the grants that it asks for. Outside of WebAssembly the same functions reach an in-memory
 //! [`harness::Lessor`], so a plugin is tested with plain `cargo test`.
 
+mod any_case;
 mod call;
 pub mod clock;
 pub mod files;
@@ -56,6 +57,7 @@ mod target;
 #[doc(hidden)]
 pub mod wasm;
 
+pub use any_case::AnyCase;
 pub use manager::{Job, TargetManager};
 pub use parameters::NoParameters;
 pub use problem::{Failure, Problem, Problems};

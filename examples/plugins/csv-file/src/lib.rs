@@ -8,7 +8,7 @@ mod hosts;
 mod uri;
 
 use lessor_plugin::{
-    Failure, Job, NoParameters, Problems, Target, TargetManager, files, locker, pick, random,
+    AnyCase, Failure, Job, NoParameters, Problems, Target, TargetManager, files, locker, pick, random,
 };
 use serde::Deserialize;
 
@@ -37,10 +37,10 @@ pub struct Wish {
 }
 
 impl TargetManager for CsvFile {
-    type Acquire = Wish;
+    type Acquire = AnyCase<Wish>;
     type Release = NoParameters;
 
-    fn check_acquire(wish: &Wish, problems: &mut Problems) {
+    fn check_acquire(wish: &AnyCase<Wish>, problems: &mut Problems) {
         match &wish.file {
             None => problems.add("/FileURI", "the file must be given"),
             Some(file) => {
@@ -56,7 +56,7 @@ impl TargetManager for CsvFile {
         }
     }
 
-    fn acquire(job: &Job, wish: Wish) -> Result<Vec<Target>, Failure> {
+    fn acquire(job: &Job, AnyCase(wish): AnyCase<Wish>) -> Result<Vec<Target>, Failure> {
         let path = uri::path(wish.file.as_deref().unwrap_or_default())
             .map_err(|problem| Failure::permanent("bad-parameters", problem))?;
         let bad_file = |why: String| Failure::permanent("bad-file", format!("{path}: {why}"));

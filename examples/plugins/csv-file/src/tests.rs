@@ -29,6 +29,9 @@ fn contest_51_a_bad_place_and_a_blank_prefix_are_refused_at_submission() {
     let cases = [
         (r#"{"HostPrefixes": []}"#, "/FileURI"),
         (r#"{"FileURI": null}"#, "/FileURI"),
+        ("null", "/FileURI"),
+        (r#"{"fileuri": "ftp:/h"}"#, "/FileURI"),
+        (r#"{"fileURI": "/h", "minnumberdevices": -1}"#, "/minnumberdevices"),
         (r#"{"FileURI": "http://localhost/h"}"#, "/FileURI"),
         (r#"{"FileURI": "file://hosts.csv"}"#, "/FileURI"),
         (r#"{"FileURI": "/h", "HostPrefixes": ["a", " "]}"#, "/HostPrefixes/1"),
@@ -68,6 +71,15 @@ fn contest_54_blank_lines_are_skipped_and_fields_are_trimmed() {
     assert_eq!(targets[0], read(r#"{"ID":"1","FQDN":"rack7-a.example.com","PrimaryIPv4":"192.0.2.1"}"#));
     assert_eq!(targets[1].ipv4, Some([192, 0, 2, 2].into()));
     assert_eq!(targets[2].ipv6, Some([192, 0, 2, 3].into()));
+}
+
+#[test]
+fn keys_may_have_any_case() {
+    let targets = lessor(HOSTS).acquire::<CsvFile>(
+        &Job::numbered(7),
+        r#"{"fileuri": "/hosts.csv", "maxNumberDevices": 9, "HOSTPREFIXES": ["rack7-"]}"#,
+    );
+    assert_eq!(ids(&targets.unwrap()), ["1", "2"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `{"Targets": [{"ID": "bench-1"}, {"ID": "bench-2", "FQDN": "bench-2.example"}]}`; it is `ConTest`'s `TargetList`.
 
-use lessor_plugin::{Failure, Job, NoParameters, Problems, Target, TargetManager, locker};
+use lessor_plugin::{AnyCase, Failure, Job, NoParameters, Problems, Target, TargetManager, locker};
 use serde::Deserialize;
 
 /// Hands out the targets that the job asks for.
@@ -18,10 +18,10 @@ pub struct Wish {
 }
 
 impl TargetManager for TargetList {
-    type Acquire = Wish;
+    type Acquire = AnyCase<Wish>;
     type Release = NoParameters;
 
-    fn check_acquire(wish: &Wish, problems: &mut Problems) {
+    fn check_acquire(wish: &AnyCase<Wish>, problems: &mut Problems) {
         for (index, target) in wish.targets.iter().flatten().enumerate() {
             if target.id.trim().is_empty() {
                 problems.add(format!("/Targets/{index}/ID"), "the ID of a target must not be blank");
@@ -29,7 +29,7 @@ impl TargetManager for TargetList {
         }
     }
 
-    fn acquire(job: &Job, wish: Wish) -> Result<Vec<Target>, Failure> {
+    fn acquire(job: &Job, AnyCase(wish): AnyCase<Wish>) -> Result<Vec<Target>, Failure> {
         let targets = wish.targets.unwrap_or_default();
         let ids: Vec<String> = targets.iter().map(|target| target.id.clone()).collect();
         locker::lock(&ids, job.lock_duration)?;
@@ -88,12 +88,17 @@ mod tests {
         let lessor = Lessor::new();
         for fine in [
             "{}",
+            "null",
             r#"{"Targets": []}"#,
+            r#"{"targets":[{"id":"a","fqdn":"a.x"}]}"#,
             r#"{"Targets": null}"#,
             r#"{"Targets":[{"ID":"a","Name":"x"},{"ID":"a"}]}"#,
         ] {
             assert_eq!(lessor.validate_acquire::<TargetList>(fine), Ok(()), "{fine}");
         }
+        assert!(lessor.validate_acquire::<TargetList>("[]").is_err(), "a list is no object, in ConTest neither");
+        let blank = lessor.validate_acquire::<TargetList>(r#"{"targets": [{"id": " "}]}"#).unwrap_err();
+        assert_eq!(blank[0].path, "/Targets/0/ID");
         let problems = lessor.validate_acquire::<TargetList>(r#"{"Targets": [null]}"#).unwrap_err();
         assert_eq!(problems[0].path, "/Targets/0");
     }
