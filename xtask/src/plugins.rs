@@ -17,7 +17,7 @@ use crate::tools::BUILD_BOUND;
 use crate::{Result, failed, place, process, say};
 
 /// The guests that are no example: the tests of the host need them.
-const OF_TESTS: [&str; 3] = ["fetcher", "museum", "slow-start"];
+const OF_TESTS: [&str; 4] = ["fetcher", "museum", "slow-start", "surfer"];
 
 /// Build the example plugins as components, into target/plugins.
 ///

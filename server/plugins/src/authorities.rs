@@ -17,6 +17,11 @@ use crate::limits::CA_FILE_BYTES_MAX;
 pub(crate) struct Authorities(OnceLock<Arc<RootCertStore>>);
 
 impl Authorities {
+    /// An empty list: nobody is believed.
+    pub(crate) fn nobody() -> Arc<RootCertStore> {
+        Arc::new(RootCertStore::empty())
+    }
+
     /// Those that an endpoint believes: of its own file if it has one, and of no other place then.
     ///
     /// # Errors

@@ -7,11 +7,13 @@ use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::Uri;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderMap;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +22,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::address::{LINK_LOCAL, NOBODY, PRIVATE, Reach, reach};
-use crate::limits::{HTTP_CONNECT, HTTP_IDLE, HTTP_IDLE_MAX};
+use crate::limits::{HTTP_CONNECT, HTTP_IDLE, HTTP_IDLE_MAX, HTTP_RESPONSE_BYTES_MAX};
 
 /// The client of one endpoint. Its connections are kept for the next request.
 pub(crate) type Client = legacy::Client<Bounded, Full<Bytes>>;
@@ -52,6 +54,84 @@ pub(crate) fn client(private: bool, roots: Arc<RootCertStore>) -> Result<Client,
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(HTTP_IDLE).pool_max_idle_per_host(HTTP_IDLE_MAX);
     Ok(builder.build(Bounded(connector)))
+}
+
+/// A request, ready to be sent.
+pub(crate) type Request = hyper::Request<Full<Bytes>>;
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why nothing came back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoResponse {
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// The name resolves to where nobody may go.
+    #[error("the address of the endpoint is not allowed: {0}")]
+    ForbiddenAddress(String),
+    /// It took too long.
+    #[error("there was no whole answer in time")]
+    Timeout,
+    /// The answer is too large.
+    #[error("the answer has more than {HTTP_RESPONSE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The endpoint cannot be reached, or does not speak HTTP.
+    #[error("the endpoint does not answer: {message}")]
+    Failed { message: String, sent: bool },
+}
+
+/// Sends one request and waits for the whole answer.
+///
+/// # Errors
+///
+/// There is no whole answer in time, or none at all.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the connection is closed; the request may have been sent.
+pub(crate) async fn exchange(
+    client: &Client,
+    request: Request,
+    timeout: Duration,
+) -> Result<Answer, NoResponse> {
+    let done = tokio::time::timeout(timeout, async {
+        let response = client.request(request).await;
+        whole(response.map_err(|error| failed(&error, !error.is_connect()))?).await
+    });
+    done.await.unwrap_or(Err(NoResponse::Timeout))
+}
+
+/// Reads an answer to its end, or to the bound.
+async fn whole(response: hyper::Response<Incoming>) -> Result<Answer, NoResponse> {
+    let (head, mut incoming) = response.into_parts();
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        // What is no data are trailers, which nobody reads.
+        let Ok(chunk) = frame.map_err(|error| failed(&error, true))?.into_data() else { continue };
+        if body.len() + chunk.len() > HTTP_RESPONSE_BYTES_MAX {
+            return Err(NoResponse::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: body.into() })
+}
+
+/// Says what an error of the client means.
+fn failed(error: &(dyn Error + 'static), sent: bool) -> NoResponse {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+        if let Some(forbidden) = cause.downcast_ref::<ForbiddenAddress>() {
+            return NoResponse::ForbiddenAddress(forbidden.to_string());
+        }
+    }
+    NoResponse::Failed { message: cause.to_string(), sent }
 }
 
 /// A name resolves to nothing but addresses that may not be reached.

@@ -58,7 +58,7 @@ fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::Result<()> {
     if has("inventory") {
         inventory::add_to_linker::<_, Own>(linker, |guest| guest)?;
     }
-    Ok(())
+    crate::wasi::link(linker, anatomy)
 }
 
 /// Links a component and finds its exports.

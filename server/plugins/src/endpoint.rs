@@ -1,33 +1,27 @@
 //! HTTP endpoints: the server's own address, credentials and client, and how a plugin's request gets there.
 
-use std::error::Error;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use rustls::RootCertStore;
 use url::Url;
 
 use crate::address::{LINK_LOCAL, NOBODY, PRIVATE, Reach, reach};
 use crate::authorities::Authorities;
-use crate::client::{Client, ForbiddenAddress, client};
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_PATH_BYTES_MAX, HTTP_RESPONSE_BYTES_MAX};
+use crate::client::{Answer, Client, NoResponse, Request, client, exchange};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_PATH_BYTES_MAX};
 use crate::{Endpoint, PluginSpec};
 
 /// The methods that a plugin may use.
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// Headers that belong to the server: who is asked, by whom, and over which connection.
-const HEADERS_OF_THE_SERVER: [&str; 13] = [
-    "authorization",
+/// Headers that belong to the connection and to whoever holds it: no guest sets them.
+pub(crate) const HEADERS_OF_THE_CONNECTION: [&str; 11] = [
     "connection",
     "content-length",
-    "cookie",
     "expect",
     "forwarded",
     "host",
@@ -39,6 +33,9 @@ const HEADERS_OF_THE_SERVER: [&str; 13] = [
     "upgrade",
 ];
 
+/// Headers that say who asks, which is the server at an endpoint of its own.
+const HEADERS_OF_THE_SERVER: [&str; 2] = ["authorization", "cookie"];
+
 /// An endpoint that is ready to be talked to.
 pub(crate) struct Door {
     base: Url,
@@ -47,39 +44,12 @@ pub(crate) struct Door {
 }
 
 /// What a plugin asks for.
-pub(crate) struct Request {
+pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) timeout: Duration,
-}
-
-/// What came back.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-/// Why nothing came back.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoResponse {
-    /// The request itself is wrong.
-    #[error("{0}")]
-    Invalid(String),
-    /// The name resolves to where nobody may go.
-    #[error("the address of the endpoint is not allowed: {0}")]
-    ForbiddenAddress(String),
-    /// It took too long.
-    #[error("there was no whole answer in time")]
-    Timeout,
-    /// The answer is too large.
-    #[error("the answer has more than {HTTP_RESPONSE_BYTES_MAX} bytes")]
-    TooLarge,
-    /// The endpoint cannot be reached, or does not speak HTTP.
-    #[error("the endpoint does not answer: {message}")]
-    Failed { message: String, sent: bool },
 }
 
 impl Door {
@@ -106,7 +76,7 @@ impl Door {
         };
         let roots = match (base.scheme(), &endpoint.ca_file) {
             ("https", file) => authorities.of(file.as_deref())?,
-            (_, None) => Arc::new(RootCertStore::empty()),
+            (_, None) => Authorities::nobody(),
             (_, Some(_)) => return Err("a ca_file is for https, and this is http".to_owned()),
         };
         Ok(Self { base, bearer, client: client(endpoint.private, roots)? })
@@ -117,17 +87,12 @@ impl Door {
     /// # Cancel safety
     ///
     /// If the future is dropped, the connection is closed; the request may have been sent.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response, NoResponse> {
+    pub(crate) async fn send(&self, request: Call) -> Result<Answer, NoResponse> {
         let timeout = request.timeout;
-        let request = self.request(request)?;
-        let done = tokio::time::timeout(timeout, async {
-            let response = self.client.request(request).await;
-            whole(response.map_err(|error| failed(&error, !error.is_connect()))?).await
-        });
-        done.await.unwrap_or(Err(NoResponse::Timeout))
+        exchange(&self.client, self.request(request)?, timeout).await
     }
 
-    fn request(&self, request: Request) -> Result<hyper::Request<Full<Bytes>>, NoResponse> {
+    fn request(&self, request: Call) -> Result<Request, NoResponse> {
         let invalid = |message: String| NoResponse::Invalid(message);
         let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
         let method = method.ok_or_else(|| {
@@ -142,7 +107,7 @@ impl Door {
         let url = below(&self.base, &request.path).map_err(invalid)?;
         let uri =
             Uri::try_from(url.as_str()).map_err(|error| invalid(format!("the path is none: {error}")))?;
-        let mut built = hyper::Request::new(Full::from(request.body));
+        let mut built = Request::new(Full::from(request.body));
         *built.method_mut() = method;
         *built.uri_mut() = uri;
         let headers = built.headers_mut();
@@ -159,7 +124,7 @@ impl Door {
 ///
 /// Nothing resolves an address that is written itself, so it is judged here; the URL has read `0x7f.1` and its like as the
 /// address that will be connected to.
-fn address(text: &str, private: bool) -> Result<Url, String> {
+pub(crate) fn address(text: &str, private: bool) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("the scheme {} is neither http nor https", url.scheme()));
@@ -236,7 +201,7 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
         let Ok(name) = HeaderName::try_from(name.as_str()) else {
             return Err(format!("{name:?} is no name of a header"));
         };
-        if HEADERS_OF_THE_SERVER.contains(&name.as_str()) {
+        if HEADERS_OF_THE_CONNECTION.iter().chain(&HEADERS_OF_THE_SERVER).any(|known| *known == name) {
             return Err(format!("the header {name} is the server's to set"));
         }
         let Ok(value) = HeaderValue::try_from(value) else {
@@ -245,37 +210,6 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
         headers.append(name, value);
     }
     Ok(headers)
-}
-
-/// Reads an answer to its end, or to the bound.
-async fn whole(response: hyper::Response<Incoming>) -> Result<Response, NoResponse> {
-    let (head, mut incoming) = response.into_parts();
-    let text = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.to_string(), value.to_str().ok()?.to_owned()))
-    };
-    let headers = head.headers.iter().filter_map(text).collect();
-    let mut body = Vec::new();
-    while let Some(frame) = incoming.frame().await {
-        // What is no data are trailers, which nobody reads.
-        let Ok(chunk) = frame.map_err(|error| failed(&error, true))?.into_data() else { continue };
-        if body.len() + chunk.len() > HTTP_RESPONSE_BYTES_MAX {
-            return Err(NoResponse::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Response { status: head.status.as_u16(), headers, body })
-}
-
-/// Says what an error of the client means.
-fn failed(error: &(dyn Error + 'static), sent: bool) -> NoResponse {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-        if let Some(forbidden) = cause.downcast_ref::<ForbiddenAddress>() {
-            return NoResponse::ForbiddenAddress(forbidden.to_string());
-        }
-    }
-    NoResponse::Failed { message: cause.to_string(), sent }
 }
 
 #[cfg(test)]

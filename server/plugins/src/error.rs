@@ -94,6 +94,14 @@ pub enum Misfit {
         /// What is wrong with it.
         why: String,
     },
+    /// A host of `wasi:http` cannot be used.
+    #[error("the host {host} of `wasi_http` cannot be used: {why}")]
+    WasiHttp {
+        /// As it was given.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A folder of files is not named in full.
     #[error(
         "the folder {} of `files` does not begin with /: what it is would depend on where the server was started",

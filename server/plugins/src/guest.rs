@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
 
 use crate::call::{Inventory, Locker};
 use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, MESSAGE_BYTES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
@@ -14,6 +15,8 @@ use crate::version::Context;
 pub(crate) struct Guest {
     pub(crate) context: Arc<Context>,
     pub(crate) visit: Visit,
+    /// What it has handles to, of `wasi:http`.
+    pub(crate) table: ResourceTable,
     /// The most memory that the instance had so far, in bytes.
     pub(crate) memory_high_water: usize,
     /// Whether it was refused memory.

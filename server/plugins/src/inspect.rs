@@ -32,6 +32,16 @@ const OFFERED: [(&str, Need); 10] = [
     ("http-endpoint", Need::Grant("http", |grants| !grants.http.is_empty())),
 ];
 
+/// What `wasi:http` is made of, with the version that this host speaks.
+const WASI_HTTP: [&str; 6] = [
+    "wasi:clocks/monotonic-clock",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+];
+
 /// What a component says of itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Anatomy {
@@ -67,6 +77,7 @@ impl Anatomy {
         let contract =
             exports.iter().find_map(|name| ours(name)).map_or("none", |(_, version)| version).to_owned();
         let mut wanted: Vec<&'static str> = imports.iter().filter_map(|name| wanted(name)).collect();
+        wanted.extend(imports.iter().any(|name| is_wasi_http(name)).then_some("wasi_http"));
         wanted.sort_unstable();
         wanted.dedup();
         Self { imports, exports, contract, wanted }
@@ -84,7 +95,7 @@ impl Anatomy {
     /// Everything that keeps the component from being used as this kind with these grants.
     pub(crate) fn misfits(&self, kind: Kind, grants: &Grants) -> Vec<Misfit> {
         let mut misfits: Vec<Misfit> =
-            self.imports.iter().filter_map(|name| refusal_of_import(name, grants)).collect();
+            self.imports.iter().filter_map(|name| self.refusal_of_import(name, grants)).collect();
         let Kind::TargetManager = kind else {
             misfits.push(Misfit::KindNotRun(kind));
             return misfits;
@@ -102,24 +113,45 @@ impl Anatomy {
         misfits
     }
 
+    /// Whether it imports `wasi:http`.
+    pub(crate) fn wants_wasi_http(&self) -> bool {
+        self.wanted.contains(&"wasi_http")
+    }
+
+    fn refusal_of_import(&self, name: &str, grants: &Grants) -> Option<Misfit> {
+        let Some((interface, version)) = ours(name) else {
+            if !self.wants_wasi_http() || !is_of_wasi_http(name) {
+                return Some(Misfit::UnknownImport(name.to_owned()));
+            }
+            let refused = is_wasi_http(name) && grants.wasi_http.is_empty();
+            return refused.then(|| Misfit::NotGranted { import: name.to_owned(), grant: "wasi_http" });
+        };
+        if !compatible(version) {
+            return Some(other_version(name));
+        }
+        match OFFERED.iter().find(|(offered, _)| *offered == interface) {
+            None => Some(Misfit::UnknownImport(name.to_owned())),
+            Some((_, Need::Grant(grant, has))) if !has(grants) => {
+                Some(Misfit::NotGranted { import: name.to_owned(), grant })
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Whether it imports an interface of the contract.
     pub(crate) fn has_import(&self, interface: &str) -> bool {
         self.imports.iter().any(|name| ours(name).is_some_and(|(ours, _)| ours == interface))
     }
 }
 
-fn refusal_of_import(name: &str, grants: &Grants) -> Option<Misfit> {
-    let Some((interface, version)) = ours(name) else { return Some(Misfit::UnknownImport(name.to_owned())) };
-    if !compatible(version) {
-        return Some(other_version(name));
-    }
-    match OFFERED.iter().find(|(offered, _)| *offered == interface) {
-        None => Some(Misfit::UnknownImport(name.to_owned())),
-        Some((_, Need::Grant(grant, has))) if !has(grants) => {
-            Some(Misfit::NotGranted { import: name.to_owned(), grant })
-        }
-        Some(_) => None,
-    }
+/// Whether an import is an interface of `wasi:http`, or one that these are made of, in version 0.2.
+fn is_of_wasi_http(name: &str) -> bool {
+    name.split_once('@')
+        .is_some_and(|(interface, version)| WASI_HTTP.contains(&interface) && version.starts_with("0.2."))
+}
+
+fn is_wasi_http(name: &str) -> bool {
+    name.starts_with("wasi:http/") && is_of_wasi_http(name)
 }
 
 /// The grant that an import needs.
@@ -179,6 +211,29 @@ mod tests {
                 "lessor:plugin/clock@0.2.0 is of another version of the contract: this server speaks 0.1.0",
                 "it imports wasi:cli/environment@0.2.3, which is not offered to plugins",
                 "it does not export lessor:plugin/targets@0.1.0, as a target-manager must",
+            ]
+        );
+    }
+
+    #[test]
+    fn wasi_is_offered_as_far_as_http_needs_it() {
+        let told = |imports: &[&str], grants: &Grants| {
+            let anatomy = anatomy(imports, &["lessor:plugin/targets@0.1.0"]);
+            let misfits = anatomy.misfits(Kind::TargetManager, grants);
+            misfits.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let nothing = Grants::default();
+        let granted = Grants { wasi_http: BTreeSet::from(["lab:80".to_owned()]), ..Grants::default() };
+        let http = ["wasi:http/types@0.2.3", "wasi:io/poll@0.2.3", "wasi:clocks/monotonic-clock@0.2.0"];
+        assert_eq!(told(&http, &nothing), ["it imports wasi:http/types@0.2.3: grant it `wasi_http`"]);
+        assert_eq!(told(&http, &granted), [""; 0]);
+        let rest = ["wasi:http/incoming-handler@0.2.3", "wasi:http/types@0.3.0", "wasi:io/poll@0.2.3"];
+        assert_eq!(
+            told(&rest, &granted),
+            [
+                "it imports wasi:http/incoming-handler@0.2.3, which is not offered to plugins",
+                "it imports wasi:http/types@0.3.0, which is not offered to plugins",
+                "it imports wasi:io/poll@0.2.3, which is not offered to plugins",
             ]
         );
     }

@@ -33,6 +33,8 @@ mod survey;
 mod text;
 mod version;
 mod visit;
+mod wasi;
+mod ways;
 
 pub use call::{
     CallError, Inventory, InventoryError, JobCall, Locker, LockerError, NoManager, PoolView, Problem,

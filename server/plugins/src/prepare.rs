@@ -1,13 +1,11 @@
 //! How a component gets in: looked through at once, compiled in its turn, and ready to be installed.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::cache::hex;
-use crate::endpoint::Door;
 use crate::error::{Misfit, Unfit};
 use crate::host::{Host, Inner};
 use crate::inspect::{Anatomy, Inspection};
@@ -16,6 +14,7 @@ use crate::plugin::Plugin;
 use crate::status::PluginStatus;
 use crate::survey::{Survey, survey};
 use crate::version::Version;
+use crate::ways::Ways;
 use crate::{Grants, Kind, PluginSpec, contract};
 
 /// A version of a plugin that fits as far as can be told without compiling it.
@@ -24,7 +23,7 @@ pub struct Checked {
     component: Vec<u8>,
     digest: String,
     anatomy: Anatomy,
-    doors: BTreeMap<String, Arc<Door>>,
+    ways: Ways,
 }
 
 impl std::fmt::Debug for Checked {
@@ -140,31 +139,22 @@ impl Inner {
         let Survey { anatomy, memory_bytes } = survey(&component).map_err(|misfit| unfit(vec![misfit]))?;
         let mut wrong = anatomy.misfits(spec.kind, &spec.grants);
         wrong.extend(too_much_memory(memory_bytes, spec.limits.memory_bytes));
-        let doors = self.doors(&spec, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(unfit(wrong));
-        }
-        let digest = hex(&Sha256::digest(&component));
-        Ok(Checked { spec, component, digest, anatomy, doors })
-    }
-
-    /// The endpoints that a plugin may talk to.
-    fn doors(&self, spec: &PluginSpec, wrong: &mut Vec<Misfit>) -> BTreeMap<String, Arc<Door>> {
-        let mut doors = BTreeMap::new();
-        for (name, endpoint) in &spec.grants.http {
-            match Door::open(&self.authorities, endpoint, spec) {
-                Ok(door) => drop(doors.insert(name.clone(), Arc::new(door))),
-                Err(why) => wrong.push(Misfit::Endpoint { endpoint: name.clone(), why }),
+        let ways = match Ways::open(&self.authorities, &spec) {
+            Ok(ways) if wrong.is_empty() => ways,
+            opened => {
+                wrong.extend(opened.err().into_iter().flatten());
+                return Err(unfit(wrong));
             }
-        }
-        doors
+        };
+        let digest = hex(&Sha256::digest(&component));
+        Ok(Checked { spec, component, digest, anatomy, ways })
     }
 
     /// The part of [`Host::compile`] that takes long.
     fn link(&self, checked: Checked) -> Result<Prepared, Misfit> {
-        let Checked { spec, component, digest, anatomy, doors } = checked;
+        let Checked { spec, component, digest, anatomy, ways } = checked;
         let compiled = self.compiled(&digest, &component)?;
-        let linked = Version::link(&self.engine, &compiled, spec, doors, digest, anatomy);
+        let linked = Version::link(&self.engine, &compiled, spec, ways, digest, anatomy);
         let version = linked.map_err(|error| Misfit::Shape(format!("{error:#}")))?;
         Ok(Prepared(Arc::new(version)))
     }

@@ -93,6 +93,10 @@ pub struct Grants {
     pub files: BTreeSet<PathBuf>,
     /// HTTP endpoints, by the name that the plugin knows them by.
     pub http: BTreeMap<String, Endpoint>,
+    /// Hosts that may be talked to over `wasi:http`, each as `host:port`. A name leads to public addresses only; an
+    /// address that is not public has to be named itself.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub wasi_http: BTreeSet<String>,
 }
 
 /// An HTTP endpoint that the server talks to for a plugin.

@@ -12,6 +12,8 @@ use crate::contract::{self, TargetManager, TargetManagerPre};
 use crate::endpoint::Door;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::inspect::Anatomy;
+use crate::wasi::{self, Gate};
+use crate::ways::Ways;
 use crate::{Kind, Limits, PluginSpec, Secret};
 
 /// What an instance may know and use: fixed for a version.
@@ -23,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) files: BTreeSet<PathBuf>,
     pub(crate) http: BTreeMap<String, Arc<Door>>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) limits: Limits,
 }
 
@@ -73,7 +76,7 @@ impl Version {
         engine: &Engine,
         component: &wasmtime::component::Component,
         spec: PluginSpec,
-        http: BTreeMap<String, Arc<Door>>,
+        Ways { doors: http, gate }: Ways,
         digest: String,
         anatomy: Anatomy,
     ) -> wasmtime::Result<Self> {
@@ -83,7 +86,7 @@ impl Version {
         let secrets = secrets.into_iter().filter(|(name, _)| grants.secrets.contains(name)).collect();
         let running = usize::try_from(limits.concurrency).unwrap_or(usize::MAX);
         let waiting = usize::try_from(limits.mailbox).unwrap_or(usize::MAX);
-        let context = Context { name, settings, secrets, files: grants.files, http, limits };
+        let context = Context { name, settings, secrets, files: grants.files, http, gate, limits };
         Ok(Self {
             context: Arc::new(context),
             kind,
@@ -115,8 +118,9 @@ impl Version {
             return Ok(instance);
         }
         let context = Arc::clone(&self.context);
-        let mut store =
-            Store::new(&self.engine, Guest { context, visit, memory_high_water: 0, out_of_memory: false });
+        let table = wasi::table();
+        let guest = Guest { context, visit, table, memory_high_water: 0, out_of_memory: false };
+        let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(usize::try_from(self.context.limits.output_bytes).unwrap_or(usize::MAX));
         store.set_epoch_deadline(1);
@@ -129,6 +133,10 @@ impl Version {
     pub(crate) fn put_back(&self, mut instance: Instance, rooms: &Arc<Semaphore>) {
         instance.calls += 1;
         if !self.warm || instance.calls >= crate::limits::WARM_CALLS_MAX {
+            return;
+        }
+        // A request that is under way ends with its call.
+        if !instance.store.data().table.is_empty() {
             return;
         }
         let Ok(room) = Arc::clone(rooms).try_acquire_owned() else { return };

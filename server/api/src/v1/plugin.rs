@@ -81,6 +81,9 @@ pub(crate) struct GrantsBody {
     files: BTreeSet<PathBuf>,
     /// HTTP endpoints, by the name that the plugin knows them by.
     http: BTreeMap<String, EndpointBody>,
+    /// Hosts that may be talked to over `wasi:http`, each as `host:port`. A name leads to public addresses only; an address
+    /// that is not public has to be named itself.
+    wasi_http: BTreeSet<String>,
 }
 
 /// An HTTP endpoint that the server talks to for a plugin.
@@ -146,12 +149,12 @@ impl InstallBody {
 
 impl GrantsBody {
     fn take(self) -> Grants {
-        let Self { locker, inventory, secrets, files, http } = self;
+        let Self { locker, inventory, secrets, files, http, wasi_http } = self;
         let http = http.into_iter().map(|(name, endpoint)| {
             let EndpointBody { url, bearer_secret, private, ca_file } = endpoint;
             (name, Endpoint { url, bearer_secret, private, ca_file })
         });
-        Grants { locker, inventory, secrets, files, http: http.collect() }
+        Grants { locker, inventory, secrets, files, http: http.collect(), wasi_http }
     }
 }
 

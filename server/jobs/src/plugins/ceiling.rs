@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use lessor_plugins::{Endpoint, Grants};
@@ -117,7 +118,8 @@ impl Ceiling {
         let secrets = secrets.filter(|(_, name)| !self.secrets.contains(*name));
         let secrets = secrets.map(|(grant, name)| Excess::new(grant, "secrets", name));
         let http = grants.http.values().filter_map(|endpoint| self.beyond(endpoint));
-        files.chain(vouching).chain(secrets).chain(http).collect()
+        let wasi_http = grants.wasi_http.iter().filter_map(|host| self.beyond_host(host));
+        files.chain(vouching).chain(secrets).chain(http).chain(wasi_http).collect()
     }
 
     /// Whether a folder is one of ours or lies below one, by its name and by where its links lead. One that is not there
@@ -142,6 +144,17 @@ impl Ceiling {
         let open = self.private.contains(&authority) || (!endpoint.private && self.http.contains(&authority));
         (!open).then(|| excess(authority.0))
     }
+
+    /// The same of a host of `wasi:http`. One that is an address was named itself, so it may be private.
+    fn beyond_host(&self, host: &str) -> Option<Excess> {
+        // The host refuses what is no host, and says why.
+        let authority = Authority::try_from(host.to_owned()).ok()?;
+        let written = authority.0.rsplit_once(':').map_or("", |(host, _)| host);
+        let address = written.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let open = self.private.contains(&authority) || (!address && self.http.contains(&authority));
+        let key = if address { "private" } else { "http" };
+        (!open).then(|| Excess { grant: "wasi_http", value: host.to_owned(), key, entry: authority.0 })
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +171,8 @@ mod tests {
     fn nothing_of_the_machine_is_open_by_default_and_each_excess_says_what_would_open_it() {
         let wanted = r#"{"locker": true, "inventory": true, "files": ["/etc"], "secrets": ["token"], "http": {
             "a": {"url": "https://Rack.example/x", "bearer_secret": "pass", "ca_file": "/srv/ca.pem"},
-            "b": {"url": "http://[::1]:81", "private": true}, "c": {"url": "no url"}}}"#;
+            "b": {"url": "http://[::1]:81", "private": true}, "c": {"url": "no url"}},
+            "wasi_http": ["Shelf.example:80", "10.0.0.7:80", "no host"]}"#;
         let excess = Ceiling::default().exceeded_by(&grants(wanted));
         let told: Vec<_> =
             excess.iter().map(|one| format!("{}: {} | {}", one.grant, one.value, one.allow())).collect();
@@ -169,10 +183,13 @@ mod tests {
             r#"http: pass | [plugin-grants] secrets = ["pass"]"#,
             r#"http: https://Rack.example/x | [plugin-grants] http = ["rack.example:443"]"#,
             r#"http: http://[::1]:81 | [plugin-grants] private = ["[::1]:81"]"#,
+            r#"wasi_http: 10.0.0.7:80 | [plugin-grants] private = ["10.0.0.7:80"]"#,
+            r#"wasi_http: Shelf.example:80 | [plugin-grants] http = ["shelf.example:80"]"#,
         ];
         assert_eq!(told, expected);
         // What it says is what helps.
-        let open = r#"{"files": ["/etc", "/srv"], "secrets": ["token", "pass"], "http": ["rack.example:443"], "private": ["[::1]:81"]}"#;
+        let open = r#"{"files": ["/etc", "/srv"], "secrets": ["token", "pass"], "http": ["rack.example:443", "shelf.example:80"],
+            "private": ["[::1]:81", "10.0.0.7:80"]}"#;
         let open: Ceiling = serde_json::from_str(open).expect("a ceiling");
         assert_eq!(open.exceeded_by(&grants(wanted)), []);
         let private = r#"{"http": {"a": {"url": "https://rack.example", "private": true}}}"#;

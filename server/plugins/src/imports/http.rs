@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::client::{Answer, NoResponse};
 use crate::clock::now;
 use crate::contract::http_endpoint as contract;
-use crate::endpoint::{NoResponse, Request, Response};
+use crate::endpoint::Call;
 use crate::guest::Guest;
 use crate::limits::{HTTP_TIMEOUT_MAX, MESSAGE_BYTES_MAX};
 use crate::text;
@@ -27,7 +30,7 @@ impl contract::Host for Guest {
         let left = self.visit.deadline.saturating_duration_since(now());
         let timeout = Duration::from_millis(u64::from(request.timeout_ms)).min(HTTP_TIMEOUT_MAX).min(left);
         let contract::Request { method, path, headers, body, .. } = request;
-        let done = door.send(Request { method, path, headers, body, timeout }).await;
+        let done = door.send(Call { method, path, headers, body, timeout }).await;
         self.visit.waited = true;
         if let Err(NoResponse::ForbiddenAddress(why)) = &done {
             let plugin = self.context.name.as_str();
@@ -37,8 +40,11 @@ impl contract::Host for Guest {
     }
 }
 
-fn answer(Response { status, headers, body }: Response) -> contract::Response {
-    contract::Response { status, headers, body }
+fn answer(Answer { status, headers, body }: Answer) -> contract::Response {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    contract::Response { status, headers: headers.iter().filter_map(text).collect(), body: body.into() }
 }
 
 fn refusal(error: &NoResponse) -> contract::HttpError {

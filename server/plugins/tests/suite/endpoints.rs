@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use crate::rig::{Rig, component, spec};
 
 /// An HTTP server on loopback that remembers what it was asked.
-struct Lab {
-    port: u16,
+pub(crate) struct Lab {
+    pub(crate) port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Lab {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let port = listener.local_addr().expect("it is bound").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -29,7 +29,7 @@ impl Lab {
         Self { port, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("nobody panics with it").clone()
     }
 }

@@ -11,3 +11,4 @@ mod museum;
 mod refused;
 mod rig;
 mod tls;
+mod wasi;

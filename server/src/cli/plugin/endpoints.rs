@@ -8,7 +8,7 @@ use lessor_plugins::Endpoint;
 use crate::cli::failure::Failure;
 use crate::cli::value::pair;
 
-/// The endpoints that a plugin may use.
+/// Where a plugin may send requests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Endpoints {
     /// An HTTP endpoint by the name that the plugin knows it by; may be repeated
@@ -20,6 +20,9 @@ pub(super) struct Endpoints {
     /// A PEM file of whoever talks to an https endpoint, with the authorities to believe there; may be repeated
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
     ca: Vec<(String, String)>,
+    /// A host that it may talk to over wasi:http; a private address has to be written itself; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) wasi_http: Vec<String>,
 }
 
 impl Endpoints {

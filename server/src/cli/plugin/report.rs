@@ -137,6 +137,7 @@ pub(super) fn unfit(unfit: &Unfit) -> Failure {
     let reason = |misfit: &Misfit| match misfit {
         Misfit::NotGranted { grant: "files", .. } => format!("{misfit} (here: --files DIR)"),
         Misfit::NotGranted { grant: "http", .. } => format!("{misfit} (here: --http NAME=URL)"),
+        Misfit::NotGranted { grant: "wasi_http", .. } => format!("{misfit} (here: --wasi-http HOST:PORT)"),
         Misfit::NotGranted { grant: "secrets", .. } => format!("{misfit} (here: --secret NAME=FILE)"),
         _ => misfit.to_string(),
     };

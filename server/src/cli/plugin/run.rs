@@ -147,6 +147,7 @@ impl Around {
             secrets: secrets.keys().cloned().collect(),
             files: self.files.iter().map(in_full).collect::<Result<_, _>>()?,
             http: self.http()?,
+            wasi_http: self.endpoints.wasi_http.iter().cloned().collect(),
         };
         Ok(PluginSpec {
             name: name.to_owned(),

@@ -194,6 +194,7 @@ impl Install {
                 "secrets": self.secrets,
                 "files": self.files,
                 "http": http,
+                "wasi_http": self.endpoints.wasi_http,
             },
             "limits": Value::Object(limits.collect()),
             "warm": self.warm,
