@@ -22,6 +22,7 @@ fn a_plugin_is_installed_used_for_a_command_and_removed() {
     let _ = lessor(&["plugin", "install", "Targets", &file, "--grant", "locker", "--limit", "cpu_ms=500"])
         .gives(0);
     assert_eq!(lessor(&["plugin", "list", "-o", "name"]).gives(0).text(), "targets");
+    assert_eq!(lessor(&["plugin", "list", "--filter", "-state:enabled", "-o", "name"]).gives(0).text(), "");
     let shown = lessor(&["plugin", "show", "TARGETS", "-o", "json"]).gives(0).json();
     assert_eq!((&shown["state"], &shown["limits"]["cpu_ms"]), (&json!("enabled"), &json!(500)));
 

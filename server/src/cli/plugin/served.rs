@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::endpoints::Endpoints;
-use crate::cli::client::{Client, Pages};
+use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{COMPONENT_BYTES_MAX, UPLOAD_MAX};
 use crate::cli::output::{Kind, List, Output, cell, column, optional};
@@ -34,9 +34,13 @@ pub(crate) enum Served {
     /// Lists plugins
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  lessor plugin list\n  lessor plugin list -o name"
+        after_help = "Examples:\n  lessor plugin list\n  lessor plugin list --filter '-state:enabled' -o name"
     )]
-    List,
+    List {
+        /// Only what this finds, e.g. `state:broken`; the words are those of the dashboard
+        #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+        filter: Option<String>,
+    },
     /// Shows one plugin: exports, imports, grants, versions, calls, errors
     #[command(after_help = "Example:\n  lessor plugin show csv -o json")]
     Show {
@@ -136,11 +140,16 @@ impl Served {
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
             Self::Install(install) => install.run(client, output).await,
-            Self::List => {
+            Self::List { filter } => {
+                // All of them are in one page.
+                let call = client.get(&["v1", "plugins"])?.query_opt("filter", filter.as_deref());
+                let mut body = call.send().await?.body;
+                let Some(Value::Array(items)) = body.get_mut("items").map(Value::take) else {
+                    return Err(client.garbled("a list without items"));
+                };
                 let mut list = List::new(output, KIND);
-                let next =
-                    client.pages(&["v1", "plugins"], Pages::default(), |page| list.page(&page)).await?;
-                list.end(next.as_deref())
+                list.page(&items)?;
+                list.end(None)
             }
             Self::Show { name } => {
                 let plugin = client.get(&["v1", "plugins", name])?.send().await?.body;
