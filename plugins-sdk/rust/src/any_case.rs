@@ -75,7 +75,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Folding<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let object = Object { visitor, fields };
-        if self.outermost { self.inner.deserialize_option(OrNull(object)) } else { self.inner.deserialize_map(object) }
+        if self.outermost {
+            self.inner.deserialize_option(OrNull(object))
+        } else {
+            self.inner.deserialize_map(object)
+        }
     }
 
     forward_to_deserialize_any! {
@@ -245,7 +249,8 @@ mod tests {
 
     #[test]
     fn keys_are_found_whatever_their_case_is() {
-        let wish = AnyCase(Wish { racks: Some(vec![Rack { id: 1 }, Rack { id: 2 }]), file_name: "a".to_owned() });
+        let wish =
+            AnyCase(Wish { racks: Some(vec![Rack { id: 1 }, Rack { id: 2 }]), file_name: "a".to_owned() });
         for text in [
             r#"{"Racks": [{"ID": 1}, {"ID": 2}], "FileName": "a"}"#,
             r#"{"racks": [{"id": 1}, {"Id": 2}], "filename": "a", "other": 1}"#,

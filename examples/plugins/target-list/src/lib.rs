@@ -96,7 +96,10 @@ mod tests {
         ] {
             assert_eq!(lessor.validate_acquire::<TargetList>(fine), Ok(()), "{fine}");
         }
-        assert!(lessor.validate_acquire::<TargetList>("[]").is_err(), "a list is no object, in ConTest neither");
+        assert!(
+            lessor.validate_acquire::<TargetList>("[]").is_err(),
+            "a list is no object, in ConTest neither"
+        );
         let blank = lessor.validate_acquire::<TargetList>(r#"{"targets": [{"id": " "}]}"#).unwrap_err();
         assert_eq!(blank[0].path, "/Targets/0/ID");
         let problems = lessor.validate_acquire::<TargetList>(r#"{"Targets": [null]}"#).unwrap_err();
