@@ -132,6 +132,55 @@ for (const javaScriptEnabled of [true, false]) {
       for (const name of ['two-1', 'two-2']) assert.equal((await resource(name)).cordon.message, 'moving house')
     })
 
+    test('all leases that a filter finds are extended, released and taken back', async () => {
+      await server.api('PUT', '/v1/resources/many-1', { pool: 'many' })
+      for (const index of [2, 3, 4]) await server.api('PUT', `/v1/resources/many-${index}`, { pool: 'many' })
+      const mine = [await lease({ pool: 'many' }), await lease({ pool: 'many' })]
+      const other = await lease({ pool: 'many', owner: 'bob' })
+      const look = ({ id }) => server.api('GET', `/v1/leases/${id}`)
+      const all = async () => {
+        await page.goto('/leases?q=pool:many')
+        await page.getByRole('link', { name: 'Do something with all of these…' }).click()
+      }
+      await all()
+      await page.getByLabel('Extend: from now on').fill('45')
+      await press('Extend 2 of yours')
+      assert.match(await page.getByRole('alert').first().innerText(), /45 of what/)
+      await page.getByLabel('Extend: from now on').fill('45m')
+      await press('Extend 2 of yours')
+      for (const each of mine) assert.equal((await look(each)).ttl_ms, 2_700_000)
+      assert.equal((await look(other)).ttl_ms, 600_000)
+      await all()
+      await page.getByLabel('Release to the state').fill('dirty')
+      await press('Release 2 of yours')
+      for (const each of mine) assert.equal((await look(each)).cause, 'released')
+      assert.equal((await resource(mine[0].targets[0])).state, 'dirty')
+      await all()
+      await page.getByLabel('Why').fill('moving house')
+      const late = await lease({ owner: 'carl', targets: ['many-4'] })
+      await press('Take back 1')
+      assert.match(await page.getByRole('alert').first().innerText(), /look again/)
+      assert.equal(await page.getByLabel('Why').inputValue(), 'moving house')
+      await press('Take back 2')
+      for (const each of [other, late]) {
+        const { cause, reason, by } = await look(each)
+        assert.deepEqual([cause, reason, by], ['forced', 'moving house', 'ann'])
+      }
+    })
+
+    test('all who wait that a filter finds are taken out of the line', async () => {
+      const held = await lease({ owner: 'bob', targets: ['in-demand'] })
+      const wait = (owner) => server.ask('POST', '/v1/leases', { owner, targets: ['in-demand'], wait: '1ms' })
+      for (const owner of ['carl', 'dora', 'emil']) await wait(owner)
+      await page.goto('/queue?q=-owner:emil')
+      await page.getByRole('link', { name: 'Do something with all of these…' }).click()
+      await press('Cancel 2')
+      const waiting = (await server.api('GET', '/v1/requests?filter=is:waiting')).items
+      assert.deepEqual(waiting.map(({ owner }) => owner), ['emil'])
+      await server.api('DELETE', `/v1/requests/${waiting[0].id}`)
+      await server.api('DELETE', `/v1/leases/${held.id}?owner=bob`)
+    })
+
     test('what is refused comes back with what was typed', async () => {
       await page.goto('/lease?pool=gpu')
       await page.getByLabel('What for').fill('my <purpose>')

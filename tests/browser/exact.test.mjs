@@ -108,14 +108,14 @@ describe('forms for names that no field carries', () => {
 
   test('all that match are what was shown, or it is shown again', async () => {
     for (const name of ['two\n1', 'two\n2']) await server.api('PUT', `/v1${path(name)}`, { pool: 'two' })
-    await page.goto('/bulk?q=pool:two')
+    await page.goto('/bulk/resources?q=pool:two')
     await server.api('DELETE', `/v1${path('two\n2')}`)
     await server.api('PUT', `/v1${path('two\n3')}`, { pool: 'two' })
     await press('Drain 2')
     assert.match(await page.getByRole('alert').first().innerText(), /look again/)
     const cordon = async (name) => (await server.api('GET', `/v1${path(name)}`)).cordon ?? null
     assert.deepEqual([await cordon('two\n1'), await cordon('two\n3')], [null, null])
-    await page.goto(`/bulk?q=${encodeURIComponent('name:"two\n3"')}`)
+    await page.goto(`/bulk/resources?q=${encodeURIComponent('name:"two\n3"')}`)
     await press('Drain 1')
     assert.equal(await cordon('two\n1'), null)
     assert.notEqual(await cordon('two\n3'), null)

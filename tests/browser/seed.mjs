@@ -86,6 +86,8 @@ export const workshop = async () => {
     'job-stuck': `/jobs/${stuck.id}`,
     'jobs-over': '/jobs?q=is:over',
     plugin: '/plugins/list',
+    install: `/components/${(await server.api('GET', '/v1/plugins/list')).digest}?name=again`,
+    target: `/resources/${encodeURIComponent(HOSTILE)}`,
     'plugin-off': '/plugins/off',
     'plugin-long': `/plugins/${plugin}`,
     'not-a-plugin': '/plugins/nonsense',

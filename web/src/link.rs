@@ -72,6 +72,18 @@ pub fn plugin(name: &str) -> String {
     format!("/plugins/{}", encoded(name))
 }
 
+/// The page of a component that was uploaded.
+#[must_use]
+pub fn component(digest: &str) -> String {
+    format!("/components/{}", encoded(digest))
+}
+
+/// The page that changes all that a filter finds of a list.
+#[must_use]
+pub fn bulk(list: &str, filter: &crate::Text) -> String {
+    with(&format!("/bulk{list}"), &[("q", filter.raw())])
+}
+
 /// A path with a query; what is empty is left out.
 #[must_use]
 pub fn with(path: &str, pairs: &[(&str, &str)]) -> String {

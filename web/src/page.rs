@@ -10,10 +10,10 @@ mod resource;
 mod rest;
 
 pub(crate) use form::is_wrong;
-pub use form::{BulkPage, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
+pub use form::{BulkOf, BulkPage, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
 pub use job::{JobDetail, Jobs};
 pub use lease::{LeaseDetail, Leased, Leases};
-pub use plugin::{PluginDetail, Plugins};
+pub use plugin::{InstallForm, InstallPage, PluginDetail, Plugins};
 pub use pool::{Chosen, PoolDetail, Pools};
 pub use queue::{Queue, WaitDetail};
 pub use resource::{ResourceDetail, Resources, TargetDetail};

@@ -6,10 +6,12 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::limits::{BODY_BYTES_MAX, BODY_READ_MAX, LARGE_PIECE_BYTES, LARGE_PIECE_MAX, LARGE_READ_MAX};
+use crate::limits::{
+    AROUND_FILE_BYTES_MAX, BODY_BYTES_MAX, BODY_READ_MAX, LARGE_PIECE_BYTES, LARGE_PIECE_MAX, LARGE_READ_MAX,
+};
 use crate::problem::{Kind, Problem};
 
 /// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
@@ -87,12 +89,48 @@ pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
 
 /// Reads a whole body of at most so many bytes that may be large: a component or a pools file. It must arrive within [`LARGE_READ_MAX`], and steadily.
 pub(crate) async fn large(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
-    let announced = body.size_hint();
-    if announced.lower() > most as u64 {
+    let announced = body.size_hint().lower();
+    if announced > most as u64 {
         return Err(too_large(most));
     }
-    let mut stream = body.into_data_stream();
-    let mut bytes = Vec::with_capacity(usize::try_from(announced.lower()).unwrap_or_default());
+    steady(body.into_data_stream(), usize::try_from(announced).unwrap_or_default(), most).await
+}
+
+/// Reads the one file of a form (`multipart/form-data`), in the part called `field`: its name and its bytes. Bounds are those
+/// of [`large`].
+pub(crate) async fn file(
+    request: Request,
+    field: &'static str,
+    most: usize,
+) -> Result<(String, Vec<u8>), Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let boundary = multer::parse_boundary(given.unwrap_or_default())
+        .map_err(|_| Problem::new(Kind::MediaType, "a form with a file is multipart/form-data"))?;
+    let body = request.into_body();
+    let whole = most + AROUND_FILE_BYTES_MAX;
+    if body.size_hint().lower() > whole as u64 {
+        return Err(too_large(most));
+    }
+    let bounds = multer::SizeLimit::new().whole_stream(whole as u64);
+    let bounds = multer::Constraints::new().allowed_fields(vec![field]).size_limit(bounds);
+    let mut parts = multer::Multipart::with_constraints(body.into_data_stream(), boundary, bounds);
+    let first = tokio::time::timeout(LARGE_PIECE_MAX, parts.next_field());
+    let slow = |_| too_slow(LARGE_PIECE_BYTES, LARGE_PIECE_MAX);
+    let wrong = |error| Problem::new(Kind::Malformed, format!("the form cannot be read: {error}"));
+    let part = first.await.map_err(slow)?.map_err(wrong)?;
+    let part = part.ok_or_else(|| Problem::new(Kind::Malformed, "the form has no file"))?;
+    let name = part.file_name().unwrap_or_default().to_owned();
+    Ok((name, steady(part, 0, most).await?))
+}
+
+/// Reads a stream that may be large, and must arrive within [`LARGE_READ_MAX`] and steadily.
+async fn steady<E>(
+    stream: impl Stream<Item = Result<Bytes, E>>,
+    announced: usize,
+    most: usize,
+) -> Result<Vec<u8>, Problem> {
+    let mut stream = std::pin::pin!(stream);
+    let mut bytes = Vec::with_capacity(announced);
     let reading = async {
         loop {
             let enough = bytes.len() + LARGE_PIECE_BYTES;

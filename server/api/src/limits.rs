@@ -112,14 +112,14 @@ pub(crate) const GANTT_LANES_MAX: usize = 50;
 /// a pool. In 720 points more could not be told apart.
 pub(crate) const GANTT_SPANS_PER_LANE_MAX: usize = 200;
 
-/// Holders named on a form that was refused.
-pub(crate) const FORM_HOLDERS_MAX: usize = 10;
+/// Lines of reasons on a form that was refused: holders, misfits, grants.
+pub(crate) const FORM_LINES_MAX: usize = 10;
 
 /// Settings on the page of a plugin; all of them may have 256 KiB.
 pub(crate) const PLUGIN_SETTINGS_SHOWN: usize = 50;
 
-/// Most resources that one form changes: each is a command of its own, so this is about a second of work.
-pub(crate) const BULK_RESOURCES_MAX: usize = 1_000;
+/// Most resources, leases or requests that one form changes: each is a command of its own, so this is about a second of work.
+pub(crate) const BULK_ITEMS_MAX: usize = 1_000;
 
 /// Names in the preview of such a form.
 pub(crate) const BULK_NAMES_SHOWN: usize = 10;
@@ -174,6 +174,9 @@ pub(crate) const LARGE_READ_MAX: Duration = Duration::from_mins(2);
 /// Longest time in which [`LARGE_PIECE_BYTES`] of it arrive: 1 Mbit/s. Whoever is slower blocks a place that
 /// others could use.
 pub(crate) const LARGE_PIECE_MAX: Duration = Duration::from_secs(4);
+
+/// What a form may have around the one large file that it sends, in bytes: boundaries and headers of its parts.
+pub(crate) const AROUND_FILE_BYTES_MAX: usize = 16 * 1024;
 
 /// The part of it that must arrive within [`LARGE_PIECE_MAX`], in bytes.
 pub(crate) const LARGE_PIECE_BYTES: usize = 512 * 1024;

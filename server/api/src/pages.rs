@@ -13,6 +13,7 @@ mod event;
 mod export;
 mod form;
 mod gantt;
+mod install;
 mod job;
 mod lease;
 mod listing;
@@ -53,7 +54,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/resources/{name}/edit", get(edit::show).post(edit::save))
         .route("/resources/{name}/drain", post(edit::drain))
         .route("/resources/{name}/undrain", post(edit::undrain))
-        .route("/bulk", get(bulk::show).post(bulk::act))
+        .route("/bulk/{what}", get(bulk::show).post(bulk::act))
         .route("/lease", get(act::show).post(act::lease))
         .route("/leases", get(lease::list))
         .route("/leases/{id}", get(lease::show))
@@ -77,6 +78,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/plugins/{name}/reload", post(plugin::reload))
         .route("/plugins/{name}/roll-back", post(plugin::roll_back))
         .route("/plugins/{name}/remove", post(plugin::remove))
+        .route("/components", post(install::upload))
+        .route("/components/{digest}", get(install::show).post(install::install))
         .route("/status", get(status::show))
         .route("/status/reload", post(status::reload))
         .route("/ui/signals", get(signal::follow))

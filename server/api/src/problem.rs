@@ -267,6 +267,13 @@ pub(crate) struct ExceedingView {
     allow: String,
 }
 
+impl ExceedingView {
+    /// It in words.
+    pub(crate) fn words(&self) -> String {
+        format!("{} {}: allow it with {}", self.grant, self.value, self.allow)
+    }
+}
+
 /// One thing that is wrong with the parameters of a job.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ParameterProblem)]

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lessor_keeper::{Error, Keeper};
 use lessor_ledger::{Ledger, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Refusal};
-use lessor_plugins::{Host, PluginStatus};
+use lessor_plugins::{Host, Inspection, PluginStatus, Unfit};
 use tokio::sync::Semaphore;
 
 use crate::jobs::plugin_name;
@@ -114,6 +114,21 @@ impl Plugins {
         let kept = aside(move || components.keep(&component)).await?;
         self.sweep().await;
         Ok(kept.digest().to_owned())
+    }
+
+    /// What a component that was uploaded is, and what it wants. Nothing of it is run.
+    ///
+    /// # Errors
+    /// There is no such component, what was uploaded is none, or too many are being prepared.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, a compilation that began goes on and is kept.
+    pub async fn inspect(&self, digest: &str) -> Result<Inspection, PluginError> {
+        let _place = self.place()?;
+        let (components, wanted) = (self.0.components.clone(), digest.to_owned());
+        let (component, _kept) = aside(move || components.read(&wanted)).await?;
+        let unfit = |misfit| Unfit { name: "that was uploaded".to_owned(), misfits: vec![misfit] };
+        Ok(self.0.host.inspect(component).await.map_err(unfit)?)
     }
 
     /// Installs a component under a name, or replaces what runs under it, at the wish of the API.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::frame::Frame;
+use crate::link;
 use crate::row::{LeaseRow, ResourceRow};
 use crate::text::Text;
 
@@ -13,8 +14,8 @@ pub struct FormError {
     pub field: Option<String>,
     /// What is wrong.
     pub words: Text,
-    /// Who holds what, line by line, where that is why.
-    pub holders: Vec<Text>,
+    /// Everything that is in the way, line by line: who holds what, what does not fit.
+    pub lines: Vec<Text>,
 }
 
 /// What a lease form says.
@@ -110,28 +111,81 @@ pub struct EditPage {
     pub error: Option<FormError>,
 }
 
-/// The page that asks before it changes many resources.
+/// What many can be changed of at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkOf {
+    /// Resources.
+    Resources,
+    /// Leases that are held.
+    Leases,
+    /// Requests that wait.
+    Requests,
+}
+
+impl BulkOf {
+    /// What they are called.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Resources => "resources",
+            Self::Leases => "leases",
+            Self::Requests => "requests",
+        }
+    }
+
+    /// The list of them.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Resources => "/resources",
+            Self::Leases => "/leases",
+            Self::Requests => "/queue",
+        }
+    }
+}
+
+/// The page that asks before it changes many.
 #[derive(Clone, Debug, Template)]
 #[template(path = "bulk.html")]
 pub struct BulkPage {
     /// What is around it.
     pub frame: Frame,
-    /// Which resources.
+    /// What they are.
+    pub of: BulkOf,
+    /// Which of them.
     pub filter: Text,
     /// How many there are now.
     pub count: usize,
+    /// How many of them are of whoever looks.
+    pub mine: usize,
     /// Stands for which they are.
     pub seen: String,
     /// Whether there are more, which one action does not touch.
     pub more: bool,
-    /// The first of them.
-    pub names: Vec<Text>,
+    /// The first of them: what they are called, and where they are.
+    pub names: Vec<(Text, String)>,
     /// The message that was typed.
     pub message: Text,
     /// The end that was typed.
     pub until: Text,
+    /// The length that was typed.
+    pub ttl: Text,
+    /// The reason that was typed.
+    pub reason: Text,
+    /// The state that was typed.
+    pub to_state: Text,
     /// Why it was not accepted.
     pub error: Option<FormError>,
+}
+
+impl BulkPage {
+    /// The list that it was asked for from.
+    fn back(&self) -> String {
+        link::with(self.of.list(), &[("q", self.filter.raw())])
+    }
+
+    /// Where its form goes.
+    fn action(&self) -> String {
+        link::bulk(self.of.list(), &self.filter)
+    }
 }
 
 /// Whether an error is about this field.

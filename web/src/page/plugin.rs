@@ -18,6 +18,8 @@ pub struct Plugins {
     pub list: List,
     /// Its rows.
     pub rows: Vec<PluginRow>,
+    /// What is wrong with what was uploaded.
+    pub error: Option<FormError>,
 }
 
 /// One plugin.
@@ -55,4 +57,50 @@ impl PluginDetail {
     fn rows(&self) -> &[PluginRow] {
         std::slice::from_ref(&self.plugin)
     }
+}
+
+/// What the form that installs a plugin says.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a box that is ticked or not")]
+pub struct InstallForm {
+    /// How it is to be called.
+    pub name: Text,
+    /// Whether it may take the place of another.
+    pub replace: bool,
+    /// Whether it may lock targets.
+    pub locker: bool,
+    /// Whether it may read pools and resources.
+    pub inventory: bool,
+    /// Names of secrets.
+    pub secrets: Text,
+    /// Folders, one a line.
+    pub files: Text,
+    /// Endpoints, one a line.
+    pub http: Text,
+    /// Its settings as JSON.
+    pub settings: Text,
+    /// Whether an instance is used for many calls.
+    pub warm: bool,
+}
+
+/// The page that installs a component.
+#[derive(Clone, Debug, Template)]
+#[template(path = "install.html")]
+pub struct InstallPage {
+    /// What is around it.
+    pub frame: Frame,
+    /// The SHA-256 of the component.
+    pub digest: String,
+    /// What it is: what, and its value.
+    pub facts: Vec<(&'static str, Text)>,
+    /// The grants that it cannot do without.
+    pub wanted: Vec<Text>,
+    /// Why it cannot be installed, whatever it is given.
+    pub misfits: Vec<Text>,
+    /// What the server lets be granted at most.
+    pub ceiling: Vec<(&'static str, Text)>,
+    /// What is typed.
+    pub fields: InstallForm,
+    /// Why it was not accepted.
+    pub error: Option<FormError>,
 }

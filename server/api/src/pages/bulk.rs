@@ -1,121 +1,185 @@
-//! Doing the same to every resource that a filter finds: asks first, with their number.
+//! Doing the same to everything that a filter finds: asks first, with its number.
+
+mod action;
+mod find;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_filter::Filter;
-use lessor_ledger::{Command, Refusal, ResourceEdit, Target};
-use lessor_web::{link, page};
+use lessor_keeper::Error;
+use lessor_ledger::Refusal;
+use lessor_web::{Text, link, page};
 use serde::Deserialize;
 
-use crate::extract::Query;
-use crate::limits::{BULK_NAMES_SHOWN, BULK_RESOURCES_MAX, LISTING_ROWS_LOOKED_AT_MAX};
-use crate::pages::edit::{cordon, nothing};
-use crate::pages::form::{self, Form};
-use crate::pages::seen;
-use crate::pages::visitor::{Visitor, done};
-use crate::problem::Problem;
-use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
+use action::Action;
+use find::{Item, find};
 
-/// Which resources.
+use crate::extract::{Path, Query};
+use crate::limits::{BULK_NAMES_SHOWN, FORM_LINES_MAX};
+use crate::pages::form::{self, Form};
+use crate::pages::visitor::{Visitor, done};
+use crate::problem::{Kind, Problem};
+
+/// What many can be changed of at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Resources,
+    Leases,
+    Requests,
+}
+
+impl What {
+    fn named(name: &str) -> Result<Self, Problem> {
+        match name {
+            "resources" => Ok(Self::Resources),
+            "leases" => Ok(Self::Leases),
+            "queue" => Ok(Self::Requests),
+            _ => Err(Problem::new(Kind::NotFound, format!("there are no {name:?} to change"))),
+        }
+    }
+
+    /// The list of them.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Resources => "/resources",
+            Self::Leases => "/leases",
+            Self::Requests => "/queue",
+        }
+    }
+
+    fn of(self) -> page::BulkOf {
+        match self {
+            Self::Resources => page::BulkOf::Resources,
+            Self::Leases => page::BulkOf::Leases,
+            Self::Requests => page::BulkOf::Requests,
+        }
+    }
+}
+
+/// Which of them.
 #[derive(Deserialize)]
 pub(crate) struct ShowQuery {
     #[serde(default)]
     q: String,
 }
 
-/// The first resources that a filter finds, and whether there are more.
-struct Found {
-    names: Vec<Target>,
-    more: bool,
-}
-
-impl Found {
-    fn seen(&self) -> String {
-        seen::digest(self.names.iter().map(Target::as_str))
-    }
-}
-
-async fn find(visitor: &Visitor, text: &str) -> Result<Found, Problem> {
-    let filter = Filter::parse(text, &PAGE_KEYS).map_err(|error| Problem::invalid("filter", error))?;
-    let looker = visitor.clone();
-    visitor
-        .app
-        .look(move |ledger, now| {
-            let all = candidates(ledger, &filter, None, LISTING_ROWS_LOOKED_AT_MAX + 1);
-            let mut found = Found { names: Vec::new(), more: false };
-            for (looked_at, resource) in all.into_iter().enumerate() {
-                if found.names.len() == BULK_RESOURCES_MAX || looked_at == LISTING_ROWS_LOOKED_AT_MAX {
-                    found.more = true;
-                    break;
-                }
-                if filter.matches(&Candidate { resource, ledger, now, viewer: looker.owner.as_ref() }) {
-                    found.names.push(resource.name.clone());
-                }
-            }
-            found
-        })
-        .await
-}
-
-/// `GET /bulk`: how many there are, and what can be done.
-pub(crate) async fn show(visitor: Visitor, Query(query): Query<ShowQuery>) -> Response {
-    let page = preview(&visitor, &query.q, &Form::default(), None).await;
+/// `GET /bulk/{what}`: how many there are, and what can be done.
+pub(crate) async fn show(
+    visitor: Visitor,
+    Path(what): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Response {
+    let page = match What::named(&what) {
+        Ok(what) => preview(&visitor, what, &query.q, &Form::default(), None).await,
+        Err(problem) => Err(problem),
+    };
     visitor.answer(page)
 }
 
 async fn preview(
     visitor: &Visitor,
+    what: What,
     text: &str,
     form: &Form,
-    problem: Option<&Problem>,
+    error: Option<(StatusCode, page::FormError)>,
 ) -> Result<Response, Problem> {
-    let found = find(visitor, text).await?;
-    let seen = found.seen();
-    let Found { names, more } = found;
+    let found = find(visitor, what, text).await?;
+    let field = |name: &str| Text::from(form.typed(name));
+    let (status, error) = error.map_or((StatusCode::OK, None), |(status, error)| (status, Some(error)));
     let page = page::BulkPage {
-        frame: visitor.frame("All that match", "/resources", ""),
+        frame: visitor.frame("All that match", what.list(), ""),
+        of: what.of(),
         filter: text.into(),
-        count: names.len(),
-        seen,
-        more,
-        names: names.iter().take(BULK_NAMES_SHOWN).map(|name| name.as_str().into()).collect(),
-        message: form.typed("message").into(),
-        until: form.typed("until").into(),
-        error: problem.map(form::error),
+        count: found.items.len(),
+        mine: found.items.iter().filter(|item| item.mine).count(),
+        seen: found.seen(),
+        more: found.more,
+        names: found.items.iter().take(BULK_NAMES_SHOWN).map(Item::named).collect(),
+        message: field("message"),
+        until: field("until"),
+        ttl: field("ttl"),
+        reason: field("reason"),
+        to_state: field("to_state"),
+        error,
     };
-    Ok(visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
+    Ok(visitor.page_with(status, &page))
 }
 
-/// `POST /bulk`: does it, resource by resource; those that vanish meanwhile are left out.
-pub(crate) async fn act(visitor: Visitor, Query(query): Query<ShowQuery>, form: Form) -> Response {
-    match change(&visitor, &query.q, &form).await {
-        Ok(()) => done(&link::with("/resources", &[("q", &query.q)]), "bulk"),
-        Err(problem) => {
-            let page = preview(&visitor, &query.q, &form, Some(&problem)).await;
-            visitor.answer(page)
+/// `POST /bulk/{what}`: does it, one by one; what vanishes meanwhile is left out.
+pub(crate) async fn act(
+    visitor: Visitor,
+    Path(what): Path<String>,
+    Query(query): Query<ShowQuery>,
+    form: Form,
+) -> Response {
+    let what = match What::named(&what) {
+        Ok(what) => what,
+        Err(problem) => return visitor.answer(Err(problem)),
+    };
+    let error = match change(&visitor, what, &query.q, &form).await {
+        Ok(outcome) if outcome.refused.is_empty() => {
+            return done(&link::with(what.list(), &[("q", &query.q)]), "bulk");
         }
+        Ok(outcome) => (StatusCode::CONFLICT, outcome.error()),
+        Err(problem) => (problem.kind().status(), form::error(&problem)),
+    };
+    let page = preview(&visitor, what, &query.q, &form, Some(error)).await;
+    visitor.answer(page)
+}
+
+/// What became of many.
+#[derive(Default)]
+struct Outcome {
+    done: usize,
+    /// What was not done, and why.
+    refused: Vec<String>,
+}
+
+impl Outcome {
+    fn error(self) -> page::FormError {
+        let Self { done, refused } = self;
+        let words = format!("Done for {done} of them, not for {}.", refused.len());
+        let lines = refused.into_iter().take(FORM_LINES_MAX).map(Text::from).collect();
+        page::FormError { field: None, words: words.into(), lines }
     }
 }
 
-async fn change(visitor: &Visitor, text: &str, form: &Form) -> Result<(), Problem> {
-    let cordon = match form.typed("action") {
-        "drain" => Some(cordon(form, visitor.app.keeper.now())?),
-        "undrain" => None,
-        other => return Err(Problem::invalid("action", format!("there is no {other:?}"))),
-    };
-    let found = find(visitor, text).await?;
+async fn change(visitor: &Visitor, what: What, text: &str, form: &Form) -> Result<Outcome, Problem> {
+    let action = Action::read(what, form, visitor)?;
+    let found = find(visitor, what, text).await?;
     if form.typed("seen") != found.seen() {
-        let why = format!("other resources match by now, {} of them: look again", found.names.len());
-        return Err(Problem::new(crate::problem::Kind::StaleRevision, why));
+        let why = format!("others match by now, {} of them: look again", found.items.len());
+        return Err(Problem::new(Kind::StaleRevision, why));
     }
-    for name in found.names {
-        let edit = ResourceEdit { cordon: Some(cordon.clone()), ..nothing(name) };
-        match visitor.app.keeper.submit(Command::PatchResource(Box::new(edit))).await {
-            // The end that was typed is the same for all.
-            Err(error @ lessor_keeper::Error::Refused(Refusal::CordonOver(_))) => return Err(error.into()),
-            Ok(_) | Err(lessor_keeper::Error::Refused(_)) => {}
+    let mut outcome = Outcome::default();
+    let mut first = None;
+    for item in &found.items {
+        let Some(command) = action.on(item) else { continue };
+        match visitor.app.keeper.submit(command).await {
+            Ok(_) => outcome.done += 1,
+            Err(Error::Refused(refusal)) if is_gone(&refusal) => {}
+            Err(Error::Refused(refusal)) => {
+                outcome.refused.push(format!("{}: {refusal}", item.label));
+                first.get_or_insert(refusal);
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    visitor.app.pulse.touch();
+    match first {
+        // What is wrong for all of them is likely to be wrong on the form.
+        Some(refusal) if outcome.done == 0 => Err(refusal.into()),
+        _ => Ok(outcome),
+    }
+}
+
+/// Whether there is nothing left to do it to.
+fn is_gone(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NoSuchResource(_)
+            | Refusal::PoolNeeded(_)
+            | Refusal::NoSuchLease(_)
+            | Refusal::LeaseEnded(_)
+            | Refusal::NoSuchRequest(_)
+    )
 }

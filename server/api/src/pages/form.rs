@@ -98,6 +98,10 @@ pub(crate) fn error(problem: &Problem) -> FormError {
         "until",
         "message",
         "name",
+        "component",
+        "settings",
+        "grants",
+        "http",
     ];
     // `field: what is wrong with it`, or a sentence that begins with the field.
     let (first, words) = detail.split_once(": ").or_else(|| detail.split_once(' ')).unwrap_or_default();
@@ -105,9 +109,12 @@ pub(crate) fn error(problem: &Problem) -> FormError {
     let (field, words) =
         if known.contains(&first) { (Some(first.to_owned()), words) } else { (None, detail.as_str()) };
     let words = if words.is_empty() { problem.kind().title() } else { words };
-    let mut holders: Vec<Text> = problem.more().conflicts.iter().map(conflict).collect();
-    holders.truncate(crate::limits::FORM_HOLDERS_MAX);
-    FormError { field, words: Text::from(words), holders }
+    let more = problem.more();
+    let mut lines: Vec<Text> = more.conflicts.iter().map(conflict).collect();
+    lines.extend(more.misfits.iter().map(|misfit| Text::from(misfit.as_str())));
+    lines.extend(more.exceeding_grants.iter().map(|grant| Text::from(grant.words())));
+    lines.truncate(crate::limits::FORM_LINES_MAX);
+    FormError { field, words: Text::from(words), lines }
 }
 
 /// A problem as people read it: limits of time are in milliseconds for programs.

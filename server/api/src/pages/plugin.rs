@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use lessor_jobs::{PluginError, Sight};
 use lessor_ledger::{Ledger, PluginOrigin};
-use lessor_web::{Frame, PluginRow, Sort, Text, link, page};
+use lessor_web::{PluginRow, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
 use crate::pages::form::{self, Form};
@@ -29,13 +29,20 @@ const LIST: Kind = Kind {
 
 /// `GET /plugins`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
-    let listing = Listing::new(&LIST, query);
-    let frame = visitor.frame("Plugins", "/plugins", "plugins jobs");
-    let page = make(&visitor, listing, frame).await;
+    let page = make(&visitor, query, None).await;
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
+/// The list, perhaps with what was wrong with an upload.
+pub(crate) async fn make(
+    visitor: &Visitor,
+    query: ListQuery,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let listing = Listing::new(&LIST, query);
+    let frame = visitor.frame_at("/plugins".to_owned(), "Plugins", "/plugins", "plugins jobs");
+    let error = problem.map(form::error);
+    let status = problem.map_or(StatusCode::OK, |problem| problem.kind().status());
     let plugins = visitor.app.plugins.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
         let all = plugins.look(ledger);
@@ -55,7 +62,10 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
         };
         listing.finish(paged, Some(total))
     };
-    listing.show_now(visitor, rows, |list, rows| page::Plugins { frame, list, rows }).await
+    let page = |list, rows| page::Plugins { frame, list, rows, error };
+    let mut page = listing.show_now(visitor, rows, page).await?;
+    *page.status_mut() = status;
+    Ok(page)
 }
 
 /// `GET /plugins/{name}`.
@@ -118,7 +128,8 @@ fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
     facts
 }
 
-fn listed(names: &[String]) -> Text {
+/// Names in a row.
+pub(crate) fn listed(names: &[String]) -> Text {
     if names.is_empty() { "none".into() } else { names.join(", ").into() }
 }
 

@@ -24,7 +24,7 @@ const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 20] = [
+const NOTICES: [(&str, &str); 21] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("extended", "Extended."),
@@ -42,6 +42,7 @@ const NOTICES: [(&str, &str); 20] = [
     ("enabled", "It takes calls."),
     ("disabled", "It takes no calls."),
     ("read", "It was read again."),
+    ("installed", "It is installed."),
     ("removed", "It is gone."),
     ("rolled-back", "It runs what it ran before."),
     ("named", "Nice to meet you."),

@@ -14,7 +14,7 @@ use lessor_plugins::limits::COMPONENT_BYTES_MAX;
 use lessor_plugins::{Endpoint, Grants, Kind, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -140,7 +140,8 @@ pub(crate) struct PluginsView {
 }
 
 impl InstallBody {
-    fn manifest(self) -> (String, Manifest) {
+    /// The digest of the component, and how it is to be run.
+    pub(crate) fn manifest(self) -> (String, Manifest) {
         let Self { digest, kind, settings, grants, limits, warm } = self;
         let kind = kind.unwrap_or(Kind::TargetManager);
         (digest, Manifest { kind, settings, grants: grants.take(), limits: limits.take(), warm })
@@ -174,6 +175,18 @@ impl LimitsBody {
     }
 }
 
+/// Allows one more component on its way in, until it is dropped.
+///
+/// # Errors
+/// A problem if there are too many.
+pub(crate) fn upload_place() -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&UPLOADS).try_acquire_owned().map_err(|_| {
+        let detail =
+            format!("{UPLOADS_MAX} components are on their way in, which is the limit: try again soon");
+        Problem::new(problem::Kind::Overloaded, detail)
+    })
+}
+
 /// Uploads a component, to be installed by its digest. Of those that nobody installs only the latest few are kept.
 #[utoipa::path(post, path = "/v1/components", operation_id = "upload_component", tag = "plugins",
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "A WebAssembly component of at most 64 MiB"),
@@ -194,11 +207,7 @@ pub(crate) async fn upload(
         let detail = format!("the content-type is {given:?}, not application/wasm");
         return Err(Problem::new(problem::Kind::MediaType, detail));
     }
-    let _permit = Arc::clone(&UPLOADS).try_acquire_owned().map_err(|_| {
-        let detail =
-            format!("{UPLOADS_MAX} components are on their way in, which is the limit: try again soon");
-        Problem::new(problem::Kind::Overloaded, detail)
-    })?;
+    let _place = upload_place()?;
     let component = extract::large(body, COMPONENT_BYTES_MAX).await?;
     let bytes = component.len();
     let digest = app.plugins.upload(component).await.map_err(PluginError::from)?;

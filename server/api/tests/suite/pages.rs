@@ -81,7 +81,7 @@ async fn every_page_is_there_and_shows_what_users_wrote_as_text() {
         "/resources",
         "/resources/gpu-1?window=1h",
         "/resources/gpu-1/edit",
-        "/bulk?q=pool:gpu",
+        "/bulk/resources?q=pool:gpu",
         "/lease?pool=gpu",
         "/lease?target=cpu-1",
         "/leases",
@@ -266,10 +266,10 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     let resource = lab.get("/v1/resources/gpu-1").await.expect(200);
     assert_eq!((&resource["state"], &resource["labels"]), (&json!("dirty"), &json!({"a": "b", "c": "d"})));
     shows(&lab.form("/resources/gpu-1/edit", &edit).await, 412, &["a=b"]);
-    let bulk = "/bulk?q=pool:gpu";
+    let bulk = "/bulk/resources?q=pool:gpu";
     let seen = hidden(&lab.get(bulk).await, "seen");
     let stale = [("seen", "other"), ("action", "drain"), ("message", "all")];
-    shows(&lab.form(bulk, &stale).await, 412, &["other resources match by now, 3 of them"]);
+    shows(&lab.form(bulk, &stale).await, 412, &["others match by now, 3 of them"]);
     let mut all = vec![("seen", seen.as_str()), ("action", "drain"), ("message", "all")];
     all.push(("until", "2026-05-04T08:00:00Z"));
     shows(&lab.form(bulk, &all).await, 400, &["later than now", "value=\"2026-05-04T08:00:00Z\""]);

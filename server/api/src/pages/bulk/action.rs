@@ -1,0 +1,79 @@
+//! What is done to each of many.
+
+use lessor_ledger::{Command, CordonEdit, Force, Owner, ResourceEdit, Span, State, Subject, Text};
+
+use super::What;
+use super::find::{Id, Item};
+use crate::pages::edit::{cordon, nothing};
+use crate::pages::form::{self, Form};
+use crate::pages::visitor::Visitor;
+use crate::problem::Problem;
+use crate::v1::body;
+
+/// What is done to each.
+pub(super) enum Action {
+    /// Drains it, or lets leases on it again.
+    Cordon(Option<CordonEdit>),
+    /// Extends it, if it is of this owner.
+    Extend(Owner, Option<Span>),
+    /// Gives it back, if it is of this owner.
+    Release(Owner, Option<State>),
+    /// Ends it, whoever holds it.
+    TakeBack { reason: Text, by: Option<Owner>, to_state: Option<State> },
+    /// Takes it out of the line.
+    Cancel,
+}
+
+impl Action {
+    /// The action that a form asks for.
+    ///
+    /// # Errors
+    /// A problem if there is no such action, or a field of it is wrong.
+    pub(super) fn read(what: What, form: &Form, visitor: &Visitor) -> Result<Self, Problem> {
+        let me = || visitor.owner.clone().ok_or_else(|| Problem::invalid("owner", "say who you are first"));
+        let to_state = || body::optional("to_state", form.filled("to_state"), body::state);
+        match (what, form.typed("action")) {
+            (What::Resources, "drain") => Ok(Self::Cordon(Some(cordon(form, visitor.app.keeper.now())?))),
+            (What::Resources, "undrain") => Ok(Self::Cordon(None)),
+            (What::Leases, "extend") => {
+                let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
+                Ok(Self::Extend(me()?, ttl))
+            }
+            (What::Leases, "release") => Ok(Self::Release(me()?, to_state()?)),
+            (What::Leases, "take-back") => {
+                let reason =
+                    form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
+                let (reason, by) = (body::text("reason", reason)?, visitor.owner.clone());
+                Ok(Self::TakeBack { reason, by, to_state: to_state()? })
+            }
+            (What::Requests, "cancel") => Ok(Self::Cancel),
+            (_, other) => Err(Problem::invalid("action", format!("there is no {other:?}"))),
+        }
+    }
+
+    /// The command that does it to one; `None` if this one is not meant.
+    pub(super) fn on(&self, item: &Item) -> Option<Command> {
+        match (self, &item.id) {
+            (Self::Cordon(cordon), Id::Resource(name)) => {
+                let edit = ResourceEdit { cordon: Some(cordon.clone()), ..nothing(name.clone()) };
+                Some(Command::PatchResource(Box::new(edit)))
+            }
+            (Self::Extend(owner, ttl), Id::Lease(lease)) if item.mine => {
+                Some(Command::Renew { lease: *lease, owner: Some(owner.clone()), ttl: *ttl })
+            }
+            (Self::Release(owner, to_state), Id::Lease(lease)) if item.mine => {
+                let (owner, to_state) = (Some(owner.clone()), to_state.clone());
+                Some(Command::Release { lease: *lease, owner, targets: None, to_state })
+            }
+            (Self::TakeBack { reason, by, to_state }, Id::Lease(lease)) => Some(Command::Force(Force {
+                subject: Subject::Lease(*lease),
+                expected: None,
+                reason: reason.clone(),
+                by: by.clone(),
+                to_state: to_state.clone(),
+            })),
+            (Self::Cancel, Id::Request(request)) => Some(Command::Withdraw(*request)),
+            _ => None,
+        }
+    }
+}
