@@ -77,6 +77,8 @@ pub struct InstallForm {
     pub files: Text,
     /// Endpoints, one a line.
     pub http: Text,
+    /// Hosts for `wasi:http`.
+    pub wasi_http: Text,
     /// Its settings as JSON.
     pub settings: Text,
     /// Whether an instance is used for many calls.

@@ -102,6 +102,7 @@ pub(crate) fn error(problem: &Problem) -> FormError {
         "settings",
         "grants",
         "http",
+        "wasi_http",
     ];
     // `field: what is wrong with it`, or a sentence that begins with the field.
     let (first, words) = detail.split_once(": ").or_else(|| detail.split_once(' ')).unwrap_or_default();

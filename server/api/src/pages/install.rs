@@ -116,6 +116,7 @@ fn fields(form: &Form) -> page::InstallForm {
         secrets: field("secrets"),
         files: field("files"),
         http: field("http"),
+        wasi_http: field("wasi_http"),
         settings: field("settings"),
         warm: ticked("warm"),
     }
@@ -165,25 +166,29 @@ fn body(digest: &str, form: &Form) -> Result<InstallBody, Problem> {
             "secrets": words("secrets"),
             "files": lines.collect::<Vec<_>>(),
             "http": endpoints(form.typed("http"))?,
+            "wasi_http": words("wasi_http"),
         },
         "warm": !form.typed("warm").is_empty(),
     });
     serde_json::from_value(body).map_err(|error| Problem::invalid("grants", error))
 }
 
-/// Endpoints as they are typed, one a line: `NAME URL`, then perhaps `secret=NAME` and `private`.
+/// Endpoints as they are typed, one a line: `NAME URL`, then perhaps `secret=NAME`, `ca=FILE` and `private`.
 fn endpoints(text: &str) -> Result<Map<String, Value>, Problem> {
     let mut endpoints = Map::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let wrong = || Problem::invalid("http", format!("{line:?} is not NAME URL [secret=NAME] [private]"));
+        let wrong = || {
+            Problem::invalid("http", format!("{line:?} is not NAME URL [secret=NAME] [ca=FILE] [private]"))
+        };
         let mut words = line.split_whitespace();
         let (name, url) = words.next().zip(words.next()).ok_or_else(wrong)?;
         let mut endpoint = json!({ "url": url });
         for word in words {
-            match word.strip_prefix("secret=") {
-                Some(secret) => endpoint["bearer_secret"] = json!(secret),
+            match word.split_once('=') {
+                Some(("secret", secret)) => endpoint["bearer_secret"] = json!(secret),
+                Some(("ca", file)) => endpoint["ca_file"] = json!(file),
                 None if word == "private" => endpoint["private"] = json!(true),
-                None => return Err(wrong()),
+                _ => return Err(wrong()),
             }
         }
         if endpoints.insert(name.to_owned(), endpoint).is_some() {
@@ -210,9 +215,9 @@ mod tests {
     fn endpoints_are_lines() {
         let read = |text| endpoints(text).map(Value::Object).map_err(|problem| problem.detail().to_owned());
         assert_eq!(
-            read("\r\nlab http://lab:80/api secret=token private\nother http://o\n"),
+            read("\r\nlab http://lab:80/api secret=token ca=/etc/lab.pem private\nother http://o\n"),
             Ok(json!({
-                "lab": {"url": "http://lab:80/api", "bearer_secret": "token", "private": true},
+                "lab": {"url": "http://lab:80/api", "bearer_secret": "token", "ca_file": "/etc/lab.pem", "private": true},
                 "other": {"url": "http://o"},
             }))
         );

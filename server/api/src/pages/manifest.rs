@@ -28,6 +28,7 @@ pub(crate) fn grants(manifest: &Manifest) -> Vec<(Text, Text)> {
         ("Pools and resources, to read".into(), given(grants.inventory)),
         ("Secrets".into(), listed(&grants.secrets)),
         ("Folders".into(), listed(&grants.files)),
+        ("Hosts over wasi:http".into(), listed(&grants.wasi_http)),
     ];
     words.extend(grants.http.iter().map(|(name, endpoint)| {
         let secret = endpoint.bearer_secret.as_ref().map(|secret| format!(", with the secret {secret}"));
