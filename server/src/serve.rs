@@ -10,7 +10,7 @@ use lessor_api::{App, Hosts, Inputs};
 use lessor_control::{PoolsStatus, Reloader};
 use lessor_jobs::{Jobs, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Keeper, Options, Stopper, chain};
-use lessor_plugins::{Host, HostOptions};
+use lessor_plugins::{Host, HostOptions, Worker};
 use lessor_store::{STORE_FILE, Store, StoreOptions};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cli::Inner;
 use crate::config::{self, Config, ConfigError, ServeArgs};
 use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, FILES_RESERVED};
 use crate::shutdown::{Signals, Wish};
@@ -174,7 +175,8 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
         None => watch::channel(PoolsStatus::default()).1,
     };
     let stop = CancellationToken::new();
-    let host = Host::new(HostOptions { cache: config.data.join(COMPILED) })?;
+    let worker = Worker::own(&[Inner::PLUGIN_WORKER]);
+    let host = Host::new(HostOptions { cache: config.data.join(COMPILED), worker })?;
     let surroundings = Surroundings {
         components: config.data.join(COMPONENTS),
         secrets: Secrets::new(config.secrets),

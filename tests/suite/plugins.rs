@@ -1,6 +1,8 @@
 //! Plugins of a running server: what they may be granted, and how little one of them holds up the others.
 
+use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use lessor_tests::plugin::{component, heavy, museum};
 use lessor_tests::{Answer, CONFIG, Server, Setup, wait};
@@ -96,6 +98,42 @@ fn while_one_plugin_is_compiled_the_others_are_shown_listed_and_switched_at_once
         assert!(!installed.is_finished(), "it was compiled before round {round} was over");
     }
     // Nobody waits for it: the end of the server is the end of the request.
+}
+
+/// The process that looks through a component or compiles it for a server.
+fn worker_of(server: &Server) -> Option<PathBuf> {
+    let processes =
+        std::fs::read_dir("/proc").expect("there are processes").flatten().map(|entry| entry.path());
+    let parent = format!("\nPPid:\t{}\n", server.id());
+    let text = |path: &Path, file: &str| std::fs::read_to_string(path.join(file)).unwrap_or_default();
+    processes
+        .filter(|path| text(path, "status").contains(&parent))
+        .find(|path| text(path, "cmdline").contains("plugin-worker"))
+}
+
+#[test]
+fn what_compiles_is_bounded_and_dies_with_the_server() {
+    let mut server = Setup::new().start();
+    let slow = json!({"digest": server.upload(&heavy()), "grants": {"locker": true}});
+    let mut client = server.client();
+    thread::spawn(move || client.send_json("PUT", "/v1/plugins/slow", &slow));
+    let patience = Duration::from_secs(20);
+    let compiles = |path: &PathBuf| {
+        // It has bounded itself before it has read anything.
+        let bounded = std::fs::read_to_string(path.join("limits")).unwrap_or_default();
+        bounded.lines().any(|line| line.starts_with("Max file size             0 "))
+            && std::fs::read_to_string(path.join("cmdline")).is_ok_and(|task| task.contains("compile"))
+    };
+    let worker = wait::until_some("it compiles", patience, || worker_of(&server).filter(compiles));
+    let limits = std::fs::read_to_string(worker.join("limits")).expect("it lives");
+    let limit =
+        |name: &str| limits.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    for (name, most) in [("Max address space", "2147483648"), ("Max cpu time", "60"), ("Max open files", "3")]
+    {
+        assert!(limit(name).split_whitespace().any(|word| word == most), "{limits}");
+    }
+    server.kill();
+    wait::until("it is gone", patience, || !worker.exists());
 }
 
 #[test]

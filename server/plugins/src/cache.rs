@@ -15,7 +15,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::HostError;
-use crate::limits::CACHE_FILES_MAX;
+use crate::limits::{CACHE_FILES_MAX, COMPILED_BYTES_MAX};
 
 /// What every file begins with; the digest of the rest follows.
 const MAGIC: &[u8; 16] = b"lessor-compiled1";
@@ -23,8 +23,8 @@ const MAGIC: &[u8; 16] = b"lessor-compiled1";
 /// How the names of files end.
 const SUFFIX: &str = "compiled";
 
-/// Most bytes of a compiled component: some twice the size of the component, with room to spare.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+/// What every file begins with, in bytes.
+const HEAD_BYTES: usize = MAGIC.len() + 32;
 
 /// The folder of compiled components.
 #[derive(Debug)]
@@ -70,13 +70,15 @@ impl Cache {
         }
     }
 
-    /// Keeps a compiled component. If that fails, it is compiled again next time.
-    pub(crate) fn keep(&self, digest: &str, compiled: &[u8]) {
+    /// Loads what was just compiled for this engine, and keeps it. If that fails, it is compiled again next time.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &str, compiled: &[u8]) -> wasmtime::Result<Component> {
+        let component = deserialize(engine, compiled)?;
         let path = self.path(digest);
         if let Err(error) = self.write(&path, compiled) {
             tracing::warn!(file = %path.display(), %error, "a compiled plugin is not kept: the next start compiles it again");
         }
         self.trim(&path);
+        Ok(component)
     }
 
     fn write(&self, path: &Path, compiled: &[u8]) -> io::Result<()> {
@@ -129,10 +131,10 @@ impl Cache {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut file = File::open(path)?;
-    if file.metadata()?.len() > FILE_BYTES_MAX {
+    if file.metadata()?.len() > (HEAD_BYTES + COMPILED_BYTES_MAX) as u64 {
         return Err(invalid("it is too large"));
     }
-    let mut head = [0; MAGIC.len() + 32];
+    let mut head = [0; HEAD_BYTES];
     file.read_exact(&mut head)?;
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
@@ -148,11 +150,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 #[expect(
     unsafe_code,
-    reason = "machine code is run as it is; the folder is private and its digest was just checked"
+    reason = "machine code is run as it is; it comes from our own program, directly or through a private folder"
 )]
 fn deserialize(engine: &Engine, content: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `Engine::precompile_component` of the same engine with the same settings: the name of
-    // the file says so, its digest was checked in memory, and only the server's own user can write to the folder.
+    // SAFETY: the bytes come from `Engine::precompile_component` of an engine with the same settings. Either our own
+    // program has just answered with them, or the name of the file says so, its digest was checked in memory, and only the
+    // server's own user can write to the folder.
     unsafe { Component::deserialize(engine, content) }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, OptLevel, PoolingAllocationConfig};
 
 use crate::error::HostError;
@@ -26,22 +27,39 @@ const KEPT_BYTES: usize = 1 << 20;
 /// What is reserved of the address space for each memory where little may be reserved, in bytes.
 const SMALL_RESERVATION_BYTES: u64 = 64 << 20;
 
+/// How much of the address space there is for memories of guests. Machine code depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Space {
+    /// All that an instruction can reach.
+    Full,
+    /// Little: each access is checked.
+    Small,
+}
+
 /// An engine with a pool of instances; where the address space is too small for a pool, one without.
-pub(crate) fn start() -> Result<Engine, HostError> {
-    let mut config = config();
+pub(crate) fn start() -> Result<(Engine, Space), HostError> {
+    let mut config = config(Space::Full);
     config.allocation_strategy(pool());
     let pooled = match Engine::new(&config) {
-        Ok(engine) => return Ok(engine),
+        Ok(engine) => return Ok((engine, Space::Full)),
         Err(error) => error,
     };
     tracing::warn!(error = format!("{pooled:#}"), "no pool of plugin instances: calls will take longer");
-    let mut config = self::config();
-    config.memory_reservation(SMALL_RESERVATION_BYTES).memory_guard_size(64 << 10);
-    Engine::new(&config).map_err(|error| HostError::Engine(format!("{error:#}")))
+    let engine = Engine::new(&self::config(Space::Small));
+    Ok((engine.map_err(|error| HostError::Engine(format!("{error:#}")))?, Space::Small))
 }
 
-fn config() -> Config {
+/// An engine that compiles for one of the server, and runs nothing.
+pub(crate) fn of_worker(space: Space) -> wasmtime::Result<Engine> {
+    Engine::new(&config(space))
+}
+
+fn config(space: Space) -> Config {
     let mut config = Config::new();
+    if space == Space::Small {
+        config.memory_reservation(SMALL_RESERVATION_BYTES).memory_guard_size(64 << 10);
+    }
     config
         .epoch_interruption(true)
         .wasm_component_model(true)

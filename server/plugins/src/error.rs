@@ -1,8 +1,10 @@
 //! Why the host does not start, and why a component is refused.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::Kind;
+use crate::survey::Flaw;
 
 /// Why there is no plugin host.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +30,6 @@ pub enum HostError {
     /// There is no thread for the clock of the engine.
     #[error("the thread for the clock of plugins does not start")]
     Ticker(#[source] std::io::Error),
-    /// There are no threads to compile on.
-    #[error("the threads that compile plugins do not start: {0}")]
-    Compiler(String),
 }
 
 /// Why a component does not fit: all reasons that were found, not only the first.
@@ -129,11 +128,27 @@ pub enum Misfit {
     #[error("it has {found} {what}: at most {most} are compiled")]
     TooMuch {
         /// Of what.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How much was found, which may not be all.
         found: u64,
         /// The most.
         most: u64,
+    },
+    /// Looking through it or compiling it took more than it may.
+    #[error("{doing} it takes more than {most}, which is the limit")]
+    Overspent {
+        /// What took it.
+        doing: &'static str,
+        /// How much of what may be taken.
+        most: String,
+    },
+    /// The process that looked through it or compiled it did not do so.
+    #[error("{doing} it failed: {why}")]
+    Failed {
+        /// What failed.
+        doing: &'static str,
+        /// Why, as far as it is known.
+        why: String,
     },
     /// Its memory does not fit into its limit from the beginning.
     #[error("its memory has {bytes} bytes from the beginning: the limit memory_bytes is {most}")]
@@ -176,4 +191,13 @@ pub enum Misfit {
     /// An interface has the right name and the wrong shape.
     #[error("its interfaces are not those of the contract: {0}")]
     Shape(String),
+}
+
+impl From<Flaw> for Misfit {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::NotAComponent(why) => Self::NotAComponent(why),
+            Flaw::TooMuch { what, found, most } => Self::TooMuch { what, found, most },
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::Kind;
 use crate::authorities::Authorities;
 use crate::cache::Cache;
 use crate::call::NoManager;
-use crate::compiler::Compiler;
+use crate::compiler::{Compiler, Worker};
 use crate::engine::{self, Ticker};
 use crate::error::HostError;
 use crate::limits::{CALLS_MAX, WARM_IDLE_MAX};
@@ -26,6 +26,8 @@ use crate::visit::Shared;
 pub struct HostOptions {
     /// A folder for compiled components, which nobody but the server's user can enter. It is made if it is not there.
     pub cache: PathBuf,
+    /// The program that looks through components and compiles them.
+    pub worker: Worker,
 }
 
 /// All plugins of a server. Cheap to clone; all clones are one host.
@@ -49,8 +51,8 @@ impl Host {
     ///
     /// The folder cannot be used or is open to others; the engine or its clock does not start.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
-        let engine = engine::start()?;
-        let HostOptions { cache } = options;
+        let (engine, space) = engine::start()?;
+        let HostOptions { cache, worker } = options;
         let cache = Cache::open(cache, &engine)?;
         let shared = Shared {
             ticker: Arc::new(Ticker::start(&engine)?),
@@ -62,7 +64,7 @@ impl Host {
             cache,
             authorities: Authorities::default(),
             shared: Arc::new(shared),
-            compiler: Compiler::start()?,
+            compiler: Compiler::new(worker, space),
             plugins: RwLock::default(),
         })))
     }

@@ -1,7 +1,7 @@
 //! The plugin host: components come in, calls go in and out, and nothing else does.
 //!
-//! A plugin is a WebAssembly component that was built for the contract in `plugins-sdk/wit`. This crate compiles it, links
-//! it to what its operator granted and to nothing else, and calls it within bounds of processor time, wall-clock time,
+//! A plugin is a WebAssembly component that was built for the contract in `plugins-sdk/wit`. This crate has it
+//! compiled in a process of its own, links it to what its operator granted and to nothing else, and calls it within bounds of processor time, wall-clock time,
 //! memory, output and log. Every call has an instance of its own unless the plugin is `warm`; after anything but a plain
 //! return the instance is thrown away.
 //!
@@ -35,11 +35,13 @@ mod version;
 mod visit;
 mod wasi;
 mod ways;
+mod worker;
 
 pub use call::{
     CallError, Inventory, InventoryError, JobCall, Locker, LockerError, NoManager, PoolView, Problem,
     ResourceQuery, ResourceView, Target,
 };
+pub use compiler::{Bounds, Worker};
 pub use error::{HostError, Misfit, Unfit};
 pub use host::{Host, HostOptions};
 pub use inspect::{CONTRACT, Inspection};
@@ -47,3 +49,4 @@ pub use manager::{Parameters, TargetManager};
 pub use prepare::{Checked, Prepared};
 pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
 pub use status::{PluginStatus, State};
+pub use worker::work;

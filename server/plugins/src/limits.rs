@@ -32,49 +32,21 @@ pub(crate) const MEMORIES_MAX: u32 = 3;
 /// See [`CORE_INSTANCES_MAX`].
 pub(crate) const TABLES_MAX: u32 = 8;
 
-/// Most bytes of code of a component, of all its functions. Python's interpreter has 6.6 MB, plugins made of Rust 200 kB.
-///
-/// This and the bounds down to `ENTRIES_MAX` keep compiling within seconds to minutes, whoever crafted the component; what
-/// is known to be of use has a quarter to a half of each. `ARCHITECTURE.md` has the figures of the worst that passes.
+/// Most bytes of code of a component, of all its functions: more is refused before a compiler tries. Python's interpreter
+/// has 6.6 MB, plugins made of Rust 200 kB.
 pub(crate) const CODE_BYTES_MAX: u64 = 16 << 20;
 
-/// Most bytes of code of one function, which is compiled in one piece. Python has one of 427 kB; Rust's largest have 6 kB.
-pub(crate) const FUNCTION_BYTES_MAX: u64 = 512 << 10;
-
 /// Most functions of a component. Python has 13,500.
+///
+/// This and the bounds down to `ENTRIES_MAX` are of what the server keeps of a component, and goes through for an instance,
+/// once it is compiled.
 pub(crate) const FUNCTIONS_MAX: u64 = 30_000;
 
-/// Most types of a component. Python has 1,460.
-pub(crate) const TYPES_MAX: u64 = 5_000;
+/// Most types of a component, with their fields, cases and declarations. Python has 1,705.
+pub(crate) const TYPES_MAX: u64 = 10_000;
 
-/// Most parameters and variables of one function. Python has one of 273.
-pub(crate) const LOCALS_MAX: u64 = 1_000;
-
-/// Most operands of one function at once. Python has 54.
-pub(crate) const OPERANDS_MAX: u64 = 500;
-
-/// Most blocks of one function inside of each other. Python has 782.
-pub(crate) const NESTING_MAX: u64 = 2_000;
-
-/// Most branches of one table. Python has one of 3,202.
-pub(crate) const BRANCHES_MAX: u64 = 8_192;
-
-/// Most parameters of a function: calling passes on each. Python has 18.
-pub(crate) const PARAMS_MAX: u64 = 64;
-
-/// Most results of a function or block: each branch passes on each. No known compiler makes more than one.
-pub(crate) const RESULTS_MAX: u64 = 2;
-
-/// Most values across branches and calls of one function: for each block, branch and call, the variables and operands there
-/// are. A compiler may look at each value at each. Python has one of 302,000, Rust of 18,000.
-pub(crate) const FUNCTION_CROSSINGS_MAX: u64 = 1_000_000;
-
-/// Most values across branches and calls of all functions. Python has 8,200,000.
-pub(crate) const CROSSINGS_MAX: u64 = 20_000_000;
-
-/// Most bytes of code of one function, times its variables and operands. Loops make a compiler look at each value for each
-/// instruction. Python has one of 4,300,000, Rust of 270,000.
-pub(crate) const FUNCTION_SPREAD_MAX: u64 = 16_000_000;
+/// Most sections of a component, with those of its modules and of the components inside of it. Python has 591.
+pub(crate) const SECTIONS_MAX: u64 = 5_000;
 
 /// Most core modules of a component. Python has 38.
 pub(crate) const MODULES_MAX: u64 = 64;
@@ -88,6 +60,40 @@ pub(crate) const ENTRIES_MAX: u64 = 50_000;
 
 /// Most entries of one table of a guest. Rust and interpreters stay below 10,000.
 pub(crate) const TABLE_ENTRIES_MAX: usize = 20_000;
+
+/// Most address space of a process that looks through a component, in bytes. Python's takes some 80 MB,
+/// the program itself among them.
+pub(crate) const LOOK_MEMORY_BYTES: u64 = 512 << 20;
+
+/// Most processor time for looking through a component, in seconds. Python's takes 0.1 s.
+pub(crate) const LOOK_CPU_S: u64 = 5;
+
+/// Longest wait for a look: it gives way to everything else on the machine.
+pub(crate) const LOOK_WALL: Duration = Duration::from_mins(1);
+
+/// Most bytes of what a look finds: names of imports and exports.
+pub(crate) const LOOK_ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Most address space of a process that compiles, in bytes, however many threads it has. Python's interpreter takes
+/// 470 MB with two threads, plugins made of Rust 85 MB, the program itself among them.
+pub(crate) const COMPILE_MEMORY_BYTES: u64 = 2 << 30;
+
+/// Most processor time for compiling a component, in seconds, of all threads together. Python's interpreter takes 12 s,
+/// plugins made of Rust 0.3 s.
+pub(crate) const COMPILE_CPU_S: u64 = 60;
+
+/// Longest wait for a compilation: it gives way to everything else on the machine.
+pub(crate) const COMPILE_WALL: Duration = Duration::from_mins(10);
+
+/// Most threads that compile: each needs memory of its own for the function that it is at.
+pub(crate) const COMPILE_THREADS_MAX: usize = 4;
+
+/// Most bytes of a compiled component, which the server has in memory as long as it is installed. Python's has 35 MB,
+/// plugins made of Rust 200 kB.
+pub(crate) const COMPILED_BYTES_MAX: usize = 128 << 20;
+
+/// Most bytes that are read of what the process says when it fails: the rest is more of the same.
+pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 4 << 10;
 
 /// The range of a plugin's memory limit, and its default, in bytes. Less than the least holds no program; the most is
 /// what a slot of the pool has room for.

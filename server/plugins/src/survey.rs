@@ -1,30 +1,42 @@
-//! Looks through a component before anything of it is compiled: what it is, and how much there is to compile.
+//! Looks through a component before anything of it is compiled: what it is, and how much there is of what the server keeps
+//! of it while it is installed, and goes through when it makes an instance.
 //!
-//! A compiler takes its time: a crafted component of 2 MB keeps it busy for a minute. What makes it slow is counted here,
-//! in one pass that takes some 10 ns for each byte, and the first excess ends the pass. Bounds are some times what the
-//! largest component has that is known to be of use, an interpreter of Python.
+//! What a section has is counted before it is checked, and the first excess ends the look. Bounds are some times what the
+//! largest component has that is known to be of use, an interpreter of Python. How long compiling takes is no matter of
+//! counting: that is for the bounds of the [worker](crate::worker). Functions are checked when they are compiled.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use wasmparser::{
-    ComponentInstance, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser,
-    Payload, ValidPayload, Validator, ValidatorResources,
+    ComponentDefinedType as Defined, ComponentInstance, ComponentType, ComponentTypeDeclaration, CoreType,
+    Encoding, InstanceTypeDeclaration, Parser, Payload, Validator,
 };
 
-use crate::error::Misfit;
-use crate::inspect::Anatomy;
 use crate::limits::{
-    BRANCHES_MAX, CODE_BYTES_MAX, COMPONENTS_MAX, CROSSINGS_MAX, ENTRIES_MAX, FUNCTION_BYTES_MAX,
-    FUNCTION_CROSSINGS_MAX, FUNCTION_SPREAD_MAX, FUNCTIONS_MAX, LOCALS_MAX, MODULES_MAX, NESTING_MAX,
-    OPERANDS_MAX, PARAMS_MAX, RESULTS_MAX, TABLE_ENTRIES_MAX, TYPES_MAX,
+    CODE_BYTES_MAX, COMPONENTS_MAX, ENTRIES_MAX, FUNCTIONS_MAX, MODULES_MAX, SECTIONS_MAX, TABLE_ENTRIES_MAX,
+    TYPES_MAX,
 };
 
 /// Bytes of a page of a guest's memory.
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// What a look through a component found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Survey {
-    pub(crate) anatomy: Anatomy,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
     /// What its memories have from the beginning, in bytes.
     pub(crate) memory_bytes: u64,
+}
+
+/// Why a component is not compiled, whoever may use it for what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Flaw {
+    /// It is none.
+    NotAComponent(String),
+    /// There is more of something than is compiled.
+    TooMuch { what: Cow<'static, str>, found: u64, most: u64 },
 }
 
 /// Looks through a component.
@@ -32,64 +44,64 @@ pub(crate) struct Survey {
 /// # Errors
 ///
 /// It is none, it is not valid, or there is more of something than is compiled.
-pub(crate) fn survey(component: &[u8]) -> Result<Survey, Misfit> {
+pub(crate) fn survey(component: &[u8]) -> Result<Survey, Flaw> {
     let mut surveyor = Surveyor::default();
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload.map_err(|error| invalid(&error))?;
         surveyor.count(&payload)?;
-        let valid = surveyor.validator.payload(&payload).map_err(|error| invalid(&error))?;
-        if let ValidPayload::Func(function, body) = valid {
-            surveyor.function(function, &body)?;
-        }
+        surveyor.validator.payload(&payload).map_err(|error| invalid(&error))?;
     }
     let Surveyor { imports, exports, memory_bytes, .. } = surveyor;
-    Ok(Survey { anatomy: Anatomy::new(imports, exports), memory_bytes })
+    Ok(Survey { imports, exports, memory_bytes })
 }
 
-fn invalid(error: &wasmparser::BinaryReaderError) -> Misfit {
-    Misfit::NotAComponent(error.to_string())
+fn invalid(error: &wasmparser::BinaryReaderError) -> Flaw {
+    Flaw::NotAComponent(error.to_string())
 }
 
 /// Refuses more of something than is compiled.
-fn within(what: &'static str, found: u64, most: u64) -> Result<(), Misfit> {
-    if found > most { Err(Misfit::TooMuch { what, found, most }) } else { Ok(()) }
+fn within(what: &'static str, found: u64, most: u64) -> Result<(), Flaw> {
+    if found > most { Err(Flaw::TooMuch { what: what.into(), found, most }) } else { Ok(()) }
 }
 
 /// What was counted so far.
 #[derive(Default)]
 struct Surveyor {
     validator: Validator,
-    /// What the validator of one function leaves to that of the next.
-    allocations: FuncValidatorAllocations,
     /// The component that is looked through, and what is open inside of it.
     open: Vec<Encoding>,
     imports: Vec<String>,
     exports: Vec<String>,
+    sections: u64,
     modules: u64,
     components: u64,
     types: u64,
     functions: u64,
     entries: u64,
     code_bytes: u64,
-    crossings: u64,
     memory_bytes: u64,
 }
 
 impl Surveyor {
     /// Counts what a section has before anybody looks at it any closer.
-    fn count(&mut self, payload: &Payload<'_>) -> Result<(), Misfit> {
+    fn count(&mut self, payload: &Payload<'_>) -> Result<(), Flaw> {
+        self.sections += u64::from(!matches!(payload, Payload::CodeSectionEntry(_)));
+        within("sections", self.sections, SECTIONS_MAX)?;
         match payload {
             Payload::Version { encoding, .. } => self.enter(*encoding),
             Payload::End(_) => {
                 self.open.pop();
                 Ok(())
             }
-            Payload::TypeSection(section) => {
-                self.count_types(section.count())?;
-                section.clone().into_iter_err_on_gc_types().try_for_each(|ty| signature(&ty))
-            }
-            Payload::CoreTypeSection(section) => self.count_types(section.count()),
-            Payload::ComponentTypeSection(section) => self.count_types(section.count()),
+            Payload::TypeSection(section) => self.count_types(u64::from(section.count())),
+            Payload::CoreTypeSection(section) => section.clone().into_iter().try_for_each(|ty| {
+                let ty = ty.map_err(|error| invalid(&error))?;
+                self.count_types(size_of_core(&ty))
+            }),
+            Payload::ComponentTypeSection(section) => section.clone().into_iter().try_for_each(|ty| {
+                let ty = ty.map_err(|error| invalid(&error))?;
+                self.count_types(size_of(&ty))
+            }),
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
                 within("functions", self.functions, FUNCTIONS_MAX)
@@ -97,9 +109,6 @@ impl Surveyor {
             Payload::CodeSectionStart { size, .. } => {
                 self.code_bytes += u64::from(*size);
                 within("bytes of code", self.code_bytes, CODE_BYTES_MAX)
-            }
-            Payload::CodeSectionEntry(body) => {
-                within("bytes of code in one function", length(body), FUNCTION_BYTES_MAX)
             }
             Payload::MemorySection(_) | Payload::TableSection(_) | Payload::ElementSection(_) => {
                 self.count_stores(payload)
@@ -112,12 +121,12 @@ impl Surveyor {
         }
     }
 
-    fn enter(&mut self, encoding: Encoding) -> Result<(), Misfit> {
+    fn enter(&mut self, encoding: Encoding) -> Result<(), Flaw> {
         let within_component = self.open.last() != Some(&Encoding::Module);
         self.open.push(encoding);
         match encoding {
             Encoding::Module if self.open.len() == 1 => {
-                Err(Misfit::NotAComponent("it is a module: wrap it as a component".to_owned()))
+                Err(Flaw::NotAComponent("it is a module: wrap it as a component".to_owned()))
             }
             Encoding::Module => {
                 self.modules += 1;
@@ -127,17 +136,17 @@ impl Surveyor {
                 self.components += 1;
                 within("components", self.components, COMPONENTS_MAX)
             }
-            Encoding::Component => Err(Misfit::NotAComponent("a component inside of a module".to_owned())),
+            Encoding::Component => Err(Flaw::NotAComponent("a component inside of a module".to_owned())),
         }
     }
 
-    fn count_types(&mut self, count: u32) -> Result<(), Misfit> {
-        self.types += u64::from(count);
-        within("types", self.types, TYPES_MAX)
+    fn count_types(&mut self, count: u64) -> Result<(), Flaw> {
+        self.types += count;
+        within("types, with their fields, cases and declarations", self.types, TYPES_MAX)
     }
 
     /// Memories and tables, which an instance has from the beginning.
-    fn count_stores(&mut self, payload: &Payload<'_>) -> Result<(), Misfit> {
+    fn count_stores(&mut self, payload: &Payload<'_>) -> Result<(), Flaw> {
         match payload {
             Payload::MemorySection(section) => {
                 for memory in section.clone() {
@@ -164,7 +173,7 @@ impl Surveyor {
     }
 
     /// Everything that costs little but is not to be without number.
-    fn count_entries(&mut self, payload: &Payload<'_>) -> Result<(), Misfit> {
+    fn count_entries(&mut self, payload: &Payload<'_>) -> Result<(), Flaw> {
         let outer = self.open.len() == 1;
         let count = match payload {
             Payload::ImportSection(section) => section.count(),
@@ -197,95 +206,57 @@ impl Surveyor {
         Ok(())
     }
 
-    fn add_entries(&mut self, count: u32) -> Result<(), Misfit> {
+    fn add_entries(&mut self, count: u32) -> Result<(), Flaw> {
         self.entries += u64::from(count);
         within("imports, exports, instances, globals and segments", self.entries, ENTRIES_MAX)
     }
+}
 
-    /// Counts what makes one function slow to compile.
-    fn function(
-        &mut self,
-        function: FuncToValidate<ValidatorResources>,
-        body: &FunctionBody<'_>,
-    ) -> Result<(), Misfit> {
-        let bad = |error| invalid(&error);
-        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
-        let mut reader = body.get_binary_reader();
-        validator.read_locals(&mut reader).map_err(bad)?;
-        let locals = u64::from(validator.len_locals());
-        within("variables of one function", locals, LOCALS_MAX)?;
-        let mut operators = wasmparser::OperatorsReader::new(reader);
-        let (mut crossings, mut operands_most) = (0, 0);
-        while !operators.eof() {
-            let (operator, offset) = operators.read_with_offset().map_err(bad)?;
-            let paths = paths(&operator)?;
-            validator.op(offset, &operator).map_err(bad)?;
-            let operands = u64::from(validator.operand_stack_height());
-            operands_most = operands_most.max(operands);
-            within("operands at once", operands, OPERANDS_MAX)?;
-            within("nested blocks", u64::from(validator.control_stack_height()), NESTING_MAX)?;
-            crossings += paths * (locals + operands);
-            within("values across branches and calls of one function", crossings, FUNCTION_CROSSINGS_MAX)?;
+/// How many types a type is made of, and itself; each field and case counts as one.
+fn size_of(ty: &ComponentType<'_>) -> u64 {
+    let parts = match ty {
+        ComponentType::Defined(Defined::Record(fields)) => fields.len(),
+        ComponentType::Defined(Defined::Variant(cases)) => cases.len(),
+        ComponentType::Defined(Defined::Tuple(fields)) => fields.len(),
+        ComponentType::Defined(Defined::Flags(names) | Defined::Enum(names)) => names.len(),
+        ComponentType::Func(function) => function.params.len(),
+        ComponentType::Defined(_) | ComponentType::Resource { .. } => 0,
+        ComponentType::Component(declarations) => {
+            return 1 + declarations.iter().map(size_of_component_part).sum::<u64>();
         }
-        let spread = length(body) * (locals + operands_most);
-        within("bytes of code times values of one function", spread, FUNCTION_SPREAD_MAX)?;
-        self.crossings += crossings;
-        self.allocations = validator.into_allocations();
-        within("values across branches and calls", self.crossings, CROSSINGS_MAX)
+        ComponentType::Instance(declarations) => {
+            return 1 + declarations.iter().map(size_of_instance_part).sum::<u64>();
+        }
+    };
+    1 + parts as u64
+}
+
+fn size_of_component_part(part: &ComponentTypeDeclaration<'_>) -> u64 {
+    match part {
+        ComponentTypeDeclaration::CoreType(ty) => size_of_core(ty),
+        ComponentTypeDeclaration::Type(ty) => size_of(ty),
+        _ => 1,
     }
 }
 
-fn length(body: &FunctionBody<'_>) -> u64 {
-    u64::try_from(body.as_bytes().len()).unwrap_or(u64::MAX)
+fn size_of_instance_part(part: &InstanceTypeDeclaration<'_>) -> u64 {
+    match part {
+        InstanceTypeDeclaration::CoreType(ty) => size_of_core(ty),
+        InstanceTypeDeclaration::Type(ty) => size_of(ty),
+        _ => 1,
+    }
 }
 
-/// At how many places a compiler looks at each value that lives across an instruction: where ways part or meet, and where
-/// a call wants the registers. Some instructions are made of several of both.
-fn paths(operator: &Operator<'_>) -> Result<u64, Misfit> {
-    use Operator as O;
-    Ok(match operator {
-        O::Block { .. }
-        | O::Loop { .. }
-        | O::If { .. }
-        | O::Else
-        | O::End
-        | O::Br { .. }
-        | O::BrIf { .. }
-        | O::Call { .. }
-        | O::ReturnCall { .. } => 1,
-        O::CallIndirect { .. }
-        | O::ReturnCallIndirect { .. }
-        | O::RefFunc { .. }
-        | O::TableGet { .. }
-        | O::TableSet { .. }
-        | O::TableGrow { .. }
-        | O::TableFill { .. }
-        | O::TableCopy { .. }
-        | O::TableInit { .. }
-        | O::ElemDrop { .. }
-        | O::DataDrop { .. }
-        | O::MemoryGrow { .. }
-        | O::MemoryCopy { .. }
-        | O::MemoryFill { .. }
-        | O::MemoryInit { .. } => 4,
-        O::BrTable { targets } => {
-            let targets = u64::from(targets.len());
-            within("branches of one table", targets, BRANCHES_MAX)?;
-            targets + 1
-        }
-        _ => 0,
-    })
-}
-
-fn signature(ty: &wasmparser::Result<wasmparser::FuncType>) -> Result<(), Misfit> {
-    let ty = ty.as_ref().map_err(invalid)?;
-    within("parameters of a function", ty.params().len() as u64, PARAMS_MAX)?;
-    within("results of a function", ty.results().len() as u64, RESULTS_MAX)
+fn size_of_core(ty: &CoreType<'_>) -> u64 {
+    match ty {
+        CoreType::Rec(group) => group.types().len() as u64,
+        CoreType::Module(declarations) => 1 + declarations.len() as u64,
+    }
 }
 
 /// A component inside of a component only gives other names to functions, as tools make it for exports. Code between
 /// components, and what is made of what again, would have to be unfolded to see how much it is.
-fn names_only(payload: &Payload<'_>) -> Result<(), Misfit> {
+fn names_only(payload: &Payload<'_>) -> Result<(), Flaw> {
     let (what, found) = match payload {
         Payload::ModuleSection { .. } => ("modules inside of inner components", 1),
         Payload::ComponentSection { .. } => ("components inside of inner components", 1),

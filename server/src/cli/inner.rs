@@ -20,6 +20,12 @@ pub(crate) enum Inner {
     /// The empty server that `bench --baseline` compares with
     #[command(name = Inner::BENCH_BASELINE)]
     BenchBaseline(Baseline),
+    /// What looks through the components of plugins and compiles them
+    #[command(name = Inner::PLUGIN_WORKER)]
+    PluginWorker {
+        /// What to do, as JSON
+        task: String,
+    },
 }
 
 impl Inner {
@@ -28,10 +34,14 @@ impl Inner {
     /// First argument of [`Inner::BenchBaseline`].
     pub(crate) const BENCH_BASELINE: &str = "bench-baseline";
 
+    /// First argument of [`Inner::PluginWorker`].
+    pub(crate) const PLUGIN_WORKER: &str = "plugin-worker";
+
     /// The step that the command line of this process asks for, if it asks for one.
     pub(crate) fn asked_for() -> Option<Self> {
         let first = std::env::args_os().nth(1)?;
-        (first == Self::EXEC_TIED || first == Self::BENCH_BASELINE).then(Self::parse)
+        let steps = [Self::EXEC_TIED, Self::BENCH_BASELINE, Self::PLUGIN_WORKER];
+        steps.iter().any(|step| first == *step).then(Self::parse)
     }
 
     /// Takes the step.
@@ -41,6 +51,7 @@ impl Inner {
         let output = Output::new(None, true, true, Colour::Auto);
         match self {
             Self::ExecTied(exec) => exec.run(&output).into(),
+            Self::PluginWorker { task } => lessor_plugins::work(&task),
             Self::BenchBaseline(baseline) => {
                 // As many threads as the real server has.
                 let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

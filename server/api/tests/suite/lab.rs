@@ -14,7 +14,7 @@ use lessor_keeper::{Clock, Keeper, Options, Stopper};
 use lessor_ledger::{
     Addresses, Command, Lifecycle, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Time,
 };
-use lessor_plugins::{Host, HostOptions};
+use lessor_plugins::{Host, HostOptions, Worker};
 use lessor_store::{Store, StoreOptions};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -117,7 +117,9 @@ impl Lab {
         keeper.submit(Command::Sync(entries)).await.expect("pools");
         let (pools, status) = watch::channel(PoolsStatus::default());
         let shutdown = CancellationToken::new();
-        let host = Host::new(HostOptions { cache: folder.path().join("compiled") }).expect("a host");
+        // These tests compile nothing.
+        let worker = Worker::new("/nowhere".into(), &[]);
+        let host = Host::new(HostOptions { cache: folder.path().join("compiled"), worker }).expect("a host");
         let surroundings = Surroundings {
             components: folder.path().join("plugins"),
             secrets: Secrets::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lessor_plugins::{Grants, Host, HostOptions, Kind, Limits, PluginSpec};
+use lessor_plugins::{Grants, Host, HostOptions, Kind, Limits, PluginSpec, Worker};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -43,5 +43,6 @@ pub(crate) fn folder() -> (TempDir, PathBuf) {
 }
 
 pub(crate) fn host(cache: &Path) -> Host {
-    Host::new(HostOptions { cache: cache.to_owned() }).expect("a host starts")
+    let worker = Worker::new(env!("CARGO_BIN_EXE_lessor-plugin-worker").into(), &[]);
+    Host::new(HostOptions { cache: cache.to_owned(), worker }).expect("a host starts")
 }

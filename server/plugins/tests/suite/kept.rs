@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use lessor_plugins::{Host, HostError, HostOptions};
 use serde_json::json;
 
-use crate::rig::{Rig, component, spec};
+use crate::rig::{Rig, component, spec, worker};
 
 /// The only compiled component.
 fn compiled(rig: &Rig) -> PathBuf {
@@ -77,11 +77,12 @@ fn a_folder_that_others_can_enter_is_refused() {
     let cache = folder.path().join("compiled");
     fs::create_dir(&cache).unwrap();
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o755)).unwrap();
-    let refused = Host::new(HostOptions { cache: cache.clone() });
+    let host = |cache| Host::new(HostOptions { cache, worker: worker() });
+    let refused = host(cache.clone());
     assert!(matches!(refused, Err(HostError::CacheNotPrivate { .. })), "{refused:?}");
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&cache, &link).unwrap();
-    assert!(matches!(Host::new(HostOptions { cache: link }), Err(HostError::CacheNotPrivate { .. })));
-    assert!(Host::new(HostOptions { cache }).is_ok());
+    assert!(matches!(host(link), Err(HostError::CacheNotPrivate { .. })));
+    assert!(host(cache).is_ok());
 }

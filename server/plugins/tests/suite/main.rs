@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask plugins` builds them.
 
+mod bounded;
 mod crafted;
 mod endpoints;
 mod examples;

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use lessor_plugins::{
     CallError, Grants, Host, HostOptions, Inventory, InventoryError, JobCall, Kind, Limits, Locker,
     LockerError, PluginSpec, PluginStatus, PoolView, Prepared, ResourceQuery, ResourceView, Target,
-    TargetManager, Unfit,
+    TargetManager, Unfit, Worker,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -22,6 +22,11 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
     let file = folder.join("plugins").join(format!("{name}.wasm"));
     std::fs::read(&file)
         .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask plugins` first", file.display()))
+}
+
+/// What looks through components and compiles them.
+pub(crate) fn worker() -> Worker {
+    Worker::new(env!("CARGO_BIN_EXE_lessor-plugin-worker").into(), &[])
 }
 
 /// The same component with another digest: a custom section is ignored.
@@ -85,9 +90,14 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        Self::with_worker(worker())
+    }
+
+    /// A host that has its components compiled in another way.
+    pub(crate) fn with_worker(worker: Worker) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let cache = folder.path().join("compiled");
-        let host = Host::new(HostOptions { cache: cache.clone() }).expect("a host starts");
+        let host = Host::new(HostOptions { cache: cache.clone(), worker }).expect("a host starts");
         Self { host, cache, book: Arc::new(Book::default()), _folder: folder }
     }
 

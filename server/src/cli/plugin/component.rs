@@ -4,9 +4,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use lessor_plugins::limits::COMPONENT_BYTES_MAX;
-use lessor_plugins::{Host, HostOptions};
+use lessor_plugins::{Host, HostOptions, Worker};
 use tempfile::TempDir;
 
+use crate::cli::Inner;
 use crate::cli::failure::Failure;
 
 /// What every core module begins with: a magic number and the version 1. Components have another version.
@@ -41,7 +42,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// There is no room for its cache, or its engine does not start.
 pub(super) fn host() -> Result<(Host, TempDir), Failure> {
     let folder = TempDir::new().map_err(Failure::io("cannot make a temporary folder"))?;
-    let host = Host::new(HostOptions { cache: folder.path().join("cache") });
+    let worker = Worker::own(&[Inner::PLUGIN_WORKER]);
+    let host = Host::new(HostOptions { cache: folder.path().join("cache"), worker });
     let host = host.map_err(|cause| Failure::Plugin { cause: Box::new(cause) })?;
     Ok((host, folder))
 }
