@@ -28,6 +28,8 @@ let overdue = false
 const tick = () => {
   const now = Date.now() + skew
   overdue = false
+  const clock = document.querySelector('[data-clock]')
+  if (clock) clock.textContent = `${new Date(now).toISOString().slice(0, 19)}Z`
   for (const time of document.querySelectorAll('time[data-rel]')) {
     const at = Date.parse(time.dateTime)
     const seconds = Math.floor(Math.abs(now - at) / 1000)

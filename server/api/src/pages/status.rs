@@ -19,7 +19,7 @@ pub(crate) async fn show(visitor: Visitor) -> Response {
 async fn make(visitor: &Visitor) -> Result<Response, Problem> {
     let app = &visitor.app;
     let (first, last) = app.read(|reader| Ok((reader.first_event()?, reader.last_event()))).await?;
-    let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
+    let ledger = app.keeper.snapshot();
     let checks: Vec<_> = health::checks(app).into_iter().map(seen).collect();
     let count = |count: usize| count.to_string();
     let mut numbers = vec![
@@ -31,7 +31,6 @@ async fn make(visitor: &Visitor) -> Result<Response, Problem> {
         ("Events kept", format!("{first} to {last}", first = first.0, last = last.0)),
         ("Commands waiting for the writer", count(app.keeper.waiting())),
         ("Open streams", count(app.streams_open())),
-        ("Time of the server", row::utc(now)),
     ];
     numbers.extend(pools_file(app));
     Ok(visitor.page(&page::Status {

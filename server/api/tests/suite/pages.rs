@@ -154,6 +154,9 @@ async fn a_script_gets_a_page_again_only_if_more_than_its_times_changed() {
     assert_ne!(first.text, later.text, "times go on");
     assert_eq!(later.header("etag"), tag);
     assert_eq!(ask(tag, true).await.status.as_u16(), 304);
+    let status = lab.get("/status").await;
+    lab.pass(5_000);
+    assert_eq!(lab.get("/status").await.header("etag"), status.header("etag"), "a clock is no news");
     assert_eq!(ask(tag, false).await.status.as_u16(), 200, "somebody opens it: its times are true");
     lab.post("/v1/leases/1/renew", json!({})).await.expect(200);
     let renewed = ask(tag, true).await;
