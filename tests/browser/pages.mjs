@@ -11,6 +11,7 @@ export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, e
     bulk: `/bulk/resources?q=${e('pool:gpu')}`,
     'bulk-leases': '/bulk/leases',
     'bulk-queue': '/bulk/queue',
+    'bulk-jobs': '/bulk/jobs',
     'lease-form': `/lease?pool=${e(pool)}`,
     'target-form': `/lease?target=${e(resource)}`,
     leases: '/leases',

@@ -112,6 +112,24 @@ for (const javaScriptEnabled of [true, false]) {
       await server.api('POST', '/v1/plugins/list/enable')
     })
 
+    test('all jobs that a filter finds are ended, or freed', async () => {
+      const jobs = [await start('many-1'), await start('many-2')]
+      const all = async () => {
+        await page.goto('/jobs?q=target:many-*')
+        await page.getByRole('link', { name: 'Do something with all of these…' }).click()
+      }
+      await all()
+      await press('End 2 of yours')
+      for (const { id } of jobs) await phase(id, 'completed')
+      const last = await start('many-3')
+      await all()
+      await page.getByLabel('Why').fill('on fire')
+      await press('Free 1')
+      const over = await look(last.id)
+      assert.equal(over.phase, 'failed')
+      assert.match(over.reason, /on fire$/)
+    })
+
     test('it is removed once its name was typed', async () => {
       await page.goto('/plugins/list')
       await page.getByLabel('Its name').fill('lost')

@@ -120,6 +120,8 @@ pub enum BulkOf {
     Leases,
     /// Requests that wait.
     Requests,
+    /// Jobs that may hold something.
+    Jobs,
 }
 
 impl BulkOf {
@@ -129,6 +131,7 @@ impl BulkOf {
             Self::Resources => "resources",
             Self::Leases => "leases",
             Self::Requests => "requests",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -138,6 +141,7 @@ impl BulkOf {
             Self::Resources => "/resources",
             Self::Leases => "/leases",
             Self::Requests => "/queue",
+            Self::Jobs => "/jobs",
         }
     }
 }

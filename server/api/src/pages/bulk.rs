@@ -25,6 +25,7 @@ pub(crate) enum What {
     Resources,
     Leases,
     Requests,
+    Jobs,
 }
 
 impl What {
@@ -33,6 +34,7 @@ impl What {
             "resources" => Ok(Self::Resources),
             "leases" => Ok(Self::Leases),
             "queue" => Ok(Self::Requests),
+            "jobs" => Ok(Self::Jobs),
             _ => Err(Problem::new(Kind::NotFound, format!("there are no {name:?} to change"))),
         }
     }
@@ -43,6 +45,7 @@ impl What {
             Self::Resources => "/resources",
             Self::Leases => "/leases",
             Self::Requests => "/queue",
+            Self::Jobs => "/jobs",
         }
     }
 
@@ -51,6 +54,7 @@ impl What {
             Self::Resources => page::BulkOf::Resources,
             Self::Leases => page::BulkOf::Leases,
             Self::Requests => page::BulkOf::Requests,
+            Self::Jobs => page::BulkOf::Jobs,
         }
     }
 }
@@ -181,5 +185,6 @@ fn is_gone(refusal: &Refusal) -> bool {
             | Refusal::NoSuchLease(_)
             | Refusal::LeaseEnded(_)
             | Refusal::NoSuchRequest(_)
+            | Refusal::NoSuchJob(_)
     )
 }

@@ -1,6 +1,8 @@
 //! What is done to each of many.
 
-use lessor_ledger::{Command, CordonEdit, Force, Owner, ResourceEdit, Span, State, Subject, Text};
+use lessor_ledger::{
+    Command, CordonEdit, Force, JobCommand, Owner, ResourceEdit, Span, State, Subject, Text,
+};
 
 use super::What;
 use super::find::{Id, Item};
@@ -22,6 +24,10 @@ pub(super) enum Action {
     TakeBack { reason: Text, by: Option<Owner>, to_state: Option<State> },
     /// Takes it out of the line.
     Cancel,
+    /// Ends it, if it is of this owner.
+    End(Owner),
+    /// Gives up on its manager, whoever it is of.
+    Free { reason: Text, by: Option<Owner> },
 }
 
 impl Action {
@@ -32,6 +38,10 @@ impl Action {
     pub(super) fn read(what: What, form: &Form, visitor: &Visitor) -> Result<Self, Problem> {
         let me = || visitor.owner.clone().ok_or_else(|| Problem::invalid("owner", "say who you are first"));
         let to_state = || body::optional("to_state", form.filled("to_state"), body::state);
+        let reason = || {
+            let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
+            body::text("reason", reason)
+        };
         match (what, form.typed("action")) {
             (What::Resources, "drain") => Ok(Self::Cordon(Some(cordon(form, visitor.app.keeper.now())?))),
             (What::Resources, "undrain") => Ok(Self::Cordon(None)),
@@ -41,12 +51,12 @@ impl Action {
             }
             (What::Leases, "release") => Ok(Self::Release(me()?, to_state()?)),
             (What::Leases, "take-back") => {
-                let reason =
-                    form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
-                let (reason, by) = (body::text("reason", reason)?, visitor.owner.clone());
-                Ok(Self::TakeBack { reason, by, to_state: to_state()? })
+                let by = visitor.owner.clone();
+                Ok(Self::TakeBack { reason: reason()?, by, to_state: to_state()? })
             }
             (What::Requests, "cancel") => Ok(Self::Cancel),
+            (What::Jobs, "end") => Ok(Self::End(me()?)),
+            (What::Jobs, "free") => Ok(Self::Free { reason: reason()?, by: visitor.owner.clone() }),
             (_, other) => Err(Problem::invalid("action", format!("there is no {other:?}"))),
         }
     }
@@ -72,6 +82,13 @@ impl Action {
                 by: by.clone(),
                 to_state: to_state.clone(),
             })),
+            (Self::End(owner), Id::Job(job)) if item.mine => {
+                Some(Command::Job(JobCommand::End { job: *job, owner: Some(owner.clone()), reason: None }))
+            }
+            (Self::Free { reason, by }, Id::Job(job)) => {
+                let (reason, by) = (reason.clone(), by.clone());
+                Some(Command::Job(JobCommand::Force { job: *job, reason, by }))
+            }
             (Self::Cancel, Id::Request(request)) => Some(Command::Withdraw(*request)),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! What a filter finds, within a bound.
 
 use lessor_filter::Filter;
-use lessor_ledger::{LeaseId, Ledger, Owner, RequestId, Target, Time};
+use lessor_ledger::{Job, LeaseId, Ledger, Owner, RequestId, Target, Time};
 use lessor_web::{Text, link};
 
 use super::What;
@@ -9,7 +9,7 @@ use crate::limits::{BULK_ITEMS_MAX, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::seen;
 use crate::pages::visitor::Visitor;
 use crate::problem::{Kind, Problem};
-use crate::sieve::{lease, request, resource};
+use crate::sieve::{job, lease, request, resource};
 
 /// The first that a filter finds, and whether there are more.
 pub(super) struct Found {
@@ -31,6 +31,7 @@ pub(super) enum Id {
     Resource(Target),
     Lease(LeaseId),
     Request(RequestId),
+    Job(Job),
 }
 
 impl Found {
@@ -47,6 +48,7 @@ impl Item {
             Id::Resource(name) => name.to_string(),
             Id::Lease(id) => id.to_string(),
             Id::Request(id) => id.to_string(),
+            Id::Job(id) => id.0.to_string(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Item {
             Id::Resource(name) => link::resource(name.as_str()),
             Id::Lease(id) => link::lease(id.0),
             Id::Request(id) => link::wait(id.0),
+            Id::Job(id) => link::job(id.0),
         };
         (self.label.clone(), link)
     }
@@ -70,6 +73,7 @@ pub(super) async fn find(visitor: &Visitor, what: What, text: &str) -> Result<Fo
         What::Resources => &resource::PAGE_KEYS[..],
         What::Leases => &lease::PAGE_KEYS[..],
         What::Requests => &request::PAGE_KEYS[..],
+        What::Jobs => &job::PAGE_KEYS[..],
     };
     let filter = Filter::parse(text, keys).map_err(|error| Problem::invalid("filter", error))?;
     if what == What::Leases && lease::is_about_ended(&filter) {
@@ -84,6 +88,7 @@ pub(super) async fn find(visitor: &Visitor, what: What, text: &str) -> Result<Fo
                 What::Resources => resources(ledger, &filter, now, viewer),
                 What::Leases => leases(ledger, &filter, viewer),
                 What::Requests => requests(ledger, &filter, viewer),
+                What::Jobs => jobs(ledger, &filter, viewer),
             }
         })
         .await
@@ -117,6 +122,17 @@ fn requests(ledger: &Ledger, filter: &Filter, viewer: Option<&Owner>) -> Found {
             id: Id::Request(request.id),
             label: format!("request {} of {}", request.id, request.owner).into(),
             mine: viewer == Some(&request.owner),
+        })
+    })
+}
+
+fn jobs(ledger: &Ledger, filter: &Filter, viewer: Option<&Owner>) -> Found {
+    taken(ledger.jobs_after(None), |job| {
+        let wanted = job.live() && filter.matches(&job::Candidate { job, viewer });
+        wanted.then(|| Item {
+            id: Id::Job(job.id),
+            label: format!("job {} of {}", job.id.0, job.owner).into(),
+            mine: viewer == Some(&job.owner),
         })
     })
 }
