@@ -1,6 +1,6 @@
-//! Statements 43–45 and 47–58: targets and target managers, with the real components in the real server.
+//! Statements 43–58: targets and target managers, with the real components in the real server.
 
-use lessor_tests::plugin::{id, targets};
+use lessor_tests::plugin::{id, serving_museum, targets};
 use lessor_tests::{Answer, Server, Setup};
 use serde_json::{Value, json};
 
@@ -83,6 +83,18 @@ fn contest_045_the_manager_s_state_comes_back_as_it_was() {
     let state = json!({"hello": ["world", 1.5, null]});
     let job = server.job("targetlist", &json!({"Targets": [{"ID": "a", "TMS": state}]}), &json!({}));
     assert_eq!(job["targets"][0]["manager_state"], state);
+}
+
+/// Upstream's `FilterTargets` is `pick` of the SDK.
+#[test]
+fn contest_046_what_is_picked_keeps_the_order_wanted_and_an_unknown_id_is_an_error() {
+    let server = serving_museum();
+    let wanted = |names: &[&str]| json!({"do": "pick", "names": names});
+    let job = server.job("museum", &wanted(&["c", "a"]), &json!({}));
+    assert_eq!(targets(&job), ["c", "a"]);
+    let job = server.job("museum", &wanted(&["b", "x"]), &json!({}));
+    assert_not_acquired(&job, "there is no x");
+    assert_eq!(server.holder("b"), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lessor_plugin::{Failure, Job, Problems, Target, TargetManager, clock, files, locker, secrets};
+use lessor_plugin::{Failure, Job, Problems, Target, TargetManager, clock, files, locker, pick, secrets};
 use serde::Deserialize;
 
 /// Does what it is told.
@@ -108,6 +108,11 @@ fn act(job: &Job, order: &Order) -> Result<Vec<Target>, Failure> {
         "secret" => Ok(vec![Target::named(format!("{:?}", secrets::get(&order.names[0])))]),
         "time" => Ok(vec![Target::named(clock::remaining().as_millis().to_string())]),
         "count" => Ok(vec![Target::named(count().to_string())]),
+        "pick" => {
+            let there = ["a", "b", "c"].map(Target::named);
+            pick(&order.names, &there)
+                .map_err(|id| Failure::permanent("unknown", format!("there is no {id}")))
+        }
         "bad-state" => Ok(vec![Target { manager_state: Some("{".to_owned()), ..Target::named("x") }]),
         "fail" => Err(Failure::retryable("told", "as told\n\u{1b}[31m")),
         _ => Ok(named(order)),
