@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use lessor_tests::Setup;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -168,16 +169,20 @@ fn a_project_has_a_proper_name_a_known_sdk_and_a_folder_of_its_own() {
     assert!(new("bench", &["--lang", "python"]).gives(1).err.contains("cannot make the folder"));
 }
 
-/// The commands of the guide's section about Rust, in their order.
+/// The commands of the guide's sections about Rust and about a server, in their order.
 fn guide() -> Vec<String> {
     let guide = fs::read_to_string(root().join("plugins-sdk/README.md")).expect("the guide is there");
-    let section = guide.split("\n## ").find(|section| section.starts_with("From nothing to a component"));
-    let lines = section.expect("the guide has the section").lines();
+    let section = |title: &str| {
+        let section = guide.split("\n## ").find(|section| section.starts_with(title));
+        section.unwrap_or_else(|| panic!("the guide has a section {title}"))
+    };
+    let lines =
+        section("From nothing to a component").lines().chain(section("Into a running server").lines());
     lines.filter_map(|line| line.strip_prefix("$ ")).map(ToOwned::to_owned).collect()
 }
 
 /// Runs commands in one shell, as an author would, with `lessor` on the path and no network.
-fn shell(folder: &Path, commands: &[String]) -> Output {
+fn shell(folder: &Path, server: &str, commands: &[String]) -> Output {
     let binary = lessor_tests::lessor();
     let bin = binary.parent().expect("the binary lies in a folder");
     let mut shell = Command::new("sh");
@@ -185,7 +190,7 @@ fn shell(folder: &Path, commands: &[String]) -> Output {
     shell
         .current_dir(folder)
         .env("LESSOR", root())
-        .env("LESSOR_SERVER", NOWHERE)
+        .env("LESSOR_SERVER", server)
         .env("CARGO_NET_OFFLINE", "true");
     // Kept from run to run, because the SDK's own dependencies take a minute.
     shell.env("CARGO_TARGET_DIR", bin.join("plugin-guide"));
@@ -202,8 +207,9 @@ fn compiles_for_webassembly() -> bool {
 fn the_guide_works_as_it_is_written() {
     let folder = TempDir::new().expect("there is room");
     let commands = guide();
-    assert!(commands.len() >= 7, "{commands:?}");
-    let ran = shell(folder.path(), &commands);
+    assert!(commands.len() >= 15, "{commands:?}");
+    let server = Setup::new().start();
+    let ran = shell(folder.path(), &server.url(), &commands);
     let text = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(text.contains("test result: ok. 3 passed"), "its own tests pass: {text}");
     if !compiles_for_webassembly() {
@@ -214,5 +220,10 @@ fn the_guide_works_as_it_is_written() {
     assert!(ran.status.success() && ran.status.signal().is_none(), "{text}");
     assert!(text.contains("kind           target-manager"), "{text}");
     assert!(text.contains("the plugin has released 1 target(s)"), "{text}");
+    for told in ["job-started", "I have b-1", "grants                   {"] {
+        assert!(text.contains(told), "{told} is in {text}");
+    }
+    let page = server.get("/plugins");
+    assert!(page.text().contains("bench"), "the dashboard has it: {}", page.text());
     assert!(folder.path().join("bench/bench.wasm").is_file(), "{text}");
 }
