@@ -80,6 +80,24 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal((await server.api('GET', '/v1/locks')).items.length, 0)
     })
 
+    test('what a job holds leads to the job', async () => {
+      const job = await start('held')
+      await page.goto('/resources/held')
+      await page.getByText('A name without a record').waitFor({ timeout: 5000 })
+      assert.equal(await page.getByRole('link', { name: /Take/ }).count(), 0)
+      await page.getByRole('link', { name: 'Its job' }).click()
+      await page.waitForURL(`**/jobs/${job.id}`)
+      await page.getByRole('link', { name: 'Its events' }).click()
+      await page.getByText('target-acquired').first().waitFor({ timeout: 5000 })
+      await page.getByRole('link', { name: `job:${job.id}` }).first().click()
+      await page.waitForURL(`**/jobs/${job.id}`)
+      await page.goto('/leases')
+      await page.getByRole('link', { name: 'The job of lease' }).first().click()
+      await page.waitForURL(`**/jobs/${job.id}`)
+      await press('End it')
+      await phase(job.id, 'completed')
+    })
+
     test('a length that is none comes back as it was typed', async () => {
       const job = await start('a')
       await page.goto(`/jobs/${job.id}`)

@@ -50,14 +50,17 @@ pub fn job(id: u64) -> String {
 /// The first number that a server gives to a job of its own; those of others begin at 1.
 const JOB_FIRST: u64 = 1 << 40;
 
+/// The page of the job that holds something, if that is a job of this server: such a lease ends with its job only.
+#[must_use]
+pub fn job_of(owner: &str) -> Option<String> {
+    let number = owner.strip_prefix("job:").and_then(|number| number.parse::<u64>().ok());
+    number.filter(|&number| number >= JOB_FIRST).map(job)
+}
+
 /// Where to learn more of somebody who holds something: the page of a job of this server, else what they hold.
 #[must_use]
 pub fn holder(owner: &str) -> String {
-    let number = owner.strip_prefix("job:").and_then(|number| number.parse::<u64>().ok());
-    match number.filter(|&number| number >= JOB_FIRST) {
-        Some(number) => job(number),
-        None => with("/leases", &[("q", &lessor_filter::term("owner", owner))]),
-    }
+    job_of(owner).unwrap_or_else(|| with("/leases", &[("q", &lessor_filter::term("owner", owner))]))
 }
 
 /// What tells the row of this name from others in one document: letters and digits whatever is in the name.

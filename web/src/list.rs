@@ -99,6 +99,7 @@ impl List {
                 format!("{shown} {what}{matching} among {looked_at} that were looked at for this page")
             }
             (true, None) => format!("{shown}{of_all} {what}{matching}: one page"),
+            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {}", singular(what)),
             (false, None) if matching.is_empty() => format!("All {shown} {what}"),
             (false, None) => format!("{shown}{of_all} {what}{matching}"),
         }
@@ -107,6 +108,11 @@ impl List {
     fn sort_given(&self) -> &'static str {
         if self.sorts.first().is_some_and(|first| first.key == self.sort) { "" } else { self.sort }
     }
+}
+
+/// One of what a list is of.
+pub(crate) fn singular(what: &str) -> &str {
+    what.strip_suffix('s').unwrap_or(what)
 }
 
 #[cfg(test)]
@@ -150,6 +156,9 @@ mod tests {
         assert_eq!(list.caption(), "5 of 9 resources that match");
         list.filter = Text::default();
         assert_eq!(list.caption(), "All 5 resources");
+        list.shown = 1;
+        assert_eq!(list.caption(), "1 resource");
+        list.shown = 5;
         list.looked_at = Some(20_000);
         assert_eq!(list.caption(), "5 resources among 20000 that were looked at for this page");
     }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::frame::Frame;
 use crate::link;
+use crate::list::singular;
 use crate::row::{LeaseRow, ResourceRow};
 use crate::text::Text;
 
@@ -184,6 +185,12 @@ impl BulkPage {
     /// The list that it was asked for from.
     fn back(&self) -> String {
         link::with(self.of.list(), &[("q", self.filter.raw())])
+    }
+
+    /// What they are called.
+    fn words(&self) -> &'static str {
+        let words = self.of.words();
+        if self.count == 1 { singular(words) } else { words }
     }
 
     /// Where its form goes.
