@@ -92,7 +92,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('link', { name: `job:${job.id}` }).first().click()
       await page.waitForURL(`**/jobs/${job.id}`)
       await page.goto('/leases')
-      await page.getByRole('link', { name: 'The job of lease' }).first().click()
+      await page.getByRole('link', { name: 'Its job, lease' }).first().click()
       await page.waitForURL(`**/jobs/${job.id}`)
       await press('End it')
       await phase(job.id, 'completed')
