@@ -65,6 +65,19 @@ describe('a page that is open', () => {
     await context.close()
   })
 
+  test('shows the time of today to whoever comes back to it', async () => {
+    const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/status')
+    await live(page)
+    await page.goto('/help')
+    await page.waitForTimeout(4000)
+    await page.goBack()
+    const right = () => Math.abs(Date.parse(document.querySelector('[data-clock]').textContent) - Date.now()) < 2000
+    await page.waitForFunction(right, null, { timeout: 5000 })
+    assert.deepEqual(troubles, [])
+    await context.close()
+  })
+
   test('shows what became of plugins', async () => {
     await server.install('list', 'target-list', { grants: { locker: true } })
     const { context, page } = await visit(browser, server, { owner: 'ann' })

@@ -247,9 +247,11 @@ if (topics.length) {
   addEventListener('pageshow', start)
   start()
 }
-// Whoever goes back gets the page, and its time, as it was when they left.
-addEventListener('pageshow', ({ persisted }) => persisted && refresh())
-if (performance.getEntriesByType('navigation')[0].type === 'back_forward') refresh()
+// Whoever goes back gets the page, and its time, as it was when they left; and so does whoever asks while it is loading.
+addEventListener('pageshow', ({ persisted }) => {
+  const back = persisted || performance.getEntriesByType('navigation')[0].type === 'back_forward'
+  if (back) setTimeout(refresh)
+})
 tick()
 setInterval(() => {
   if (document.hidden) return

@@ -155,8 +155,7 @@ fn look(
         ended.and_then(|ended| ended.reason.as_ref()).map(|reason| ("Reason", Text::from(&**reason)));
     let held = ledger.grant(lease.id).filter(|_| ended.is_none());
     let targets = lease.targets.iter().take(LEASE_TARGETS_SHOWN).map(|target| {
-        let record = ledger.resource(target.as_str()).filter(|_| ended.is_none());
-        leased(target.as_str(), record.map(AsRef::as_ref))
+        leased(target.as_str(), ledger.resource(target.as_str()).map(AsRef::as_ref), ended.is_none())
     });
     Ok(page::LeaseDetail {
         frame,
@@ -188,8 +187,9 @@ fn look(
     })
 }
 
-fn leased(name: &str, record: Option<&Resource>) -> page::Leased {
-    let data = record.map(|resource| &resource.details().user_data);
+/// A target of a lease. What is written on it is for the holder; of an ended lease it may be another's by now.
+fn leased(name: &str, record: Option<&Resource>, held: bool) -> page::Leased {
+    let data = record.filter(|_| held).map(|resource| &resource.details().user_data);
     page::Leased {
         name: name.into(),
         place: record.map(|resource| (resource.pool.as_str().into(), row::state(&resource.state, true))),
