@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
-use wasmtime::component::ResourceTable;
 
 use crate::call::{Inventory, Locker};
 use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, MESSAGE_BYTES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
 use crate::text;
 use crate::version::Context;
+use crate::wasi::Desk;
 
 /// The data of an instance's store.
 pub(crate) struct Guest {
     pub(crate) context: Arc<Context>,
     pub(crate) visit: Visit,
     /// What it has handles to, of `wasi:http`.
-    pub(crate) table: ResourceTable,
+    pub(crate) desk: Desk,
     /// The most memory that the instance had so far, in bytes.
     pub(crate) memory_high_water: usize,
     /// Whether it was refused memory.
@@ -84,6 +84,8 @@ pub(crate) enum Overuse {
     HostCalls,
     #[error("it asked for more random bytes at once than 65536")]
     RandomBytes,
+    #[error("it makes more requests at once over wasi:http than 4")]
+    Requests,
     #[error("it used up its processor time")]
     Cpu,
 }

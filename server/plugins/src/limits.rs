@@ -179,12 +179,16 @@ pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 /// Most bytes of a file of certificate authorities. What a Linux system trusts, all of it, has 220 kB.
 pub(crate) const CA_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Most bytes of one value of a header that a plugin sets over `wasi:http`. Most servers take 8 KiB for all of them.
-pub(crate) const HTTP_HEADER_BYTES_MAX: usize = 8 << 10;
+/// Most bytes of all values of headers that a plugin sets over `wasi:http`. Most servers take 8 KiB, some twice that.
+pub(crate) const HTTP_HEADERS_BYTES_MAX: usize = 16 << 10;
 
 /// Most requests, responses, bodies, streams, headers and the like that an instance has at once over `wasi:http`. One
-/// request takes up to nine; 64 of the largest headers have 32 MiB.
+/// request takes up to nine; 64 of the largest headers have 1 MiB.
 pub(crate) const WASI_RESOURCES_MAX: usize = 64;
+
+/// Most requests that an instance makes at once over `wasi:http`, until it has dropped everything of them: the host keeps
+/// 5 MiB of body and answer for each, beside the memory of the guest.
+pub(crate) const WASI_REQUESTS_MAX: usize = 4;
 
 /// How long a connection to an endpoint is kept open for the next request. Most servers close theirs after a minute or
 /// two, and a request that meets a closing one is lost.

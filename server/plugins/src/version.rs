@@ -12,7 +12,7 @@ use crate::contract::{self, TargetManager, TargetManagerPre};
 use crate::endpoint::Door;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::inspect::Anatomy;
-use crate::wasi::{self, Gate};
+use crate::wasi::{Desk, Gate};
 use crate::ways::Ways;
 use crate::{Kind, Limits, PluginSpec, Secret};
 
@@ -118,8 +118,7 @@ impl Version {
             return Ok(instance);
         }
         let context = Arc::clone(&self.context);
-        let table = wasi::table();
-        let guest = Guest { context, visit, table, memory_high_water: 0, out_of_memory: false };
+        let guest = Guest { context, visit, desk: Desk::new(), memory_high_water: 0, out_of_memory: false };
         let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(usize::try_from(self.context.limits.output_bytes).unwrap_or(usize::MAX));
@@ -136,7 +135,7 @@ impl Version {
             return;
         }
         // A request that is under way ends with its call.
-        if !instance.store.data().table.is_empty() {
+        if !instance.store.data().desk.is_empty() {
             return;
         }
         let Ok(room) = Arc::clone(rooms).try_acquire_owned() else { return };

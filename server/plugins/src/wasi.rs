@@ -15,12 +15,15 @@ mod io;
 #[expect(unreachable_pub, reason = "as of `fields`")]
 mod outgoing;
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 
 pub(crate) use self::gate::Gate;
-use crate::guest::Guest;
+use crate::guest::{Guest, Overuse};
 use crate::inspect::Anatomy;
-use crate::limits::WASI_RESOURCES_MAX;
+use crate::limits::{WASI_REQUESTS_MAX, WASI_RESOURCES_MAX};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -63,22 +66,42 @@ pub(crate) fn link(linker: &mut Linker<Guest>, anatomy: &Anatomy) -> wasmtime::R
     outgoing_handler::add_to_linker::<_, Own>(linker, |guest| guest)
 }
 
-/// Where the host keeps what a guest has handles to.
-pub(crate) fn table() -> ResourceTable {
-    let mut table = ResourceTable::new();
-    table.set_max_capacity(WASI_RESOURCES_MAX);
-    table
+/// What a guest has handles to, and room for requests.
+pub(crate) struct Desk {
+    table: ResourceTable,
+    places: Arc<Semaphore>,
+}
+
+/// Room for one request, kept by everything that belongs to it.
+type Place = Arc<OwnedSemaphorePermit>;
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(WASI_RESOURCES_MAX);
+        Self { table, places: Arc::new(Semaphore::new(WASI_REQUESTS_MAX)) }
+    }
+
+    /// Whether nothing is kept, nor under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    fn place(&self) -> wasmtime::Result<Place> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(Arc::new).map_err(|_| wasmtime::Error::new(Overuse::Requests))
+    }
 }
 
 impl Guest {
     /// Keeps something for the guest.
     fn keep<T: Send + 'static>(&mut self, what: T) -> wasmtime::Result<Resource<T>> {
-        Ok(self.table.push(what)?)
+        Ok(self.desk.table.push(what)?)
     }
 
     /// Ends what the guest dropped.
     fn end<T: Send + 'static>(&mut self, what: Resource<T>) -> wasmtime::Result<()> {
-        self.table.delete(what)?;
+        self.desk.table.delete(what)?;
         Ok(())
     }
 }

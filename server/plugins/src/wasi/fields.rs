@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use super::types::{FieldKey, FieldValue, HeaderError, HostFields};
 use crate::endpoint::HEADERS_OF_THE_CONNECTION;
 use crate::guest::Guest;
-use crate::limits::{HTTP_HEADER_BYTES_MAX, HTTP_HEADERS_MAX};
+use crate::limits::{HTTP_HEADERS_BYTES_MAX, HTTP_HEADERS_MAX};
 
 /// Headers of a request or an answer.
 #[derive(Clone, Default)]
@@ -22,21 +22,13 @@ impl Fields {
     }
 
     fn append(&mut self, name: &str, value: Vec<u8>) -> Result<(), HeaderError> {
-        let (name, value) = self.field(name, value)?;
-        if self.map.len() >= HTTP_HEADERS_MAX {
-            return Err(HeaderError::Forbidden);
-        }
-        self.map.append(name, value);
-        Ok(())
-    }
-
-    fn field(&self, name: &str, value: Vec<u8>) -> Result<(HeaderName, HeaderValue), HeaderError> {
         let name = self.changeable(name)?;
-        if value.len() > HTTP_HEADER_BYTES_MAX {
+        let bytes = self.map.values().map(HeaderValue::len).sum::<usize>() + value.len();
+        if self.map.len() >= HTTP_HEADERS_MAX || bytes > HTTP_HEADERS_BYTES_MAX {
             return Err(HeaderError::Forbidden);
         }
-        let value = HeaderValue::try_from(value).map_err(|_| HeaderError::InvalidSyntax)?;
-        Ok((name, value))
+        self.map.append(name, HeaderValue::try_from(value).map_err(|_| HeaderError::InvalidSyntax)?);
+        Ok(())
     }
 
     /// The name of a header that a guest may set.
@@ -74,13 +66,13 @@ impl HostFields for Guest {
 
     fn get(&mut self, this: Resource<Fields>, name: FieldKey) -> wasmtime::Result<Vec<FieldValue>> {
         self.visit.host_call()?;
-        let all = self.table.get(&this)?.map.get_all(name.as_str());
+        let all = self.desk.table.get(&this)?.map.get_all(name.as_str());
         Ok(all.into_iter().map(|value| value.as_bytes().to_vec()).collect())
     }
 
     fn has(&mut self, this: Resource<Fields>, name: FieldKey) -> wasmtime::Result<bool> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.map.contains_key(name.as_str()))
+        Ok(self.desk.table.get(&this)?.map.contains_key(name.as_str()))
     }
 
     fn set(
@@ -90,7 +82,7 @@ impl HostFields for Guest {
         values: Vec<FieldValue>,
     ) -> wasmtime::Result<Result<(), HeaderError>> {
         self.visit.host_call()?;
-        let fields = self.table.get_mut(&this)?;
+        let fields = self.desk.table.get_mut(&this)?;
         let mut changed = fields.clone();
         let done = changed.changeable(&name).and_then(|known| {
             changed.map.remove(known);
@@ -108,7 +100,7 @@ impl HostFields for Guest {
         name: FieldKey,
     ) -> wasmtime::Result<Result<(), HeaderError>> {
         self.visit.host_call()?;
-        let fields = self.table.get_mut(&this)?;
+        let fields = self.desk.table.get_mut(&this)?;
         Ok(fields.changeable(&name).map(|name| drop(fields.map.remove(name))))
     }
 
@@ -119,18 +111,18 @@ impl HostFields for Guest {
         value: FieldValue,
     ) -> wasmtime::Result<Result<(), HeaderError>> {
         self.visit.host_call()?;
-        Ok(self.table.get_mut(&this)?.append(&name, value))
+        Ok(self.desk.table.get_mut(&this)?.append(&name, value))
     }
 
     fn entries(&mut self, this: Resource<Fields>) -> wasmtime::Result<Vec<(FieldKey, FieldValue)>> {
         self.visit.host_call()?;
-        let fields = self.table.get(&this)?;
+        let fields = self.desk.table.get(&this)?;
         Ok(fields.map.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect())
     }
 
     fn clone(&mut self, this: Resource<Fields>) -> wasmtime::Result<Resource<Fields>> {
         self.visit.host_call()?;
-        let map = self.table.get(&this)?.map.clone();
+        let map = self.desk.table.get(&this)?.map.clone();
         self.keep(Fields { map, fixed: false })
     }
 

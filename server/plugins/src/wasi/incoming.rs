@@ -10,18 +10,30 @@ use wasmtime::component::Resource;
 
 use super::fields::Fields;
 use super::io::{Fault, Pollable};
-use super::streams;
 use super::types::{self, ErrorCode};
+use super::{Place, streams};
 use crate::client::Answer;
 use crate::guest::Guest;
 
 /// What comes of a request. It is under way by itself, until nobody can wait for it any more.
-pub(crate) type Coming = Shared<BoxFuture<'static, Arc<Result<Answer, ErrorCode>>>>;
+pub(crate) type Coming = Shared<BoxFuture<'static, Arc<Outcome>>>;
+
+/// What came, with the room for its request: whoever has the answer keeps that.
+pub(crate) struct Outcome {
+    answer: Result<Answer, ErrorCode>,
+    _place: Place,
+}
 
 /// Sends a request on its way.
-pub(super) fn coming(request: impl Future<Output = Result<Answer, ErrorCode>> + Send + 'static) -> Coming {
+pub(super) fn coming(
+    request: impl Future<Output = Result<Answer, ErrorCode>> + Send + 'static,
+    place: Place,
+) -> Coming {
     let under_way = AbortOnDropHandle::new(tokio::spawn(request));
-    let done = async { Arc::new(under_way.await.unwrap_or(Err(ErrorCode::InternalError(None)))) };
+    let done = async {
+        let answer = under_way.await.unwrap_or(Err(ErrorCode::InternalError(None)));
+        Arc::new(Outcome { answer, _place: place })
+    };
     done.boxed().shared()
 }
 
@@ -39,18 +51,22 @@ impl Awaited {
 
 /// A response.
 pub struct Incoming {
-    answer: Arc<Result<Answer, ErrorCode>>,
+    outcome: Arc<Outcome>,
     consumed: bool,
 }
 
 /// The body of a response.
 pub struct Content {
     bytes: Bytes,
+    outcome: Arc<Outcome>,
     streamed: bool,
 }
 
 /// What is left to read of a body.
-pub struct Input(Bytes);
+pub struct Input {
+    left: Bytes,
+    _outcome: Arc<Outcome>,
+}
 
 /// What comes after a body: nothing.
 pub struct Trailers {
@@ -68,7 +84,7 @@ impl types::Host for Guest {
 impl types::HostFutureIncomingResponse for Guest {
     fn subscribe(&mut self, this: Resource<Awaited>) -> wasmtime::Result<Resource<Pollable>> {
         self.visit.host_call()?;
-        let coming = self.table.get(&this)?.coming.clone();
+        let coming = self.desk.table.get(&this)?.coming.clone();
         self.keep(Pollable::response(coming))
     }
 
@@ -77,14 +93,14 @@ impl types::HostFutureIncomingResponse for Guest {
         this: Resource<Awaited>,
     ) -> wasmtime::Result<Option<Result<Result<Resource<Incoming>, ErrorCode>, ()>>> {
         self.visit.host_call()?;
-        let awaited = self.table.get_mut(&this)?;
-        let Some(answer) = awaited.coming.clone().now_or_never() else { return Ok(None) };
+        let awaited = self.desk.table.get_mut(&this)?;
+        let Some(outcome) = awaited.coming.clone().now_or_never() else { return Ok(None) };
         if std::mem::replace(&mut awaited.taken, true) {
             return Ok(Some(Err(())));
         }
-        Ok(Some(Ok(match &*answer {
+        Ok(Some(Ok(match &outcome.answer {
             Err(code) => Err(code.clone()),
-            Ok(_) => Ok(self.keep(Incoming { answer, consumed: false })?),
+            Ok(_) => Ok(self.keep(Incoming { outcome, consumed: false })?),
         })))
     }
 
@@ -95,30 +111,30 @@ impl types::HostFutureIncomingResponse for Guest {
 
 impl Incoming {
     fn answer(&self) -> wasmtime::Result<&Answer> {
-        self.answer.as_ref().as_ref().map_err(|_| wasmtime::Error::msg("a failure was kept as a response"))
+        self.outcome.answer.as_ref().map_err(|_| wasmtime::Error::msg("a failure was kept as a response"))
     }
 }
 
 impl types::HostIncomingResponse for Guest {
     fn status(&mut self, this: Resource<Incoming>) -> wasmtime::Result<u16> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.answer()?.status)
+        Ok(self.desk.table.get(&this)?.answer()?.status)
     }
 
     fn headers(&mut self, this: Resource<Incoming>) -> wasmtime::Result<Resource<Fields>> {
         self.visit.host_call()?;
-        let headers = self.table.get(&this)?.answer()?.headers.clone();
+        let headers = self.desk.table.get(&this)?.answer()?.headers.clone();
         self.keep(Fields::fixed(headers))
     }
 
     fn consume(&mut self, this: Resource<Incoming>) -> wasmtime::Result<Result<Resource<Content>, ()>> {
         self.visit.host_call()?;
-        let response = self.table.get_mut(&this)?;
+        let response = self.desk.table.get_mut(&this)?;
         if std::mem::replace(&mut response.consumed, true) {
             return Ok(Err(()));
         }
-        let bytes = response.answer()?.body.clone();
-        self.keep(Content { bytes, streamed: false }).map(Ok)
+        let (bytes, outcome) = (response.answer()?.body.clone(), Arc::clone(&response.outcome));
+        self.keep(Content { bytes, outcome, streamed: false }).map(Ok)
     }
 
     fn drop(&mut self, this: Resource<Incoming>) -> wasmtime::Result<()> {
@@ -129,17 +145,17 @@ impl types::HostIncomingResponse for Guest {
 impl types::HostIncomingBody for Guest {
     fn stream(&mut self, this: Resource<Content>) -> wasmtime::Result<Result<Resource<Input>, ()>> {
         self.visit.host_call()?;
-        let content = self.table.get_mut(&this)?;
+        let content = self.desk.table.get_mut(&this)?;
         if std::mem::replace(&mut content.streamed, true) {
             return Ok(Err(()));
         }
-        let input = Input(content.bytes.clone());
+        let input = Input { left: content.bytes.clone(), _outcome: Arc::clone(&content.outcome) };
         self.keep(input).map(Ok)
     }
 
     fn finish(&mut self, this: Resource<Content>) -> wasmtime::Result<Resource<Trailers>> {
         self.visit.host_call()?;
-        self.table.delete(this)?;
+        self.desk.table.delete(this)?;
         self.keep(Trailers { taken: false })
     }
 
@@ -159,7 +175,7 @@ impl types::HostFutureTrailers for Guest {
         this: Resource<Trailers>,
     ) -> wasmtime::Result<Option<Result<Result<Option<Resource<Fields>>, ErrorCode>, ()>>> {
         self.visit.host_call()?;
-        let taken = std::mem::replace(&mut self.table.get_mut(&this)?.taken, true);
+        let taken = std::mem::replace(&mut self.desk.table.get_mut(&this)?.taken, true);
         Ok(Some(if taken { Err(()) } else { Ok(Ok(None)) }))
     }
 
@@ -176,7 +192,7 @@ impl streams::HostInputStream for Guest {
         most: u64,
     ) -> wasmtime::Result<Result<Vec<u8>, streams::StreamError>> {
         self.visit.host_call()?;
-        let Input(left) = self.table.get_mut(&this)?;
+        let Input { left, .. } = self.desk.table.get_mut(&this)?;
         if left.is_empty() {
             return Ok(Err(streams::StreamError::Closed));
         }

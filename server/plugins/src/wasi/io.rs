@@ -38,7 +38,7 @@ impl error::Host for Guest {}
 impl error::HostError for Guest {
     fn to_debug_string(&mut self, this: Resource<Fault>) -> wasmtime::Result<String> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.0.clone())
+        Ok(self.desk.table.get(&this)?.0.clone())
     }
 
     fn drop(&mut self, this: Resource<Fault>) -> wasmtime::Result<()> {
@@ -52,7 +52,7 @@ impl poll::Host for Guest {
         if all.is_empty() {
             return Err(wasmtime::Error::msg("it polls nothing"));
         }
-        let all = all.iter().map(|one| self.table.get(one).cloned()).collect::<Result<Vec<_>, _>>()?;
+        let all = all.iter().map(|one| self.desk.table.get(one).cloned()).collect::<Result<Vec<_>, _>>()?;
         if !all.iter().any(Pollable::ready) {
             select_all(all.iter().map(|one| Box::pin(one.clone().wait()))).await;
             self.visit.waited = true;
@@ -64,12 +64,12 @@ impl poll::Host for Guest {
 impl poll::HostPollable for Guest {
     async fn ready(&mut self, this: Resource<Pollable>) -> wasmtime::Result<bool> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.ready())
+        Ok(self.desk.table.get(&this)?.ready())
     }
 
     async fn block(&mut self, this: Resource<Pollable>) -> wasmtime::Result<()> {
         self.visit.host_call()?;
-        let one = self.table.get(&this)?.clone();
+        let one = self.desk.table.get(&this)?.clone();
         one.wait().await;
         self.visit.waited = true;
         Ok(())

@@ -13,7 +13,7 @@ use super::gate::Errand;
 use super::incoming::{Awaited, coming};
 use super::io::{Fault, Pollable};
 use super::types::{self, ErrorCode, Scheme};
-use super::{outgoing_handler, streams};
+use super::{Place, outgoing_handler, streams};
 use crate::clock::now;
 use crate::guest::Guest;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_PATH_BYTES_MAX, HTTP_TIMEOUT_MAX};
@@ -27,6 +27,7 @@ pub struct Draft {
     path: Option<String>,
     headers: Fields,
     body: Coffer,
+    place: Place,
 }
 
 /// Where the body of a request comes from.
@@ -42,13 +43,17 @@ pub struct Body {
     written: Written,
     done: oneshot::Sender<Vec<u8>>,
     streamed: bool,
+    place: Place,
 }
 
 /// What was written to a body so far.
 type Written = Arc<Mutex<Vec<u8>>>;
 
 /// Where a body is written to.
-pub struct Output(Written);
+pub struct Output {
+    written: Written,
+    _place: Place,
+}
 
 /// How long a request may take: the least of the times that it names, for all of it.
 #[derive(Default)]
@@ -73,8 +78,9 @@ impl outgoing_handler::Host for Guest {
         options: Option<Resource<Options>>,
     ) -> wasmtime::Result<Result<Resource<Awaited>, ErrorCode>> {
         self.visit.host_call()?;
-        let Draft { method, scheme, authority, path, headers, body } = self.table.delete(request)?;
-        let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
+        let Draft { method, scheme, authority, path, headers, body, place } =
+            self.desk.table.delete(request)?;
+        let options = options.map(|options| self.desk.table.delete(options)).transpose()?.unwrap_or_default();
         let left = self.visit.deadline.saturating_duration_since(now());
         let errand = Errand { method, scheme, authority, path, headers: headers.map };
         let gate = Arc::clone(&self.context.gate);
@@ -92,7 +98,7 @@ impl outgoing_handler::Host for Guest {
                 Coffer::Awaited(done) => done.await.ok(),
             }
         };
-        let coming = coming(gate.send(request, body, options.timeout().min(left)));
+        let coming = coming(gate.send(request, body, options.timeout().min(left)), place);
         self.keep(Awaited::new(coming)).map(Ok)
     }
 }
@@ -100,25 +106,35 @@ impl outgoing_handler::Host for Guest {
 impl types::HostOutgoingRequest for Guest {
     fn new(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Resource<Draft>> {
         self.visit.host_call()?;
-        let headers = Fields { fixed: true, ..self.table.delete(headers)? };
+        let headers = Fields { fixed: true, ..self.desk.table.delete(headers)? };
         let body = Coffer::Untouched;
-        self.keep(Draft { method: Method::GET, scheme: None, authority: None, path: None, headers, body })
+        let place = self.desk.place()?;
+        self.keep(Draft {
+            method: Method::GET,
+            scheme: None,
+            authority: None,
+            path: None,
+            headers,
+            body,
+            place,
+        })
     }
 
     fn body(&mut self, this: Resource<Draft>) -> wasmtime::Result<Result<Resource<Body>, ()>> {
         self.visit.host_call()?;
-        let draft = self.table.get_mut(&this)?;
+        let draft = self.desk.table.get_mut(&this)?;
         if matches!(draft.body, Coffer::Awaited(_)) {
             return Ok(Err(()));
         }
         let (done, awaited) = oneshot::channel();
         draft.body = Coffer::Awaited(awaited);
-        self.keep(Body { written: Written::default(), done, streamed: false }).map(Ok)
+        let place = Place::clone(&draft.place);
+        self.keep(Body { written: Written::default(), done, streamed: false, place }).map(Ok)
     }
 
     fn method(&mut self, this: Resource<Draft>) -> wasmtime::Result<types::Method> {
         self.visit.host_call()?;
-        Ok(spoken(&self.table.get(&this)?.method))
+        Ok(spoken(&self.desk.table.get(&this)?.method))
     }
 
     fn set_method(
@@ -127,13 +143,13 @@ impl types::HostOutgoingRequest for Guest {
         method: types::Method,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        let draft = self.table.get_mut(&this)?;
+        let draft = self.desk.table.get_mut(&this)?;
         Ok(understood(&method).map(|method| draft.method = method).ok_or(()))
     }
 
     fn path_with_query(&mut self, this: Resource<Draft>) -> wasmtime::Result<Option<String>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.path.clone())
+        Ok(self.desk.table.get(&this)?.path.clone())
     }
 
     fn set_path_with_query(
@@ -142,13 +158,13 @@ impl types::HostOutgoingRequest for Guest {
         path: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        let draft = self.table.get_mut(&this)?;
+        let draft = self.desk.table.get_mut(&this)?;
         Ok(bounded(path).map(|path| draft.path = path))
     }
 
     fn scheme(&mut self, this: Resource<Draft>) -> wasmtime::Result<Option<Scheme>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.scheme.clone())
+        Ok(self.desk.table.get(&this)?.scheme.clone())
     }
 
     fn set_scheme(
@@ -157,7 +173,7 @@ impl types::HostOutgoingRequest for Guest {
         scheme: Option<Scheme>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        let draft = self.table.get_mut(&this)?;
+        let draft = self.desk.table.get_mut(&this)?;
         if matches!(scheme, Some(Scheme::Other(_))) {
             return Ok(Err(()));
         }
@@ -167,7 +183,7 @@ impl types::HostOutgoingRequest for Guest {
 
     fn authority(&mut self, this: Resource<Draft>) -> wasmtime::Result<Option<String>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.authority.clone())
+        Ok(self.desk.table.get(&this)?.authority.clone())
     }
 
     fn set_authority(
@@ -176,13 +192,13 @@ impl types::HostOutgoingRequest for Guest {
         authority: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        let draft = self.table.get_mut(&this)?;
+        let draft = self.desk.table.get_mut(&this)?;
         Ok(bounded(authority).map(|authority| draft.authority = authority))
     }
 
     fn headers(&mut self, this: Resource<Draft>) -> wasmtime::Result<Resource<Fields>> {
         self.visit.host_call()?;
-        let headers = self.table.get(&this)?.headers.clone();
+        let headers = self.desk.table.get(&this)?.headers.clone();
         self.keep(headers)
     }
 
@@ -220,11 +236,11 @@ fn spoken(method: &Method) -> types::Method {
 impl types::HostOutgoingBody for Guest {
     fn write(&mut self, this: Resource<Body>) -> wasmtime::Result<Result<Resource<Output>, ()>> {
         self.visit.host_call()?;
-        let body = self.table.get_mut(&this)?;
+        let body = self.desk.table.get_mut(&this)?;
         if mem::replace(&mut body.streamed, true) {
             return Ok(Err(()));
         }
-        let output = Output(Arc::clone(&body.written));
+        let output = Output { written: Arc::clone(&body.written), _place: Place::clone(&body.place) };
         self.keep(output).map(Ok)
     }
 
@@ -234,9 +250,9 @@ impl types::HostOutgoingBody for Guest {
         trailers: Option<Resource<Fields>>,
     ) -> wasmtime::Result<Result<(), ErrorCode>> {
         self.visit.host_call()?;
-        let Body { written, done, .. } = self.table.delete(this)?;
+        let Body { written, done, .. } = self.desk.table.delete(this)?;
         if let Some(trailers) = trailers {
-            self.table.delete(trailers)?;
+            self.desk.table.delete(trailers)?;
             return Ok(Err(ErrorCode::HttpRequestTrailerSectionSize(Some(0))));
         }
         let bytes = mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
@@ -256,7 +272,8 @@ impl streams::Host for Guest {}
 impl streams::HostOutputStream for Guest {
     fn check_write(&mut self, this: Resource<Output>) -> wasmtime::Result<Result<u64, streams::StreamError>> {
         self.visit.host_call()?;
-        let written = self.table.get(&this)?.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let written =
+            self.desk.table.get(&this)?.written.lock().unwrap_or_else(PoisonError::into_inner).len();
         let room = HTTP_BODY_BYTES_MAX - written;
         if room > 0 { Ok(Ok(room as u64)) } else { self.full() }
     }
@@ -267,7 +284,7 @@ impl streams::HostOutputStream for Guest {
         bytes: Vec<u8>,
     ) -> wasmtime::Result<Result<(), streams::StreamError>> {
         self.visit.host_call()?;
-        let written = Arc::clone(&self.table.get(&this)?.0);
+        let written = Arc::clone(&self.desk.table.get(&this)?.written);
         let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
         if written.len() + bytes.len() > HTTP_BODY_BYTES_MAX {
             return self.full();
@@ -321,7 +338,7 @@ impl types::HostRequestOptions for Guest {
 
     fn connect_timeout(&mut self, this: Resource<Options>) -> wasmtime::Result<Option<u64>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.connect)
+        Ok(self.desk.table.get(&this)?.connect)
     }
 
     fn set_connect_timeout(
@@ -330,13 +347,13 @@ impl types::HostRequestOptions for Guest {
         timeout: Option<u64>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        self.table.get_mut(&this)?.connect = timeout;
+        self.desk.table.get_mut(&this)?.connect = timeout;
         Ok(Ok(()))
     }
 
     fn first_byte_timeout(&mut self, this: Resource<Options>) -> wasmtime::Result<Option<u64>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.first_byte)
+        Ok(self.desk.table.get(&this)?.first_byte)
     }
 
     fn set_first_byte_timeout(
@@ -345,13 +362,13 @@ impl types::HostRequestOptions for Guest {
         timeout: Option<u64>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        self.table.get_mut(&this)?.first_byte = timeout;
+        self.desk.table.get_mut(&this)?.first_byte = timeout;
         Ok(Ok(()))
     }
 
     fn between_bytes_timeout(&mut self, this: Resource<Options>) -> wasmtime::Result<Option<u64>> {
         self.visit.host_call()?;
-        Ok(self.table.get(&this)?.between_bytes)
+        Ok(self.desk.table.get(&this)?.between_bytes)
     }
 
     fn set_between_bytes_timeout(
@@ -360,7 +377,7 @@ impl types::HostRequestOptions for Guest {
         timeout: Option<u64>,
     ) -> wasmtime::Result<Result<(), ()>> {
         self.visit.host_call()?;
-        self.table.get_mut(&this)?.between_bytes = timeout;
+        self.desk.table.get_mut(&this)?.between_bytes = timeout;
         Ok(Ok(()))
     }
 

@@ -120,6 +120,12 @@ async fn what_a_guest_keeps_and_calls_is_bounded() {
         other => panic!("{other:?}"),
     }
     assert_eq!(told(&rig, &errand(50)).await.unwrap(), "200 2 bytes");
+    let begin = |begin: usize| json!({"scheme": "http", "host": host, "path": "/", "begin": begin});
+    assert_eq!(told(&rig, &begin(3)).await.unwrap(), "200 2 bytes");
+    match told(&rig, &begin(4)).await {
+        Err(CallError::Trapped(why)) => assert!(why.contains("more requests at once"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

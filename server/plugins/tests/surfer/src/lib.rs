@@ -35,6 +35,9 @@ pub struct Errand {
     /// How many headers to hoard first.
     #[serde(default)]
     hoard: usize,
+    /// How many requests to begin first and never send.
+    #[serde(default)]
+    begin: usize,
     /// Whether to leave the body unfinished.
     #[serde(default)]
     unfinished: bool,
@@ -46,11 +49,12 @@ impl TargetManager for Surfer {
 
     fn acquire(_: &Job, errand: Errand) -> Result<Vec<Target>, Failure> {
         let hoard: Vec<Fields> = (0..errand.hoard).map(|_| Fields::new()).collect();
+        let begun: Vec<_> = (0..errand.begin).map(|_| OutgoingRequest::new(Fields::new())).collect();
         let told = match ask(&errand) {
             Ok(told) => told,
             Err(code) => code.to_string().replace("ErrorCode::", ""),
         };
-        drop(hoard);
+        drop((hoard, begun));
         Ok(vec![Target::named(told)])
     }
 }
