@@ -50,7 +50,7 @@ pub fn job(id: u64) -> String {
 /// The first number that a server gives to a job of its own; those of others begin at 1.
 const JOB_FIRST: u64 = 1 << 40;
 
-/// The page of the job that holds something, if that is a job of this server: such a lease ends with its job only.
+/// The page of the job that holds something, if that is a job of this server: ending the job is better than taking from it.
 #[must_use]
 pub fn job_of(owner: &str) -> Option<String> {
     let number = owner.strip_prefix("job:").and_then(|number| number.parse::<u64>().ok());

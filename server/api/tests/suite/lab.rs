@@ -210,7 +210,8 @@ pub(crate) fn with_header(mut request: Request<Body>, name: &'static str, value:
     request
 }
 
-fn entry(name: &str, names: &[&str]) -> PoolEntry {
+/// A pool with these resources, as the pools file lists it.
+pub(crate) fn entry(name: &str, names: &[&str]) -> PoolEntry {
     PoolEntry {
         pool: Pool {
             name: PoolName::new(name).expect("a name"),

@@ -8,6 +8,7 @@ mod lists;
 mod openapi;
 mod operations;
 mod pages;
+mod pages_bulk;
 mod pages_install;
 mod pages_jobs;
 mod pages_missing;

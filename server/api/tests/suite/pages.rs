@@ -23,6 +23,11 @@ impl Lab {
     }
 }
 
+/// A request of ann's browser.
+pub(crate) fn as_ann(path: &str) -> Request<Body> {
+    with_header(request(Method::GET, path, None), "cookie", "lessor_owner=ann")
+}
+
 fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
     let body = serde_urlencoded::to_string(fields).expect("fields are text");
     Request::builder()
@@ -43,7 +48,7 @@ pub(crate) fn without_values(page: &str) -> String {
 
 /// The value of a hidden field.
 #[track_caller]
-fn hidden(page: &Answer, field: &str) -> String {
+pub(crate) fn hidden(page: &Answer, field: &str) -> String {
     let begin = format!("name=\"{field}\" value=\"");
     let (_, rest) = page.text.split_once(&begin).expect("the field is there");
     rest.split('"').next().expect("an attribute ends").to_owned()
