@@ -17,8 +17,8 @@ const NAME: &str = "target-list-python";
 /// Its world, as `wit/world.wit` has it.
 const WORLD: &str = "lessor:example/plugin";
 
-/// What it is asked for, and what it must lock and return: as the one in Rust.
-const PARAMETERS: &str = r#"{"Targets": [{"ID": "a", "FQDN": "a.example", "TMS": {"n": 1}}, {"ID": "b"}]}"#;
+/// What it is asked for, in keys of any case, and what it must lock and return: as the one in Rust.
+const PARAMETERS: &str = r#"{"Targets": [{"ID": "a", "FQDN": "a.example", "TMS": {"n": 1}}, {"id": "b"}]}"#;
 
 /// What it must find wrong, each with its place.
 const BAD_PARAMETERS: &str = r#"{"Targets": [{"ID": " "}, 7, {"ID": "c", "PrimaryIPv4": "1.2.3"}]}"#;
