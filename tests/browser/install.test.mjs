@@ -72,8 +72,24 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await page.getByLabel('Settings, as JSON').inputValue(), '{"greeting": "again"}')
       await page.getByLabel('It takes the place').check()
       await press('Install')
+      assert.match(await alert(), /what you left empty/)
+      assert.equal(await page.getByLabel('Settings, as JSON').inputValue(), '{"greeting": "again"}')
+      await press('Install')
       await page.getByText('It is installed').first().waitFor({ timeout: 5000 })
       assert.equal((await server.api('GET', '/v1/plugins/list')).settings.greeting, 'again')
+    })
+
+    test('one in the place of another begins with what that one has, and keeps its limits', async () => {
+      const digest = (await server.api('GET', '/v1/plugins/list')).digest
+      const kept = { settings: { a: 1 }, grants: { locker: true, inventory: true }, limits: { cpu_ms: 9000 }, warm: true }
+      await server.api('PUT', '/v1/plugins/target-list', { digest, ...kept })
+      await upload(component('target-list'))
+      assert.match(await page.locator('main').innerText(), /its limits stay as they are/)
+      await page.getByLabel('It takes the place').check()
+      await press('Install')
+      await page.getByText('It is installed').first().waitFor({ timeout: 5000 })
+      const { settings, grants, limits, warm } = await server.api('GET', '/v1/plugins/target-list')
+      assert.deepEqual([settings, grants.inventory, limits.cpu_ms, warm], [{ a: 1 }, true, 9000, true])
     })
 
     test('what is missing or not allowed is said, and what was typed stays', async () => {

@@ -127,6 +127,17 @@ describe('a page that is open', () => {
     await context.close()
   })
 
+  test('follows around the table that the pointer is on', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/')
+    await live(page)
+    await page.locator('table a', { hasText: 'gpu' }).first().hover()
+    const taken = await lease('ann', { purpose: 'beside it' })
+    await page.getByText('beside it').waitFor({ timeout: 5000 })
+    await release(taken)
+    await context.close()
+  })
+
   test('stands still while it is paused', async () => {
     const { context, page } = await visit(browser, server, { owner: 'ann' })
     await page.goto('/leases')

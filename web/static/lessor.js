@@ -82,34 +82,42 @@ const morph = (old, young) => {
 
 // Under the pointer nothing moves: rows change where they are, what came and went, and buttons, wait until it leaves.
 let waiting = null
+const rows = (table) => [...(table ? table.querySelectorAll('tbody > tr[id]') : [])]
+const order = (table) => rows(table).map((row) => row.id).join()
+const patchRows = (table, page) => {
+  for (const row of rows(table)) {
+    const other = page.getElementById(row.id)
+    if (other) morph(row, other)
+    else row.classList.add('gone')
+  }
+}
 const patch = (page) => {
   for (const old of sections()) {
-    const young = page.getElementById(old.id)
+    let young = page.getElementById(old.id)
     if (!young) continue
     if (old.matches('.forms:hover')) {
       waiting = page
       continue
     }
-    const body = old.matches(':hover') && old.querySelector('tbody')
-    const rows = body && [...old.querySelectorAll('tbody > tr[id]')]
-    const order = (root) => [...root.querySelectorAll('tbody > tr[id]')].map((row) => row.id).join()
-    if (!rows || order(old) === order(young)) {
-      morph(old, young)
-      continue
+    const tables = [...old.querySelectorAll('table')]
+    const at = tables.findIndex((table) => table.matches(':hover'))
+    if (at >= 0 && order(tables[at]) !== order(young.querySelectorAll('table')[at])) {
+      waiting = page
+      patchRows(tables[at], page)
+      // Around the table, all becomes as it is now.
+      young = young.cloneNode(true)
+      const other = young.querySelectorAll('table')[at]
+      if (!other) continue
+      other.replaceWith(tables[at].cloneNode(true))
     }
-    waiting = page
-    for (const row of rows) {
-      const other = page.getElementById(row.id)
-      if (other) morph(row, other)
-      else row.classList.add('gone')
-    }
+    morph(old, young)
   }
   tick()
 }
 document.addEventListener('mouseout', () => {
   if (!waiting) return
   requestAnimationFrame(() => {
-    if (!waiting || [...sections()].some((section) => section.matches(':hover'))) return
+    if (!waiting || document.querySelector('[data-live] table:hover, [data-live].forms:hover')) return
     const page = waiting
     waiting = null
     patch(page)

@@ -69,7 +69,9 @@ fn check(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
     {
         return Err(Problem::new(
             Kind::ForeignHost,
-            format!("this server does not answer for host {authority:?}"),
+            format!(
+                "this server does not answer for host {authority:?}; if it should, start it with --host NAME"
+            ),
         ));
     }
     is_plain(request.headers())?;

@@ -65,6 +65,8 @@ impl PluginDetail {
 pub struct InstallForm {
     /// How it is to be called.
     pub name: Text,
+    /// The plugin whose settings and grants the form began with; empty for none.
+    pub like: Text,
     /// Whether it may take the place of another.
     pub replace: bool,
     /// Whether it may lock targets.

@@ -28,7 +28,8 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         let bytes = bytes(request.into_body()).await?;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes)
             .map_err(|error| Problem::new(Kind::Malformed, format!("body: {error}")))?;
-        Ok(Self(pairs.into_iter().collect()))
+        // No browser sends NUL, and no page can show it.
+        Ok(Self(pairs.into_iter().map(|(field, text)| (field, text.replace('\0', "\u{fffd}"))).collect()))
     }
 }
 
@@ -101,6 +102,8 @@ pub(crate) fn error(problem: &Problem) -> FormError {
         "component",
         "settings",
         "grants",
+        "secrets",
+        "files",
         "http",
         "wasi_http",
     ];
@@ -112,7 +115,8 @@ pub(crate) fn error(problem: &Problem) -> FormError {
     let words = if words.is_empty() { problem.kind().title() } else { words };
     let more = problem.more();
     let mut lines: Vec<Text> = more.conflicts.iter().map(conflict).collect();
-    lines.extend(more.misfits.iter().map(|misfit| Text::from(misfit.as_str())));
+    // The only one is in the words already.
+    lines.extend(more.misfits.iter().filter(|_| more.misfits.len() > 1).map(|misfit| misfit.as_str().into()));
     lines.extend(more.exceeding_grants.iter().map(|grant| Text::from(grant.words())));
     lines.truncate(crate::limits::FORM_LINES_MAX);
     FormError { field, words: Text::from(words), lines }

@@ -1,12 +1,14 @@
 //! Installing a plugin: its component is uploaded, the page says what it wants, and whoever installs it says what it
 //! gets.
 
+use std::fmt::Display;
+
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_jobs::{PluginError, plugin_name};
-use lessor_plugins::Inspection;
+use lessor_jobs::{Manifest, PluginError, plugin_name};
 use lessor_plugins::limits::{COMPONENT_BYTES_MAX, NAME_BYTES_MAX};
+use lessor_plugins::{Endpoint, Inspection};
 use lessor_web::{Text, link, page};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -80,8 +82,14 @@ async fn sheet(visitor: &Visitor, digest: &str, typed: Typed<'_>) -> Result<Resp
     let wants = |grant: &str| inspection.wanted_grants.iter().any(|wanted| wanted == grant);
     let (fields, error) = match typed {
         Typed::First(name) => {
-            let (locker, inventory) = (wants("locker"), wants("inventory"));
-            (page::InstallForm { name: name.into(), locker, inventory, ..page::InstallForm::default() }, None)
+            let mut fields = suggested(visitor, &name);
+            fields.locker |= wants("locker");
+            fields.inventory |= wants("inventory");
+            (fields, None)
+        }
+        // What it would take the place of was not on the form: it is shown before anything of it is lost.
+        Typed::Refused(form, problem) if is_unseen(form) => {
+            (filled_up(fields(form), suggested(visitor, form.typed("name").trim())), Some(problem))
         }
         Typed::Refused(form, problem) => (fields(form), Some(problem)),
     };
@@ -105,11 +113,61 @@ async fn sheet(visitor: &Visitor, digest: &str, typed: Typed<'_>) -> Result<Resp
     Ok(visitor.page_with(error.map_or(StatusCode::OK, |problem| problem.kind().status()), &page))
 }
 
+/// The form for a plugin of this name: empty, or as the one is run that is called so now.
+fn suggested(visitor: &Visitor, name: &str) -> page::InstallForm {
+    let fields = page::InstallForm { name: name.into(), ..page::InstallForm::default() };
+    let Some(Manifest { settings, grants, warm, .. }) = manifest_of(visitor, name) else { return fields };
+    page::InstallForm {
+        like: name.into(),
+        locker: grants.locker,
+        inventory: grants.inventory,
+        secrets: joined(&grants.secrets, " "),
+        files: joined(grants.files.iter().map(|folder| folder.display()), "\n"),
+        http: joined(grants.http.iter().map(|(name, endpoint)| line(name, endpoint)), "\n"),
+        wasi_http: joined(&grants.wasi_http, " "),
+        settings: if settings.is_null() { Text::default() } else { format!("{settings:#}").into() },
+        warm,
+        ..fields
+    }
+}
+
+/// What was typed, and for what was left empty what is suggested.
+fn filled_up(typed: page::InstallForm, other: page::InstallForm) -> page::InstallForm {
+    let either = |typed: Text, other: Text| if typed.raw().trim().is_empty() { other } else { typed };
+    page::InstallForm {
+        like: other.like,
+        locker: typed.locker || other.locker,
+        inventory: typed.inventory || other.inventory,
+        secrets: either(typed.secrets, other.secrets),
+        files: either(typed.files, other.files),
+        http: either(typed.http, other.http),
+        wasi_http: either(typed.wasi_http, other.wasi_http),
+        settings: either(typed.settings, other.settings),
+        warm: typed.warm || other.warm,
+        ..typed
+    }
+}
+
+fn joined<T: Display>(items: impl IntoIterator<Item = T>, between: &str) -> Text {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(between).into()
+}
+
+fn manifest_of(visitor: &Visitor, name: &str) -> Option<Manifest> {
+    visitor.app.plugins.show(name).ok()?.manifest
+}
+
+/// Whether a plugin is to be replaced whose settings and grants the form did not begin with.
+fn is_unseen(form: &Form) -> bool {
+    let is_like = form.typed("like").eq_ignore_ascii_case(form.typed("name").trim());
+    !form.typed("replace").is_empty() && !is_like
+}
+
 fn fields(form: &Form) -> page::InstallForm {
     let field = |name: &str| Text::from(form.typed(name));
     let ticked = |name: &str| !form.typed(name).is_empty();
     page::InstallForm {
         name: field("name"),
+        like: field("like"),
         replace: ticked("replace"),
         locker: ticked("locker"),
         inventory: ticked("inventory"),
@@ -136,11 +194,19 @@ pub(crate) async fn install(visitor: Visitor, Path(digest): Path<String>, form: 
 async fn put(visitor: &Visitor, digest: &str, form: &Form) -> Result<String, Problem> {
     let name = form.typed("name").trim();
     let known = plugin_name(name).map_err(|error| Problem::invalid("name", error))?;
-    if form.typed("replace").is_empty() && visitor.app.keeper.snapshot().plugin(known.as_str()).is_some() {
+    let there = visitor.app.keeper.snapshot().plugin(known.as_str()).is_some();
+    if there && form.typed("replace").is_empty() {
         let why = "a plugin is called so already: say that this one takes its place, or choose another name";
         return Err(Problem::invalid("name", why));
     }
-    let (digest, manifest) = body(digest, form)?.manifest();
+    if there && is_unseen(form) {
+        let why =
+            "what you left empty is now as it is for the plugin of this name: look at it, and install again";
+        return Err(Problem::invalid("name", why));
+    }
+    let (digest, mut manifest) = body(digest, form)?.manifest();
+    // The form has no fields for limits.
+    manifest.limits = manifest_of(visitor, name).map(|manifest| manifest.limits).unwrap_or_default();
     let sight = visitor.app.plugins.install(name, &digest, &manifest).await?;
     Ok(sight.record.name.to_string())
 }
@@ -171,6 +237,14 @@ fn body(digest: &str, form: &Form) -> Result<InstallBody, Problem> {
         "warm": !form.typed("warm").is_empty(),
     });
     serde_json::from_value(body).map_err(|error| Problem::invalid("grants", error))
+}
+
+/// An endpoint as [`endpoints`] reads it.
+fn line(name: &str, endpoint: &Endpoint) -> String {
+    let Endpoint { url, bearer_secret, private, ca_file } = endpoint;
+    let secret = bearer_secret.as_ref().map(|secret| format!(" secret={secret}")).unwrap_or_default();
+    let ca = ca_file.as_ref().map(|file| format!(" ca={}", file.display())).unwrap_or_default();
+    format!("{name} {url}{secret}{ca}{}", if *private { " private" } else { "" })
 }
 
 /// Endpoints as they are typed, one a line: `NAME URL`, then perhaps `secret=NAME`, `ca=FILE` and `private`.
