@@ -182,17 +182,11 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
         secrets: Secrets::new(config.secrets),
         ceiling: config.ceiling,
     };
-    let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings)?;
-    tokio::select! {
-        () = plugins.restore(config.plugins) => {}
-        signal = signals.stop() => {
-            tracing::info!(signal, "stopping before anything was served");
-            stopper.stop().await?;
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
+    let plugins = Plugins::open(keeper.clone(), host, surroundings)?;
+    // Whoever needs one of them waits for it; nobody else does.
+    tokio::spawn(plugins.restore(config.plugins));
     let plugins_again = plugins.clone();
-    let jobs = Jobs::start(keeper.clone(), Arc::new(host), stop.clone());
+    let jobs = Jobs::start(keeper.clone(), Arc::new(plugins.clone()), stop.clone());
     let connections = TaskTracker::new();
     let reload = reloader.as_ref().map(Reloader::nudger);
     let app = App::new(Inputs { keeper, pools, reload, jobs, plugins, shutdown: stop.clone(), hosts });

@@ -289,6 +289,18 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits until it has prepared the plugins that were installed before, and those of its configuration.
+    ///
+    /// # Panics
+    /// If that takes longer than a minute.
+    pub fn prepared(&self) {
+        wait::until("its plugins are prepared", Duration::from_mins(1), || {
+            !self.get("/readyz?verbose").text().contains("being prepared")
+        });
+    }
+}
+
 impl Drop for Server {
     #[expect(clippy::print_stderr, reason = "what the server said explains why a test failed")]
     fn drop(&mut self) {

@@ -24,6 +24,7 @@ fn a_job_that_was_being_acquired_has_failed_after_a_crash_and_holds_nothing() {
     wait::until("the manager has locked", wait::SOON, || server.holder("a").is_some());
     server.kill();
     server.restart();
+    server.prepared();
     let over = server.look_at_job(job);
     assert_eq!((&over["phase"], &over["cause"]), (&json!("failed"), &json!("interrupted")), "{over}");
     assert_eq!(server.holder("a"), None);
@@ -38,6 +39,7 @@ fn a_leased_job_is_leased_after_a_crash_and_its_manager_releases_what_it_acquire
     let before = server.job("targets", &wish, &json!({}));
     server.kill();
     server.restart();
+    server.prepared();
     let after = server.look_at_job(id(&before));
     assert_eq!((&after["phase"], &after["expires_at"]), (&json!("leased"), &before["expires_at"]));
     assert_eq!(after["targets"], before["targets"]);
@@ -59,6 +61,7 @@ fn a_release_that_was_under_way_is_done_again_after_a_crash() {
     wait::until("the manager releases", wait::SOON, || busy(&server));
     server.kill();
     server.restart();
+    server.prepared();
     wait::until("the manager releases again", wait::SOON, || busy(&server));
     assert_eq!(server.look_at_job(job)["phase"], "releasing");
     assert_eq!(server.holder("a"), Some(format!("job:{job}")));
@@ -129,6 +132,7 @@ fn a_plugin_is_replaced_rolled_back_switched_and_removed() {
     let _ = server.await_phase(id(&job), "stuck");
     server.kill();
     server.restart();
+    server.prepared();
     assert_eq!(state(&server)["state"], "disabled");
     assert_eq!(server.post("/v1/plugins/museum/enable").json()["state"], "enabled");
     assert_eq!(end(&server, id(&job))["phase"], "completed");
@@ -155,6 +159,7 @@ fn what_lies_on_disk_is_held_against_its_digest() {
         std::fs::write(file.expect("it can be listed").path(), b"\0asm something else").expect("it is ours");
     }
     server.restart();
+    server.prepared();
     let plugin = server.get("/v1/plugins/museum").json();
     assert_eq!(plugin["state"], "broken", "{plugin}");
     assert!(plugin["reason"].as_str().is_some_and(|reason| reason.contains("damaged")), "{plugin}");
@@ -187,6 +192,7 @@ fn plugins_of_the_configuration_run_from_the_start_and_go_when_they_are_not_name
     std::fs::write(&config, table).expect("the folder takes a file");
     let config_path = config.to_str().expect("a temporary path is text");
     let mut server = Setup::new().arguments(&["--config", config_path]).start();
+    server.prepared();
     let plugin = server.get("/v1/plugins/targetlist").json();
     assert_eq!((&plugin["state"], &plugin["origin"]), (&json!("enabled"), &json!("config")), "{plugin}");
     assert_eq!(plugin["limits"]["mailbox"], 3);
@@ -201,6 +207,7 @@ fn plugins_of_the_configuration_run_from_the_start_and_go_when_they_are_not_name
     std::fs::write(&config, "").expect("the file is ours");
     server.kill();
     server.restart();
+    server.prepared();
     assert_eq!(server.get("/v1/plugins").json()["items"], json!([]));
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use lessor_tests::plugin::{component, heavy, museum};
+use lessor_tests::plugin::{component, heavy, id, museum};
 use lessor_tests::{Answer, CONFIG, Server, Setup, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -65,6 +65,7 @@ fn a_lower_ceiling_stops_what_the_api_granted_and_not_what_the_configuration_gra
     std::fs::write(folder.join(CONFIG), configured).expect("the file is ours");
     server.kill();
     server.restart();
+    server.prepared();
     let plugin = server.get("/v1/plugins/museum").json();
     assert_eq!(plugin["state"], "broken", "{plugin}");
     let reason = plugin["reason"].as_str().unwrap_or_default();
@@ -157,6 +158,34 @@ fn what_is_installed_meanwhile_is_not_undone_by_what_was_prepared_before() {
         let runs_list = plugin["wanted_grants"] == json!(["locker"]);
         assert_eq!(plugin["digest"] == list["digest"], runs_list, "{plugin}");
     }
+}
+
+#[test]
+fn a_start_serves_at_once_and_what_needs_a_plugin_waits_for_it() {
+    let mut server = Setup::new().start();
+    server.install("list", "target-list", &json!({"grants": {"locker": true}}));
+    let held = id(&server.job("list", &json!({"Targets": [{"ID": "a"}]}), &json!({})));
+    let _ = server.await_phase(held, "leased");
+    let slow = json!({"digest": server.upload(&heavy()), "grants": {"locker": true}});
+    assert_eq!(server.send_json("PUT", "/v1/plugins/a-slow-one", &slow).status, 200);
+    server.kill();
+    std::fs::remove_dir_all(server.data().join("plugins-compiled")).expect("it can be deleted");
+    server.restart();
+    // They are prepared in the order of their names.
+    assert_eq!(server.get("/readyz").status, 200);
+    assert_eq!(readiness(&server), "[!] plugins: being prepared after the start: a-slow-one, list");
+    assert_eq!(server.get("/v1/plugins/list").json()["state"], "preparing");
+    let found = server.get("/v1/plugins?filter=state:preparing").json();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(2));
+    // A release waits for its plugin, and does not fail.
+    let job = server.send("DELETE", &format!("/v1/jobs/{held}")).json();
+    assert_eq!(job["phase"], "releasing", "{job}");
+    server.prepared();
+    let _ = server.await_phase(held, "completed");
+    let events = server.job_events(held);
+    assert!(!events.iter().any(|event| event.contains("failed")), "{events:?}");
+    assert_eq!(server.get("/v1/plugins/list").json()["state"], "enabled");
+    assert_eq!(readiness(&server), "[+] plugins: ok");
 }
 
 /// What `GET /readyz?verbose` says of plugins.

@@ -93,7 +93,7 @@ pub(crate) fn checks(app: &App) -> [Check; 5] {
         Check { name: "serving", finding: serving },
         Check { name: "pools file", finding: pools_file(app) },
         Check { name: "clock", finding: clock(app) },
-        Check { name: "plugins", finding: app.plugins.trouble().map_or(Finding::Well("ok"), Finding::Wrong) },
+        Check { name: "plugins", finding: plugins(app) },
     ]
 }
 
@@ -107,6 +107,18 @@ fn clock(app: &App) -> Finding {
         "the wall clock is {} s behind what was decided last: until it has caught up no TTL runs and nothing expires",
         behind.nanos() / 1_000_000_000
     ))
+}
+
+fn plugins(app: &App) -> Finding {
+    let preparing: Vec<String> = app.plugins.preparing().iter().map(ToString::to_string).collect();
+    let preparing =
+        (!preparing.is_empty()).then(|| format!("being prepared after the start: {}", preparing.join(", ")));
+    match (app.plugins.trouble(), preparing) {
+        (Some(trouble), Some(preparing)) => Finding::Wrong(format!("{trouble}; {preparing}")),
+        (Some(trouble), None) => Finding::Wrong(trouble),
+        (None, Some(preparing)) => Finding::Odd(preparing),
+        (None, None) => Finding::Well("ok"),
+    }
 }
 
 fn pools_file(app: &App) -> Finding {

@@ -468,7 +468,9 @@ impl From<StartError> for Problem {
                 let more = More { problems: problems.collect(), ..More::default() };
                 Self::new(Kind::BadParameters, detail).with(more)
             }
-            StartError::Unchecked { cause: CallError::Busy, .. } => Self::new(Kind::Overloaded, detail),
+            StartError::Preparing { .. } | StartError::Unchecked { cause: CallError::Busy, .. } => {
+                Self::new(Kind::Overloaded, detail)
+            }
             StartError::Unchecked { .. } => Self::new(Kind::PluginBroke, detail),
         }
     }

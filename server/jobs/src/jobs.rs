@@ -9,6 +9,7 @@ use lessor_ledger::{
     Command, Job, JobCommand, JobRecord, JobStart, NameError, Owner, Phase, PluginName, Refusal, Reply, Span,
     Text,
 };
+use lessor_plugins::limits::VALIDATE_WALL;
 use lessor_plugins::{CallError, NoManager, Problem};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +72,12 @@ pub enum StartError {
         /// Why, for people; part of the text, because it is all that is known.
         cause: NoManager,
     },
+    /// The server has just started, and has not come to the manager yet.
+    #[error("the target manager {manager} is being prepared: try again in a while")]
+    Preparing {
+        /// The plugin.
+        manager: PluginName,
+    },
     /// The manager finds something wrong with the parameters: all of it.
     #[error("the target manager {manager} does not take the parameters")]
     Parameters {
@@ -132,6 +139,8 @@ impl Jobs {
     pub async fn submit(&self, submission: Submission) -> Result<Arc<JobRecord>, StartError> {
         let Submission { owner, manager, acquire_parameters, release_parameters, .. } = &submission;
         let manager = plugin_name(manager)?;
+        let known = tokio::time::timeout(VALIDATE_WALL, self.managers.known(&manager)).await;
+        known.map_err(|_| StartError::Preparing { manager: manager.clone() })?;
         let snapshot = self.keeper.snapshot();
         if let Some(key) = &submission.key
             && let Some(job) = snapshot.started_before(owner, key).map_err(Error::Refused)?

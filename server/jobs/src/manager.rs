@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use lessor_plugins::{CallError, Host, JobCall, NoManager, Target, TargetManager};
+use lessor_ledger::PluginName;
+use lessor_plugins::{CallError, JobCall, NoManager, Target, TargetManager};
 use serde_json::Value;
 
 /// Finds target managers by name.
@@ -13,6 +14,13 @@ pub trait Managers: Send + Sync + 'static {
     /// # Errors
     /// There is none, or it takes no calls.
     fn manager(&self, name: &str) -> Result<Arc<dyn Manager>, NoManager>;
+
+    /// Waits as long as it is not known yet whether there is one of this name, because what was installed is still being
+    /// prepared after a start.
+    fn known<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, ()> {
+        let _ = name;
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A target manager. Parameters are `None` where the job has none. Every future may be dropped at any time.
@@ -37,12 +45,6 @@ pub trait Manager: Send + Sync {
         parameters: Option<&'a Value>,
         targets: &'a [Target],
     ) -> BoxFuture<'a, Result<(), CallError>>;
-}
-
-impl Managers for Host {
-    fn manager(&self, name: &str) -> Result<Arc<dyn Manager>, NoManager> {
-        self.target_manager(name).map(|manager| Arc::new(manager) as Arc<dyn Manager>)
-    }
 }
 
 impl Manager for TargetManager {

@@ -15,13 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use lessor_keeper::{Error, Keeper};
 use lessor_ledger::{Ledger, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Refusal};
-use lessor_plugins::{Host, Inspection, PluginStatus, Unfit};
-use tokio::sync::Semaphore;
+use lessor_plugins::{Host, Inspection, NoManager, PluginStatus, Unfit};
+use tokio::sync::{Semaphore, watch};
 
 use crate::jobs::plugin_name;
 use crate::limits::PREPARATIONS_MAX;
+use crate::manager::{Manager, Managers};
 pub use ceiling::{Ceiling, Excess};
 pub use components::ComponentError;
 use components::{Components, Kept};
@@ -61,6 +63,8 @@ struct Inner {
     misread: Mutex<Option<String>>,
     /// Plugins of the configuration, to read again.
     configured: Mutex<BTreeMap<PluginName, Configured>>,
+    /// What a start has not come to yet.
+    preparing: watch::Sender<BTreeSet<PluginName>>,
     /// Why plugins that should run do not.
     broken: Mutex<BTreeMap<PluginName, String>>,
 }
@@ -72,7 +76,7 @@ pub struct Sight {
     pub record: Arc<PluginRecord>,
     /// How it is run; none if an unknown version of the server wrote it.
     pub manifest: Option<Manifest>,
-    /// How it does; none if it could not be prepared.
+    /// How it does; none if it could not be prepared, or a start has not come to it yet.
     pub status: Option<PluginStatus>,
     /// Why it could not be prepared.
     pub broken: Option<String>,
@@ -98,6 +102,7 @@ impl Plugins {
             refreshing: tokio::sync::Mutex::default(),
             misread: Mutex::default(),
             configured: Mutex::default(),
+            preparing: watch::Sender::default(),
             broken: Mutex::default(),
         })))
     }
@@ -246,10 +251,13 @@ impl Plugins {
     }
 
     fn sight(&self, record: Arc<PluginRecord>) -> Sight {
+        let status = self.0.host.status(record.name.as_str());
+        let lost = status.is_none() && !self.0.preparing.borrow().contains(&record.name);
+        let broken = self.0.broken().get(&record.name).cloned();
         Sight {
             manifest: Manifest::parse(&record.version.spec),
-            status: self.0.host.status(record.name.as_str()),
-            broken: self.0.broken().get(&record.name).cloned(),
+            broken: broken.or_else(|| lost.then(|| "the server has not prepared it: reload it".to_owned())),
+            status,
             ceiling: bounded(&record).then(|| self.ceiling()),
             record,
         }
@@ -282,7 +290,26 @@ impl Plugins {
     }
 }
 
+impl Managers for Plugins {
+    fn manager(&self, name: &str) -> Result<Arc<dyn Manager>, NoManager> {
+        self.0.host.target_manager(name).map(|manager| Arc::new(manager) as Arc<dyn Manager>)
+    }
+
+    fn known<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, ()> {
+        let mut preparing = self.0.preparing.subscribe();
+        Box::pin(async move {
+            // It is closed only with the last of us.
+            let _ = preparing.wait_for(|preparing| !preparing.contains(name)).await;
+        })
+    }
+}
+
 impl Inner {
+    /// Nobody needs to wait for a plugin any more.
+    fn prepared(&self, name: &PluginName) {
+        self.preparing.send_if_modified(|preparing| preparing.remove(name));
+    }
+
     fn ceiling(&self) -> MutexGuard<'_, Ceiling> {
         self.ceiling.lock().unwrap_or_else(PoisonError::into_inner)
     }

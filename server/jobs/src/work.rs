@@ -64,6 +64,7 @@ impl Shop {
 
     /// Gives nothing if there is nothing to tell: the job has ended meanwhile, or its time limit will tell.
     async fn acquire(&self, job: &JobRecord, until: Time, cancel: &CancellationToken) -> Option<JobCommand> {
+        cancel.run_until_cancelled(self.managers.known(&job.manager)).await?;
         let lasts = Span::from_nanos(job.acquire_timeout.nanos().saturating_add(job.lock_duration.nanos()));
         let call = self.call(job, until, lasts, cancel);
         let parameters = parsed(&job.acquire_parameters);
@@ -90,6 +91,7 @@ impl Shop {
         until: Time,
         cancel: &CancellationToken,
     ) -> Option<JobCommand> {
+        cancel.run_until_cancelled(self.managers.known(&job.manager)).await?;
         let call = self.call(job, until, job.release_timeout, cancel);
         let parameters = parsed(&job.release_parameters);
         let targets: Vec<Target> = job.targets.iter().map(target).collect();

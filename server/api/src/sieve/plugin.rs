@@ -9,7 +9,7 @@ use crate::v1::view;
 pub(crate) static KEYS: [Key; 3] = [
     Key::any("name"),
     Key::one_of("kind", &["provider", "target-manager"]),
-    Key::one_of("state", &["broken", "disabled", "enabled", "quarantined"]),
+    Key::one_of("state", &["broken", "disabled", "enabled", "preparing", "quarantined"]),
 ];
 
 /// A plugin as a filter sees it.
@@ -19,11 +19,11 @@ pub(crate) struct Candidate<'s> {
 
 impl Row for Candidate<'_> {
     fn has(&self, key: &str, value: &Value) -> bool {
-        let Sight { record, manifest, status, .. } = self.sight;
+        let Sight { record, manifest, status, broken, .. } = self.sight;
         match key {
             "name" => value.is(record.name.as_str()),
             "kind" => manifest.as_ref().is_some_and(|manifest| value.is(&manifest.kind.to_string())),
-            _ => value.is(view::plugin_state(status.as_ref(), None).0),
+            _ => value.is(view::plugin_state(status.as_ref(), broken.clone()).0),
         }
     }
 

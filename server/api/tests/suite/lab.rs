@@ -125,9 +125,9 @@ impl Lab {
             secrets: Secrets::default(),
             ceiling: Ceiling::default(),
         };
-        let plugins = Plugins::open(keeper.clone(), host.clone(), surroundings);
+        let plugins = Plugins::open(keeper.clone(), host, surroundings);
         let plugins = plugins.expect("a folder");
-        let managers = managers.unwrap_or_else(|| Arc::new(host));
+        let managers = managers.unwrap_or_else(|| Arc::new(plugins.clone()));
         let jobs = Jobs::start(keeper.clone(), managers, shutdown.clone());
         let inputs = Inputs {
             jobs,

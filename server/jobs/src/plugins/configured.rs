@@ -33,19 +33,38 @@ pub enum Source {
 }
 
 impl Plugins {
-    /// Prepares what was installed before, then what is configured. What does not fit any more is told in the log and by
-    /// [`look`](Self::look), and holds nothing else up. Plugins that the configuration does not name any more are removed,
-    /// unless jobs need them.
+    /// Prepares what was installed before, then what is configured, one after the other. From this call on everything waits
+    /// for them that needs them, until the future that is returned has come to them. What does not fit any more is told in
+    /// the log and by [`look`](Self::look), and holds nothing else up. Plugins that the configuration does not name any more
+    /// are removed, unless jobs need them.
     ///
     /// # Cancel safety
-    /// May be dropped; what was not prepared by then does not run.
-    pub async fn restore(&self, configured: Vec<Configured>) {
-        // By then the keeper has settled what the stop left over.
-        let _ = self.0.keeper.submit(Command::Tick).await;
-        for record in self.0.keeper.snapshot().plugins() {
-            self.prepare_again(record).await;
+    /// May be dropped when the server goes down; what was not prepared by then does not run.
+    pub fn restore(&self, configured: Vec<Configured>) -> impl Future<Output = ()> + Send + use<> {
+        let named = names(&configured);
+        let installed: Vec<_> =
+            self.0.keeper.snapshot().plugins().map(|record| record.name.clone()).collect();
+        self.0.preparing.send_replace(named.iter().cloned().chain(installed).collect());
+        let plugins = self.clone();
+        async move {
+            let _before_it_is_followed_again = plugins.0.refreshing.lock().await;
+            // By then the keeper has settled what the stop left over.
+            let _ = plugins.0.keeper.submit(Command::Tick).await;
+            for record in plugins.0.keeper.snapshot().plugins() {
+                plugins.prepare_again(record).await;
+                if plugins.0.host.status(record.name.as_str()).is_some() || !named.contains(&record.name) {
+                    plugins.0.prepared(&record.name);
+                }
+            }
+            plugins.follow(configured).await;
+            plugins.0.preparing.send_replace(BTreeSet::new());
         }
-        self.follow(configured).await;
+    }
+
+    /// What a start has not come to yet.
+    #[must_use]
+    pub fn preparing(&self) -> Vec<PluginName> {
+        self.0.preparing.borrow().iter().cloned().collect()
     }
 
     /// Follows the configuration as it is read again: what is new or changed is installed, what it does not name any more
@@ -90,15 +109,20 @@ impl Plugins {
 
     /// Installs what is configured, and removes what was and is not any more.
     async fn follow(&self, configured: Vec<Configured>) {
-        let named: BTreeSet<_> = configured.iter().filter_map(|one| plugin_name(&one.name).ok()).collect();
+        let named = names(&configured);
         self.0.configured().retain(|name, _| named.contains(name));
         for one in configured {
-            let name = one.name.clone();
-            if let Err(error) = self.configure(one, false).await {
-                tracing::error!(plugin = name, error = chain(&error), "a configured plugin does not run");
-                if let Ok(name) = plugin_name(&name) {
-                    self.0.broken().insert(name, chain(&error));
+            let spelled = one.name.clone();
+            let done = self.configure(one, false).await;
+            let name = plugin_name(&spelled);
+            if let Err(error) = done {
+                tracing::error!(plugin = spelled, error = chain(&error), "a configured plugin does not run");
+                if let Ok(name) = &name {
+                    self.0.broken().insert(name.clone(), chain(&error));
                 }
+            }
+            if let Ok(name) = &name {
+                self.0.prepared(name);
             }
         }
         let snapshot = self.0.keeper.snapshot();
@@ -176,7 +200,11 @@ impl Plugins {
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = done {
+        // Who has installed another one meanwhile, or removed it, knows better.
+        let still = || self.record(record.name.clone()).is_ok_and(|now| now.version == record.version);
+        if let Err(error) = done
+            && still()
+        {
             self.note_broken(record, &error);
         }
     }
@@ -186,4 +214,9 @@ impl Plugins {
         tracing::error!(plugin = %record.name, reason, "an installed plugin does not run");
         self.0.broken().insert(record.name.clone(), reason);
     }
+}
+
+/// What is configured has these names.
+fn names(configured: &[Configured]) -> BTreeSet<PluginName> {
+    configured.iter().filter_map(|one| plugin_name(&one.name).ok()).collect()
 }

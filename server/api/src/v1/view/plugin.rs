@@ -17,8 +17,8 @@ pub(crate) struct PluginView {
     name: String,
     /// What it is for, e.g. `target-manager`.
     kind: Option<String>,
-    /// `enabled`, `disabled`, `quarantined` (it broke too often, and takes no calls until it is enabled again), or
-    /// `broken` (it could not be prepared).
+    /// `enabled`, `disabled`, `quarantined` (it broke too often, and takes no calls until it is enabled again),
+    /// `broken` (it could not be prepared), or `preparing` (the server has just started, and will come to it).
     state: &'static str,
     /// Why it is quarantined or broken.
     reason: Option<String>,
@@ -119,7 +119,10 @@ impl PluginView {
 
 /// Name of the state of a plugin, and why it takes no calls.
 pub(crate) fn state(status: Option<&PluginStatus>, broken: Option<String>) -> (&'static str, Option<String>) {
-    let Some(status) = status else { return ("broken", broken) };
+    let Some(status) = status else {
+        // A start has not come to it yet, or it would say why.
+        return (if broken.is_some() { "broken" } else { "preparing" }, broken);
+    };
     match &status.state {
         State::Enabled => ("enabled", broken),
         State::Disabled => ("disabled", broken),
