@@ -110,7 +110,7 @@ impl Pages {
             "/status",
             "/help",
             "/lease?pool=bench-0",
-            "/bulk?q=pool:bench-0",
+            "/bulk/resources?q=pool:bench-0",
         ]
         .into_iter()
         .map(str::to_owned)
