@@ -99,6 +99,10 @@ struct Given {
     #[arg(skip)]
     #[serde(default)]
     plugin_grants: Ceiling,
+    /// The rest of the file, as it is written.
+    #[arg(skip)]
+    #[serde(skip)]
+    fixed: toml::Table,
 }
 
 /// One `[[plugin]]` of the file.
@@ -246,6 +250,8 @@ pub(crate) struct Config {
     pub(crate) ceiling: Ceiling,
     /// The file that says so, to read again.
     pub(crate) file: Option<PathBuf>,
+    /// What the file says apart from plugins, which holds until the server ends.
+    pub(crate) fixed: toml::Table,
 }
 
 impl ServeArgs {
@@ -279,19 +285,30 @@ impl ServeArgs {
             secrets: given.secrets.or(file.secrets),
             plugins: plugins(file.plugin)?,
             file: self.config,
+            fixed: file.fixed,
             ceiling: file.plugin_grants,
             log_level: given.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
         })
     }
 }
 
-/// Reads again what a configuration file says of plugins.
+/// What a configuration file says, read again.
+pub(crate) struct Again {
+    /// What it says of plugins.
+    pub(crate) plugins: (Vec<Configured>, Ceiling),
+    /// The keys apart from that that say something else than before: they wait for a restart.
+    pub(crate) waiting: Vec<String>,
+}
+
+/// Reads a configuration file again, whose other keys were `fixed` at the start.
 ///
 /// # Errors
 /// [`ConfigError`] if it cannot be read or is wrong, in whatever part.
-pub(crate) fn read_plugins(path: &Path) -> Result<(Vec<Configured>, Ceiling), ConfigError> {
+pub(crate) fn read_again(path: &Path, fixed: &toml::Table) -> Result<Again, ConfigError> {
     let file = read(path)?;
-    Ok((plugins(file.plugin)?, file.plugin_grants))
+    let keys: BTreeSet<_> = fixed.keys().chain(file.fixed.keys()).collect();
+    let waiting = keys.into_iter().filter(|key| fixed.get(*key) != file.fixed.get(*key)).cloned().collect();
+    Ok(Again { plugins: (plugins(file.plugin)?, file.plugin_grants), waiting })
 }
 
 fn plugins(tables: Vec<PluginTable>) -> Result<Vec<Configured>, ConfigError> {
@@ -312,7 +329,11 @@ fn read(path: &Path) -> Result<Given, ConfigError> {
     if text.len() as u64 > CONFIG_BYTES_MAX {
         return Err(ConfigError::Large { path: path.to_owned() });
     }
-    toml::from_str(&text).map_err(|cause| ConfigError::File { path: path.to_owned(), cause: Box::new(cause) })
+    let wrong = |cause| ConfigError::File { path: path.to_owned(), cause: Box::new(cause) };
+    let mut given: Given = toml::from_str(&text).map_err(wrong)?;
+    given.fixed = toml::from_str(&text).map_err(wrong)?;
+    given.fixed.retain(|key, _| key != "plugin" && key != "plugin-grants");
+    Ok(given)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Inner;
-use crate::config::{self, Config, ConfigError, ServeArgs};
+use crate::config::{self, Again, Config, ConfigError, ServeArgs};
 use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, FILES_RESERVED};
 use crate::shutdown::{Signals, Wish};
 use crate::{listener, telemetry};
@@ -202,7 +202,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
                     tracing::info!(signal, "stopping");
                     break false;
                 }
-                (Wish::Reload, reloader) => read_again(reloader.as_ref(), &plugins_again, config.file.as_deref()),
+                (Wish::Reload, reloader) => read_again(reloader.as_ref(), &plugins_again, config.file.as_deref(), &config.fixed),
             },
             () = stopper.ended() => break true,
         }
@@ -223,17 +223,25 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
 }
 
 /// Has the files read again that may change while the server runs.
-fn read_again(pools: Option<&Reloader>, plugins: &Plugins, config: Option<&Path>) {
+fn read_again(pools: Option<&Reloader>, plugins: &Plugins, config: Option<&Path>, fixed: &toml::Table) {
     if let Some(pools) = pools {
         pools.nudge();
     }
     if let Some(config) = config {
-        let (plugins, config) = (plugins.clone(), config.to_owned());
+        let (plugins, config, fixed) = (plugins.clone(), config.to_owned(), fixed.clone());
         tokio::spawn(async move {
-            let read = tokio::task::spawn_blocking(move || config::read_plugins(&config)).await;
+            let read = tokio::task::spawn_blocking(move || config::read_again(&config, &fixed)).await;
             let read =
                 read.expect("reading a file does not panic").map_err(|error| in_one_line(&chain(&error)));
-            plugins.refresh(read).await;
+            if let Ok(Again { waiting, .. }) = &read
+                && !waiting.is_empty()
+            {
+                tracing::warn!(
+                    keys = waiting.join(", "),
+                    "these keys of the configuration wait for a restart"
+                );
+            }
+            plugins.refresh(read.map(|again| again.plugins)).await;
         });
     }
     if pools.is_none() && config.is_none() {

@@ -188,6 +188,33 @@ fn a_start_serves_at_once_and_what_needs_a_plugin_waits_for_it() {
     assert_eq!(readiness(&server), "[+] plugins: ok");
 }
 
+#[test]
+fn a_component_that_is_a_pipe_is_refused_and_holds_nothing_up() {
+    let server = Setup::new().config("").start();
+    let folder = server.folder().to_owned();
+    let made =
+        std::process::Command::new("mkfifo").arg(folder.join("pipe")).status().expect("the system has it");
+    assert!(made.success());
+    std::fs::write(folder.join("list.wasm"), component("target-list")).expect("the folder takes a file");
+    let configure = |component: &str| {
+        let table = format!(
+            "keep-events = 7\n[[plugin]]\nname = 'one'\ncomponent = '{component}'\ngrants = {{ locker = true }}\n"
+        );
+        std::fs::write(folder.join(CONFIG), table).expect("the file is ours");
+        server.signal(Signal::HUP);
+    };
+    configure("pipe");
+    wait::until("it is told", wait::SOON, || readiness(&server) == "[-] plugins: not as they should be: one");
+    configure("list.wasm");
+    wait::until("it is read again", wait::SOON, || readiness(&server) == "[+] plugins: ok");
+    assert_eq!(server.get("/v1/plugins/one").json()["state"], "enabled");
+    assert!(server.said().contains("wait for a restart keys=\"keep-events\""), "{}", server.said());
+    let empty =
+        server.client().send_with("POST", "/v1/components", &[("content-type", "application/wasm")], b"");
+    let empty = empty.expect("the server answers");
+    assert_eq!((empty.status, empty.problem()), (400, "/problems/invalid".to_owned()), "{}", empty.text());
+}
+
 /// What `GET /readyz?verbose` says of plugins.
 fn readiness(server: &Server) -> String {
     let answer = server.get("/readyz?verbose");

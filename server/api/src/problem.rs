@@ -504,7 +504,8 @@ impl From<PluginError> for Problem {
                     Self::new(Kind::NoSuchComponent, error.to_string())
                 }
                 ComponentError::TooLarge => Self::new(Kind::TooLarge, error.to_string()),
-                ComponentError::Disk { .. } => Self::internal(&error),
+                ComponentError::Empty => Self::new(Kind::Invalid, error.to_string()),
+                ComponentError::Disk { .. } | ComponentError::Slow { .. } => Self::internal(&error),
             },
         }
     }

@@ -39,3 +39,6 @@ pub(crate) const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Most plugins being prepared at once. Each has its component of at most 64 MiB in memory, and they are compiled one
 /// after the other.
 pub(crate) const PREPARATIONS_MAX: usize = 4;
+
+/// How long reading the file of a component of the configuration may take: 64 MiB from a slow disk.
+pub(crate) const COMPONENT_READ_MAX: Duration = Duration::from_secs(30);

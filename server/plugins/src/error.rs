@@ -103,8 +103,8 @@ pub enum Misfit {
     },
     /// A folder of files is not named in full.
     #[error(
-        "the folder {} of `files` does not begin with /: what it is would depend on where the server was started",
-        .0.display()
+        "the folder {:?} of `files` is not an absolute path without `..`: what it is would depend on something else",
+        .0
     )]
     RelativeFolder(PathBuf),
     /// A secret was granted and has no value.

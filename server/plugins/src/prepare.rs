@@ -1,5 +1,6 @@
 //! How a component gets in: looked through at once, compiled in its turn, and ready to be installed.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
@@ -231,7 +232,10 @@ fn misfits(spec: &PluginSpec, component: &[u8]) -> Vec<Misfit> {
     if !settings_fit {
         misfits.push(Misfit::Settings);
     }
-    let relative = spec.grants.files.iter().filter(|folder| !folder.is_absolute());
+    let full = |folder: &Path| {
+        folder.is_absolute() && !folder.components().any(|part| part == std::path::Component::ParentDir)
+    };
+    let relative = spec.grants.files.iter().filter(|folder| !full(folder));
     misfits.extend(relative.cloned().map(Misfit::RelativeFolder));
     let unset = spec.grants.secrets.iter().filter(|name| !spec.secrets.contains_key(*name));
     misfits.extend(unset.cloned().map(Misfit::SecretNotSet));

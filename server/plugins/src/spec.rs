@@ -41,6 +41,9 @@ pub struct PluginSpec {
     pub secrets: BTreeMap<String, Secret>,
     /// What it may use.
     pub grants: Grants,
+    /// Folders that one of `grants.files` must not lead out of, by that: whoever granted it was not free to grant others.
+    /// The kernel sees to it with every read, so links that come to be there later make no difference.
+    pub beneath: BTreeMap<PathBuf, PathBuf>,
     /// What one call may take.
     pub limits: Limits,
     /// Whether an instance is used again after a call that returned. A fresh one isolates calls from each other.

@@ -1,6 +1,6 @@
 //! One installed version of a plugin: its compiled component, what it is linked to, and its turnstile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,8 @@ pub(crate) struct Context {
     pub(crate) settings: String,
     /// Those that are granted.
     pub(crate) secrets: BTreeMap<String, Secret>,
-    pub(crate) files: BTreeSet<PathBuf>,
+    /// Granted folders, and for each the one that it must not lead out of, if there is one.
+    pub(crate) files: BTreeMap<PathBuf, Option<PathBuf>>,
     pub(crate) http: BTreeMap<String, Arc<Door>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) limits: Limits,
@@ -81,12 +82,16 @@ impl Version {
         anatomy: Anatomy,
     ) -> wasmtime::Result<Self> {
         let pre = contract::fit(engine, component, &anatomy)?;
-        let PluginSpec { name, kind, settings, secrets, grants, limits, warm } = spec;
+        let PluginSpec { name, kind, settings, secrets, grants, mut beneath, limits, warm } = spec;
         let settings = if settings.is_null() { "{}".to_owned() } else { settings.to_string() };
         let secrets = secrets.into_iter().filter(|(name, _)| grants.secrets.contains(name)).collect();
         let running = usize::try_from(limits.concurrency).unwrap_or(usize::MAX);
         let waiting = usize::try_from(limits.mailbox).unwrap_or(usize::MAX);
-        let context = Context { name, settings, secrets, files: grants.files, http, gate, limits };
+        let files = grants.files.into_iter().map(|folder| {
+            let beneath = beneath.remove(&folder);
+            (folder, beneath)
+        });
+        let context = Context { name, settings, secrets, files: files.collect(), http, gate, limits };
         Ok(Self {
             context: Arc::new(context),
             kind,

@@ -4,7 +4,7 @@
 //! network, is for the operator to open, in the server's configuration. A plugin of the configuration itself is the
 //! operator's word already and is not held against this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::net::IpAddr;
@@ -107,10 +107,12 @@ impl fmt::Display for Excess {
 impl Ceiling {
     /// Everything of these grants that is above. Looks at the disk, lest a link leads out of a folder.
     pub(crate) fn exceeded_by(&self, grants: &Grants) -> Vec<Excess> {
-        let files = grants.files.iter().filter(|folder| !self.covers(folder));
+        // What is no folder, nothing here could allow: the host refuses it.
+        let folders = grants.files.iter().filter(|folder| Folder::try_from((*folder).clone()).is_ok());
+        let files = folders.filter(|folder| self.covering(folder).is_none());
         let files = files.map(|folder| Excess::new("files", "files", folder.display().to_string()));
         let vouching = grants.http.values().filter_map(|endpoint| endpoint.ca_file.as_deref());
-        let vouching = vouching.filter(|file| !self.covers(file));
+        let vouching = vouching.filter(|file| self.covering(file).is_none());
         let vouching = vouching.map(|file| Excess::new("http", "files", file.display().to_string()));
         let secrets = grants.secrets.iter().map(|name| ("secrets", name));
         let sent = grants.http.values().filter_map(|endpoint| endpoint.bearer_secret.as_ref());
@@ -122,18 +124,24 @@ impl Ceiling {
         files.chain(vouching).chain(secrets).chain(http).chain(wasi_http).collect()
     }
 
-    /// Whether a folder is one of ours or lies below one, by its name and by where its links lead. One that is not there
-    /// shows nothing.
-    fn covers(&self, folder: &Path) -> bool {
-        let Ok(Folder(folder)) = Folder::try_from(folder.to_owned()) else { return false };
-        let above = self.files.iter().filter(|Folder(above)| folder.starts_with(above));
-        let mut within =
-            above.map(|Folder(above)| match (fs::canonicalize(&folder), fs::canonicalize(above)) {
-                (Ok(real), Ok(above)) => real.starts_with(above),
-                (Err(_), _) => true,
-                (Ok(_), Err(_)) => false,
-            });
-        within.any(|within| within)
+    /// For each of these folders, the one of ours that it is or lies below.
+    pub(crate) fn above(&self, files: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, PathBuf> {
+        let found =
+            files.iter().filter_map(|folder| Some((folder.clone(), self.covering(folder)?.to_owned())));
+        found.collect()
+    }
+
+    /// Which of ours a folder is or lies below, by its name and by where its links lead now. One that is not there shows
+    /// nothing; the host holds it to what is said here with every read.
+    fn covering(&self, folder: &Path) -> Option<&Path> {
+        let Folder(folder) = Folder::try_from(folder.to_owned()).ok()?;
+        let above = self.files.iter().map(|Folder(above)| above.as_path());
+        let leads_below = |above: &&Path| match (fs::canonicalize(&folder), fs::canonicalize(above)) {
+            (Ok(real), Ok(above)) => real.starts_with(above),
+            (Err(_), _) => true,
+            (Ok(_), Err(_)) => false,
+        };
+        above.filter(|above| folder.starts_with(above)).find(leads_below)
     }
 
     fn beyond(&self, endpoint: &Endpoint) -> Option<Excess> {
@@ -219,8 +227,15 @@ mod tests {
             (PathBuf::from("open"), false),
         ];
         for (folder, covered) in cases {
-            assert_eq!(ceiling.covers(&folder), covered, "{}", folder.display());
+            assert_eq!(ceiling.covering(&folder).is_some(), covered, "{}", folder.display());
         }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_not_for_the_ceiling_to_refuse() {
+        let wanted = grants(r#"{"files": ["", "srv", "/a/../b", "/srv"]}"#);
+        let excess = Ceiling::default().exceeded_by(&wanted);
+        assert_eq!(excess, [Excess::new("files", "files", "/srv")]);
     }
 
     #[test]

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use lessor_plugins::limits::COMPONENT_BYTES_MAX;
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
-use crate::limits::SPARE_COMPONENTS_MAX;
+use crate::limits::{COMPONENT_READ_MAX, SPARE_COMPONENTS_MAX};
 
 const SUFFIX: &str = "wasm";
 
@@ -62,11 +63,20 @@ fn lock(wanted: &Mutex<BTreeMap<String, usize>>) -> MutexGuard<'_, BTreeMap<Stri
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
     /// No component with this digest was uploaded, or it was swept away unused.
-    #[error("there is no component with the digest {0}: upload it first")]
+    #[error("there is no component with the digest {0}: upload it first, or install the plugin again")]
     Unknown(String),
     /// What lies under the digest has another one.
-    #[error("the component {0} is damaged on disk: upload it again")]
+    #[error("the component {0} is damaged on disk: upload it, or install the plugin again")]
     Damaged(String),
+    /// There is nothing of it.
+    #[error("a component of no bytes is none: send the file that `lessor plugin build` makes")]
+    Empty,
+    /// Its file could not be read in time: what it lies on does not answer.
+    #[error("the file {} of a component could not be read within {} s: see whether its disk answers", path.display(), COMPONENT_READ_MAX.as_secs())]
+    Slow {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It is larger than a component may be.
     #[error("a component has at most {COMPONENT_BYTES_MAX} bytes")]
     TooLarge,
@@ -97,6 +107,9 @@ impl Components {
     /// # Errors
     /// It is too large, or the disk fails.
     pub(crate) fn keep(&self, component: &[u8]) -> Result<Kept, ComponentError> {
+        if component.is_empty() {
+            return Err(ComponentError::Empty);
+        }
         if component.len() > COMPONENT_BYTES_MAX {
             return Err(ComponentError::TooLarge);
         }
@@ -170,14 +183,19 @@ impl Components {
     }
 }
 
-/// A file of at most [`COMPONENT_BYTES_MAX`].
+/// A file of at most [`COMPONENT_BYTES_MAX`] that nobody has to be waited for: no pipe and no device.
 ///
 /// # Errors
-/// It is too large, or the disk fails.
+/// It is no regular file, too large, or the disk fails.
 pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, ComponentError> {
     let failed = |source| ComponentError::Disk { path: path.to_owned(), source };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
+    let file = file.map_err(|error| failed(error.into()))?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
     let mut content = Vec::new();
-    let file = File::open(path).map_err(failed)?;
     file.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(failed)?;
     if content.len() > COMPONENT_BYTES_MAX { Err(ComponentError::TooLarge) } else { Ok(content) }
 }
@@ -207,6 +225,20 @@ mod tests {
         assert_eq!(read(&digest).expect("it is repaired"), b"hello");
         for unknown in ["", "../../etc/passwd", &"0".repeat(64)] {
             assert!(matches!(read(unknown), Err(ComponentError::Unknown(_))), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_would_have_to_be_waited_for_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let components = Components::open(folder.path().join("plugins")).expect("a folder");
+        assert!(matches!(components.keep(b""), Err(ComponentError::Empty)));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .expect("room");
+        for odd in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let refused = read_bounded(odd).expect_err("it is no file").to_string();
+            assert!(refused.contains("cannot be used"), "{refused}");
         }
     }
 

@@ -9,8 +9,9 @@ use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
 
 use super::components::read_bounded;
 use super::ready::{Change, bounded};
-use super::{Ceiling, Manifest, PluginError, Plugins, Sight, aside};
+use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
 use crate::jobs::plugin_name;
+use crate::limits::COMPONENT_READ_MAX;
 
 /// A plugin of the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,7 +170,10 @@ impl Plugins {
             Source::Digest(digest) => (digest, None),
             Source::File(path) => {
                 let components = self.0.components.clone();
-                let kept = aside(move || components.keep(&read_bounded(&path)?)).await?;
+                let slow = ComponentError::Slow { path: path.clone() };
+                let kept = aside(move || components.keep(&read_bounded(&path)?));
+                // The thread may hang for ever, if the disk does; nobody else does.
+                let kept = tokio::time::timeout(COMPONENT_READ_MAX, kept).await.map_err(|_| slow)??;
                 (kept.digest().to_owned(), Some(kept))
             }
         };

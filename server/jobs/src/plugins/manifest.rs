@@ -9,6 +9,7 @@ use lessor_plugins::{Grants, Kind, Limits, PluginSpec, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Ceiling;
 use crate::limits::SECRET_BYTES_MAX;
 
 /// How a component is to be run. Holds no secrets, only their names.
@@ -47,11 +48,12 @@ impl Manifest {
         serde_json::from_str(text).ok()
     }
 
-    /// For the host, with the secrets that it names.
-    pub(crate) fn spec(&self, name: &str, secrets: &Secrets) -> PluginSpec {
+    /// For the host, with the secrets that it names, and below the ceiling if there is one.
+    pub(crate) fn spec(&self, name: &str, secrets: &Secrets, ceiling: Option<&Ceiling>) -> PluginSpec {
         let Self { kind, settings, grants, limits, warm } = self.clone();
         let name = name.to_owned();
-        PluginSpec { name, kind, settings, secrets: secrets.of(&grants), grants, limits, warm }
+        let beneath = ceiling.map(|ceiling| ceiling.above(&grants.files)).unwrap_or_default();
+        PluginSpec { name, kind, settings, secrets: secrets.of(&grants), grants, beneath, limits, warm }
     }
 }
 

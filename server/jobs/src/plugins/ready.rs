@@ -58,7 +58,10 @@ impl Plugins {
         let (components, wanted) = (self.0.components.clone(), version.digest.to_string());
         let (spelled, secrets) = (name.to_string(), self.0.secrets.clone());
         let of_manifest = manifest.clone();
-        let read = aside(move || Ok((components.read(&wanted)?, of_manifest.spec(&spelled, &secrets))));
+        let ceiling = bounded.then(|| self.ceiling());
+        let read = aside(move || {
+            Ok((components.read(&wanted)?, of_manifest.spec(&spelled, &secrets, ceiling.as_ref())))
+        });
         let ((component, kept), spec) = read.await?;
         let prepared = self.0.host.prepare(spec, component).await?;
         Ok(Ready { prepared, bounded: bounded.then_some(manifest), _kept: kept })

@@ -26,6 +26,7 @@ pub(crate) fn spec(name: &str, warm: bool) -> PluginSpec {
         settings: serde_json::Value::Null,
         secrets: BTreeMap::new(),
         grants: Grants { locker: true, ..Grants::default() },
+        beneath: BTreeMap::new(),
         limits: Limits { concurrency: 64, memory_bytes, ..Limits::default() },
         warm,
     }

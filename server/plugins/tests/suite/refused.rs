@@ -73,8 +73,8 @@ async fn a_refused_version_leaves_the_installed_one_alone() {
 #[tokio::test]
 async fn a_folder_that_depends_on_where_the_server_was_started_is_refused() {
     let mut spec = spec("list");
-    spec.grants.files = ["/etc/lessor".into(), "lab".into(), "../lab".into()].into();
+    spec.grants.files = ["/etc/lessor".into(), "lab".into(), "../lab".into(), "/etc/../lab".into()].into();
     let unfit = Rig::new().prepare(spec, component("target-list")).await.unwrap_err();
-    let relative = ["../lab", "lab"].map(|folder| Misfit::RelativeFolder(folder.into()));
+    let relative = ["/etc/../lab", "../lab", "lab"].map(|folder| Misfit::RelativeFolder(folder.into()));
     assert_eq!(unfit.misfits, relative);
 }

@@ -57,6 +57,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         settings: Value::Null,
         secrets: BTreeMap::new(),
         grants: Grants { locker: true, ..Grants::default() },
+        beneath: BTreeMap::new(),
         limits: Limits::default(),
         warm: false,
     }

@@ -155,6 +155,7 @@ impl Around {
             settings: json("--settings", self.settings.as_deref())?.unwrap_or_default(),
             secrets,
             grants,
+            beneath: BTreeMap::new(),
             limits: self.limits()?,
             warm: false,
         })
