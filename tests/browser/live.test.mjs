@@ -1,5 +1,6 @@
 // What a page that is open does by itself.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { launch, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
@@ -135,6 +136,17 @@ describe('a page that is open', () => {
     const taken = await lease('ann', { purpose: 'beside it' })
     await page.getByText('beside it').waitFor({ timeout: 5000 })
     await release(taken)
+    await context.close()
+  })
+
+  test('says within a second that the pools file is wrong, and that it is right again', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann' })
+    await page.goto('/')
+    await live(page)
+    writeFileSync(server.pools, 'resources: nonsense')
+    await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ timeout: 5000 })
+    writeFileSync(server.pools, POOLS)
+    await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ state: 'detached', timeout: 5000 })
     await context.close()
   })
 

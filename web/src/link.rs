@@ -83,8 +83,12 @@ pub fn component(digest: &str) -> String {
 
 /// The page that changes all that a filter finds of a list.
 #[must_use]
-pub fn bulk(list: &str, filter: &crate::Text) -> String {
-    with(&format!("/bulk{list}"), &[("q", filter.raw())])
+pub fn bulk(list: &str, filter: &str, after: Option<&str>) -> String {
+    let path = format!("/bulk{list}");
+    match after {
+        Some(after) => with(&path, &[("q", filter), ("after", after)]),
+        None => with(&path, &[("q", filter)]),
+    }
 }
 
 /// A path with a query; what is empty is left out.

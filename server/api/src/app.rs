@@ -76,7 +76,7 @@ impl App {
     #[must_use]
     pub fn new(inputs: Inputs) -> Self {
         let Inputs { keeper, pools, reload, jobs, plugins, shutdown, hosts } = inputs;
-        let pulse = Pulse::start(&keeper, shutdown.clone());
+        let pulse = Pulse::start(&keeper, pools.clone(), shutdown.clone());
         let bulletins = Bulletins::start(&keeper, shutdown.clone());
         let seats = Seats::start(&keeper, shutdown.clone());
         let metrics = Arc::new(Metrics::new(keeper.clone()));

@@ -157,6 +157,8 @@ pub struct BulkPage {
     pub of: BulkOf,
     /// Which of them.
     pub filter: Text,
+    /// After which one: those before were done already.
+    pub after: Option<String>,
     /// How many there are now.
     pub count: usize,
     /// How many of them are of whoever looks.
@@ -195,7 +197,7 @@ impl BulkPage {
 
     /// Where its form goes.
     fn action(&self) -> String {
-        link::bulk(self.of.list(), &self.filter)
+        link::bulk(self.of.list(), self.filter.raw(), self.after.as_deref())
     }
 }
 

@@ -64,6 +64,8 @@ impl What {
 pub(crate) struct ShowQuery {
     #[serde(default)]
     q: String,
+    /// The last one that was done before.
+    after: Option<String>,
 }
 
 /// `GET /bulk/{what}`: how many there are, and what can be done.
@@ -73,7 +75,7 @@ pub(crate) async fn show(
     Query(query): Query<ShowQuery>,
 ) -> Response {
     let page = match What::named(&what) {
-        Ok(what) => preview(&visitor, what, &query.q, &Form::default(), None).await,
+        Ok(what) => preview(&visitor, what, &query, &Form::default(), None).await,
         Err(problem) => Err(problem),
     };
     visitor.answer(page)
@@ -82,21 +84,22 @@ pub(crate) async fn show(
 async fn preview(
     visitor: &Visitor,
     what: What,
-    text: &str,
+    query: &ShowQuery,
     form: &Form,
     error: Option<(StatusCode, page::FormError)>,
 ) -> Result<Response, Problem> {
-    let found = find(visitor, what, text).await?;
+    let found = find(visitor, what, query).await?;
     let field = |name: &str| Text::from(form.typed(name));
     let (status, error) = error.map_or((StatusCode::OK, None), |(status, error)| (status, Some(error)));
     let page = page::BulkPage {
         frame: visitor.frame("All that match", what.list(), ""),
         of: what.of(),
-        filter: text.into(),
+        filter: query.q.as_str().into(),
+        after: query.after.clone(),
         count: found.items.len(),
         mine: found.items.iter().filter(|item| item.mine).count(),
         seen: found.seen(),
-        more: found.more,
+        more: found.next.is_some(),
         names: found.items.iter().take(BULK_NAMES_SHOWN).map(Item::named).collect(),
         message: field("message"),
         until: field("until"),
@@ -119,14 +122,17 @@ pub(crate) async fn act(
         Ok(what) => what,
         Err(problem) => return visitor.answer(Err(problem)),
     };
-    let error = match change(&visitor, what, &query.q, &form).await {
+    let error = match change(&visitor, what, &query, &form).await {
+        Ok(Outcome { refused, next: Some(next), .. }) if refused.is_empty() => {
+            return done(&link::bulk(what.list(), &query.q, Some(&next)), "bulk-part");
+        }
         Ok(outcome) if outcome.refused.is_empty() => {
             return done(&link::with(what.list(), &[("q", &query.q)]), "bulk");
         }
         Ok(outcome) => (StatusCode::CONFLICT, outcome.error()),
         Err(problem) => (problem.kind().status(), form::error(&problem)),
     };
-    let page = preview(&visitor, what, &query.q, &form, Some(error)).await;
+    let page = preview(&visitor, what, &query, &form, Some(error)).await;
     visitor.answer(page)
 }
 
@@ -136,25 +142,27 @@ struct Outcome {
     done: usize,
     /// What was not done, and why.
     refused: Vec<String>,
+    /// After which one there are more.
+    next: Option<String>,
 }
 
 impl Outcome {
     fn error(self) -> page::FormError {
-        let Self { done, refused } = self;
+        let Self { done, refused, .. } = self;
         let words = format!("Done for {done} of them, not for {}.", refused.len());
         let lines = refused.into_iter().take(FORM_LINES_MAX).map(Text::from).collect();
         page::FormError { field: None, words: words.into(), lines }
     }
 }
 
-async fn change(visitor: &Visitor, what: What, text: &str, form: &Form) -> Result<Outcome, Problem> {
+async fn change(visitor: &Visitor, what: What, query: &ShowQuery, form: &Form) -> Result<Outcome, Problem> {
     let action = Action::read(what, form, visitor)?;
-    let found = find(visitor, what, text).await?;
+    let found = find(visitor, what, query).await?;
     if form.typed("seen") != found.seen() {
         let why = format!("others match by now, {} of them: look again", found.items.len());
         return Err(Problem::new(Kind::StaleRevision, why));
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { next: found.next, ..Outcome::default() };
     let mut first = None;
     for item in &found.items {
         let Some(command) = action.on(item) else { continue };

@@ -215,9 +215,11 @@ impl Listing {
         rows: Vec<R>,
         page: impl FnOnce(List, Vec<R>) -> P,
     ) -> Result<Response, Problem> {
-        match self.format {
-            Some(format) => format.file(self.list.what, &rows),
-            None => Ok(visitor.page(&page(self.list, rows))),
+        match (self.format, &self.list.error) {
+            // A page says it and shows everything; a file could not say it.
+            (Some(_), Some(error)) => Err(Problem::invalid("filter", error.raw())),
+            (Some(format), None) => format.file(self.list.what, &rows),
+            (None, _) => Ok(visitor.page(&page(self.list, rows))),
         }
     }
 

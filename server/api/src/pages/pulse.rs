@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lessor_control::PoolsStatus;
 use lessor_keeper::stats::Kind;
 use lessor_keeper::{Keeper, Missed};
 use lessor_ledger::{Event, EventId, EventKind, PoolName, Time};
@@ -101,7 +102,11 @@ impl Signal {
 
 impl Pulse {
     /// Begins to follow. Within a runtime; ends with the keeper or at `shutdown`.
-    pub(crate) fn start(keeper: &Keeper, shutdown: CancellationToken) -> Self {
+    pub(crate) fn start(
+        keeper: &Keeper,
+        pools: watch::Receiver<PoolsStatus>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let feed = keeper.feed();
         let ledger = keeper.snapshot();
         let last = ledger.counters().event;
@@ -122,7 +127,7 @@ impl Pulse {
             }
         });
         let follower = Follower { pulse: pulse.clone(), keeper: keeper.clone(), touched: BTreeSet::new() };
-        tokio::spawn(follower.run(feed, shutdown));
+        tokio::spawn(follower.run(feed, pools, shutdown));
         pulse
     }
 
@@ -186,7 +191,12 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(mut self, mut feed: lessor_keeper::Feed, shutdown: CancellationToken) {
+    async fn run(
+        mut self,
+        mut feed: lessor_keeper::Feed,
+        mut pools: watch::Receiver<PoolsStatus>,
+        shutdown: CancellationToken,
+    ) {
         let mut signal = *self.pulse.signal.borrow();
         let mut next = Instant::now();
         let mut dirty = false;
@@ -198,6 +208,8 @@ impl Follower {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                // Every page says what is wrong with the pools file.
+                Ok(()) = pools.changed() => self.pulse.touch(),
                 () = tokio::time::sleep_until(next), if dirty => {
                     self.tell(signal);
                     dirty = false;

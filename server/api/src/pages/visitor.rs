@@ -24,7 +24,7 @@ const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 21] = [
+const NOTICES: [(&str, &str); 22] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("extended", "Extended."),
@@ -36,6 +36,7 @@ const NOTICES: [(&str, &str); 21] = [
     ("cancelled", "You are no longer in line."),
     ("reloaded", "The pools file was read again."),
     ("bulk", "Done for all of them."),
+    ("bulk-part", "Done. Here are the next."),
     ("renewed", "Renewed."),
     ("ended", "It is being released."),
     ("freed", "What it held is free."),
@@ -54,8 +55,10 @@ pub(crate) struct Visitor {
     pub(crate) app: App,
     pub(crate) owner: Option<Owner>,
     theme: Theme,
-    /// Path and query, without what was just done; `None` if a form was sent.
-    here: Option<String>,
+    /// Path and query, without what was just done.
+    here: String,
+    /// Whether a form was sent, perhaps to where no page is.
+    sent: bool,
     notice: Option<&'static str>,
     known: Option<HeaderValue>,
 }
@@ -79,7 +82,8 @@ impl FromRequestParts<App> for Visitor {
             app: app.clone(),
             owner: cookie(&parts.headers, OWNER).and_then(|name| Owner::new(name).ok()),
             theme,
-            here: (parts.method != Method::POST).then_some(here),
+            here,
+            sent: parts.method == Method::POST,
             notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
             known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| refreshes).cloned(),
         })
@@ -108,11 +112,11 @@ impl Visitor {
         section: &'static str,
         topics: &'static str,
     ) -> Frame {
-        let here = self.here.clone().unwrap_or(page);
+        let here = if self.sent { page } else { self.here.clone() };
         Frame { here, ..self.frame(title, section, topics) }
     }
 
-    /// What is around a page.
+    /// What is around a page, which is where it was asked for; a form that is on it is sent to there, too.
     pub(crate) fn frame(
         &self,
         title: impl Into<String>,
@@ -131,7 +135,7 @@ impl Visitor {
         Frame {
             title: title.into(),
             section,
-            here: self.here.clone().unwrap_or_else(|| "/".to_owned()),
+            here: self.here.clone(),
             owner: self.owner.as_ref().map(|owner| owner.as_str().into()),
             theme: self.theme,
             seq: ledger.counters().event,
@@ -188,7 +192,7 @@ impl Visitor {
 
     /// A page about what went wrong.
     pub(crate) fn oops(&self, kind: Kind, detail: &str) -> Response {
-        let frame = self.frame(kind.title(), "", "");
+        let frame = self.frame_at("/".to_owned(), kind.title(), "", "");
         let words = if detail.is_empty() { "The log of the server knows more." } else { detail };
         let page = page::Oops { frame, heading: kind.title().into(), words: words.into() };
         self.page_with(kind.status(), &page)

@@ -295,6 +295,7 @@ async fn lists_filter_sort_and_leave_as_files() {
     shows(&lab.get("/resources?q=pool:gpu%20is:free").await, 200, &["2 of 4 resources that match"]);
     shows(&lab.get("/resources?q=nonsense:1").await, 200, &["The filter cannot be read", "aria-invalid"]);
     shows(&lab.get("/resources?q=zzz").await, 200, &["No resources match"]);
+    shows(&lab.get("/resources?q=nonsense:1&format=csv").await, 400, &["there is no"]);
     let csv = lab.get("/leases?format=csv").await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
     assert!(csv.text.contains("'=cmd()") && csv.text.contains("\"a,b\""), "{}", csv.text);

@@ -49,3 +49,41 @@ async fn what_makes_no_sense_for_many_is_refused() {
     shows(&lab.get("/bulk/leases?q=is:ended").await, 410, &["these leases are over"]);
     shows(&lab.get("/bulk/jobs?q=no:such").await, 400, &["filter"]);
 }
+
+#[tokio::test]
+async fn what_is_too_much_for_one_step_is_done_step_by_step() {
+    let lab = Lab::start().await;
+    let names: Vec<String> = (0..1_001).map(|n| format!("many-{n:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    lab.keeper.submit(Command::Sync(vec![entry("many", &names)])).await.expect("pools");
+    let mut bulk = "/bulk/resources?q=pool%3Amany".to_owned();
+    for (count, next) in [
+        ("more than 1000</strong>", "/bulk/resources?q=pool%3Amany&after=many-0999&done=bulk-part"),
+        ("1</strong> further", "/resources?q=pool%3Amany&done=bulk"),
+    ] {
+        let page = lab.get(&bulk).await;
+        shows(&page, 200, &[count]);
+        let fields = [("seen", hidden(&page, "seen")), ("action", "drain".to_owned())];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        leads_to(&lab.form(&bulk, &fields).await, next);
+        bulk = next.replace("&done=bulk-part", "");
+    }
+    let drained = lab.get("/v1/resources?filter=is:drained&limit=1000").await.expect(200);
+    assert_eq!(drained["items"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!(drained["next"], "many-0999", "there is one more");
+}
+
+#[tokio::test]
+async fn a_refused_form_is_found_again_where_it_was() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "ann", "pool": "gpu"})).await;
+    for (path, fields) in [
+        ("/bulk/resources?q=pool%3Agpu", [("action", "drain"), ("until", "nonsense")]),
+        ("/leases/1/force", [("reason", ""), ("seen", "")]),
+        ("/lease", [("pool", "gpu"), ("ttl", "soon")]),
+    ] {
+        let page = lab.form_of_ann(path, &fields).await;
+        assert!(page.status.is_client_error(), "{path}: {page:?}");
+        assert!(page.text.contains(&format!("data-here=\"{path}\"")), "{path}: {page:?}");
+    }
+}

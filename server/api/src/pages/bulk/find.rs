@@ -1,20 +1,25 @@
 //! What a filter finds, within a bound.
 
+use std::sync::Arc;
+
 use lessor_filter::Filter;
-use lessor_ledger::{Job, LeaseId, Ledger, Owner, RequestId, Target, Time};
+use lessor_ledger::{
+    Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Resource, Target, Time,
+};
 use lessor_web::{Text, link};
 
-use super::What;
+use super::{ShowQuery, What};
 use crate::limits::{BULK_ITEMS_MAX, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::seen;
 use crate::pages::visitor::Visitor;
 use crate::problem::{Kind, Problem};
 use crate::sieve::{job, lease, request, resource};
 
-/// The first that a filter finds, and whether there are more.
+/// The first that a filter finds.
 pub(super) struct Found {
     pub(super) items: Vec<Item>,
-    pub(super) more: bool,
+    /// After which one to look for more, if there may be any.
+    pub(super) next: Option<String>,
 }
 
 /// One of them.
@@ -35,23 +40,27 @@ pub(super) enum Id {
 }
 
 impl Found {
-    /// Stands for exactly these.
+    /// Stands for exactly these, and for which of them are of whoever looks.
     pub(super) fn seen(&self) -> String {
-        let names: Vec<String> = self.items.iter().map(Item::name).collect();
+        let whose = |item: &Item| if item.mine { "mine" } else { "another's" };
+        let names: Vec<String> =
+            self.items.iter().map(|item| format!("{} {}", whose(item), item.id.name())).collect();
         seen::digest(names.iter().map(String::as_str))
     }
 }
 
-impl Item {
+impl Id {
     fn name(&self) -> String {
-        match &self.id {
-            Id::Resource(name) => name.to_string(),
-            Id::Lease(id) => id.to_string(),
-            Id::Request(id) => id.to_string(),
-            Id::Job(id) => id.0.to_string(),
+        match self {
+            Self::Resource(name) => name.to_string(),
+            Self::Lease(id) => id.to_string(),
+            Self::Request(id) => id.to_string(),
+            Self::Job(id) => id.0.to_string(),
         }
     }
+}
 
+impl Item {
     /// What it is called, and where it is.
     pub(super) fn named(&self) -> (Text, String) {
         let link = match &self.id {
@@ -68,83 +77,106 @@ impl Item {
 ///
 /// # Errors
 /// A problem if the filter cannot be read, or finds what is over.
-pub(super) async fn find(visitor: &Visitor, what: What, text: &str) -> Result<Found, Problem> {
+pub(super) async fn find(visitor: &Visitor, what: What, query: &ShowQuery) -> Result<Found, Problem> {
     let keys = match what {
         What::Resources => &resource::PAGE_KEYS[..],
         What::Leases => &lease::PAGE_KEYS[..],
         What::Requests => &request::PAGE_KEYS[..],
         What::Jobs => &job::PAGE_KEYS[..],
     };
-    let filter = Filter::parse(text, keys).map_err(|error| Problem::invalid("filter", error))?;
+    let filter = Filter::parse(&query.q, keys).map_err(|error| Problem::invalid("filter", error))?;
     if what == What::Leases && lease::is_about_ended(&filter) {
         return Err(Problem::new(Kind::LeaseEnded, "these leases are over: nothing can be done to them"));
     }
-    let viewer = visitor.owner.clone();
+    let (viewer, after) = (visitor.owner.clone(), query.after.clone());
     visitor
         .app
         .look(move |ledger, now| {
-            let viewer = viewer.as_ref();
+            let (viewer, after) = (viewer.as_ref(), after.as_deref());
             match what {
-                What::Resources => resources(ledger, &filter, now, viewer),
-                What::Leases => leases(ledger, &filter, viewer),
-                What::Requests => requests(ledger, &filter, viewer),
-                What::Jobs => jobs(ledger, &filter, viewer),
+                What::Resources => resources(ledger, &filter, now, (viewer, after)),
+                What::Leases => leases(ledger, &filter, (viewer, after)),
+                What::Requests => requests(ledger, &filter, (viewer, after)),
+                What::Jobs => jobs(ledger, &filter, (viewer, after)),
             }
         })
         .await
 }
 
-fn resources(ledger: &Ledger, filter: &Filter, now: Time, viewer: Option<&Owner>) -> Found {
-    let all = resource::candidates(ledger, filter, None, LISTING_ROWS_LOOKED_AT_MAX + 1);
-    taken(all.into_iter(), |resource| {
+/// Whoever looks, and after which one to begin.
+type From<'a> = (Option<&'a Owner>, Option<&'a str>);
+
+fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<'_>) -> Found {
+    let after = after.and_then(|after| Target::new(after).ok());
+    let all = resource::candidates(ledger, filter, after.as_ref(), LISTING_ROWS_LOOKED_AT_MAX + 1);
+    let wanted = |resource: &Arc<Resource>| {
         filter.matches(&resource::Candidate { resource, ledger, now, viewer }).then(|| Item {
             id: Id::Resource(resource.name.clone()),
             label: resource.name.as_str().into(),
             mine: false,
         })
-    })
+    };
+    taken(all.into_iter(), |resource| Id::Resource(resource.name.clone()), wanted)
 }
 
-fn leases(ledger: &Ledger, filter: &Filter, viewer: Option<&Owner>) -> Found {
-    taken(ledger.leases_after(None), |lease| {
+fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+    let wanted = |lease: &Arc<Lease>| {
         filter.matches(&lease::Candidate { lease, ledger, viewer }).then(|| Item {
             id: Id::Lease(lease.id),
             label: format!("lease {} of {}", lease.id, lease.owner).into(),
             mine: viewer == Some(&lease.owner),
         })
-    })
+    };
+    taken(ledger.leases_after(number(after).map(LeaseId)), |lease| Id::Lease(lease.id), wanted)
 }
 
-fn requests(ledger: &Ledger, filter: &Filter, viewer: Option<&Owner>) -> Found {
-    taken(ledger.requests_after(None), |request| {
+fn requests(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+    let wanted = |request: &Arc<Request>| {
         let wanted = request.waits() && filter.matches(&request::Candidate { request, ledger, viewer });
         wanted.then(|| Item {
             id: Id::Request(request.id),
             label: format!("request {} of {}", request.id, request.owner).into(),
             mine: viewer == Some(&request.owner),
         })
-    })
+    };
+    taken(ledger.requests_after(number(after).map(RequestId)), |request| Id::Request(request.id), wanted)
 }
 
-fn jobs(ledger: &Ledger, filter: &Filter, viewer: Option<&Owner>) -> Found {
-    taken(ledger.jobs_after(None), |job| {
+fn jobs(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+    let wanted = |job: &Arc<JobRecord>| {
         let wanted = job.live() && filter.matches(&job::Candidate { job, viewer });
         wanted.then(|| Item {
             id: Id::Job(job.id),
             label: format!("job {} of {}", job.id.0, job.owner).into(),
             mine: viewer == Some(&job.owner),
         })
-    })
+    };
+    taken(ledger.jobs_after(number(after).map(Job)), |job| Id::Job(job.id), wanted)
+}
+
+fn number(after: Option<&str>) -> Option<u64> {
+    after?.parse().ok()
 }
 
 /// The first that are wanted, among the first that may be looked at.
-fn taken<R>(rows: impl Iterator<Item = R>, wanted: impl Fn(R) -> Option<Item>) -> Found {
-    let mut items = Vec::new();
+fn taken<'r, R: 'r>(
+    rows: impl Iterator<Item = &'r R>,
+    id: impl Fn(&R) -> Id,
+    wanted: impl Fn(&R) -> Option<Item>,
+) -> Found {
+    let (mut items, mut last): (Vec<Item>, Option<&R>) = (Vec::new(), None);
     for (looked_at, row) in rows.enumerate() {
-        if items.len() == BULK_ITEMS_MAX || looked_at == LISTING_ROWS_LOOKED_AT_MAX {
-            return Found { items, more: true };
+        if looked_at == LISTING_ROWS_LOOKED_AT_MAX {
+            return Found { items, next: last.map(|last| id(last).name()) };
         }
-        items.extend(wanted(row));
+        if let Some(item) = wanted(row) {
+            if items.len() == BULK_ITEMS_MAX {
+                let next = items.last().map(|item| item.id.name());
+                return Found { items, next };
+            }
+            items.push(item);
+        }
+        last = Some(row);
     }
-    Found { items, more: false }
+    Found { items, next: None }
 }
