@@ -136,8 +136,16 @@ impl BulkOf {
         }
     }
 
+    /// By the last part of the list's address.
+    #[must_use]
+    pub fn named(what: &str) -> Option<Self> {
+        let all = [Self::Resources, Self::Leases, Self::Requests, Self::Jobs];
+        all.into_iter().find(|of| of.list().trim_start_matches('/') == what)
+    }
+
     /// The list of them.
-    fn list(self) -> &'static str {
+    #[must_use]
+    pub fn list(self) -> &'static str {
         match self {
             Self::Resources => "/resources",
             Self::Leases => "/leases",

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use lessor_keeper::Error;
 use lessor_ledger::Refusal;
+use lessor_web::page::BulkOf;
 use lessor_web::{Text, link, page};
 use serde::Deserialize;
 
@@ -19,44 +20,9 @@ use crate::pages::form::{self, Form};
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::{Kind, Problem};
 
-/// What many can be changed of at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    Resources,
-    Leases,
-    Requests,
-    Jobs,
-}
-
-impl What {
-    fn named(name: &str) -> Result<Self, Problem> {
-        match name {
-            "resources" => Ok(Self::Resources),
-            "leases" => Ok(Self::Leases),
-            "queue" => Ok(Self::Requests),
-            "jobs" => Ok(Self::Jobs),
-            _ => Err(Problem::new(Kind::NotFound, format!("there are no {name:?} to change"))),
-        }
-    }
-
-    /// The list of them.
-    fn list(self) -> &'static str {
-        match self {
-            Self::Resources => "/resources",
-            Self::Leases => "/leases",
-            Self::Requests => "/queue",
-            Self::Jobs => "/jobs",
-        }
-    }
-
-    fn of(self) -> page::BulkOf {
-        match self {
-            Self::Resources => page::BulkOf::Resources,
-            Self::Leases => page::BulkOf::Leases,
-            Self::Requests => page::BulkOf::Requests,
-            Self::Jobs => page::BulkOf::Jobs,
-        }
-    }
+fn named(what: &str) -> Result<BulkOf, Problem> {
+    BulkOf::named(what)
+        .ok_or_else(|| Problem::new(Kind::NotFound, format!("there are no {what:?} to change")))
 }
 
 /// Which of them.
@@ -74,7 +40,7 @@ pub(crate) async fn show(
     Path(what): Path<String>,
     Query(query): Query<ShowQuery>,
 ) -> Response {
-    let page = match What::named(&what) {
+    let page = match named(&what) {
         Ok(what) => preview(&visitor, what, &query, &Form::default(), None).await,
         Err(problem) => Err(problem),
     };
@@ -83,7 +49,7 @@ pub(crate) async fn show(
 
 async fn preview(
     visitor: &Visitor,
-    what: What,
+    what: BulkOf,
     query: &ShowQuery,
     form: &Form,
     error: Option<(StatusCode, page::FormError)>,
@@ -93,7 +59,7 @@ async fn preview(
     let (status, error) = error.map_or((StatusCode::OK, None), |(status, error)| (status, Some(error)));
     let page = page::BulkPage {
         frame: visitor.frame("All that match", what.list(), ""),
-        of: what.of(),
+        of: what,
         filter: query.q.as_str().into(),
         after: query.after.clone(),
         count: found.items.len(),
@@ -118,7 +84,7 @@ pub(crate) async fn act(
     Query(query): Query<ShowQuery>,
     form: Form,
 ) -> Response {
-    let what = match What::named(&what) {
+    let what = match named(&what) {
         Ok(what) => what,
         Err(problem) => return visitor.answer(Err(problem)),
     };
@@ -155,7 +121,7 @@ impl Outcome {
     }
 }
 
-async fn change(visitor: &Visitor, what: What, query: &ShowQuery, form: &Form) -> Result<Outcome, Problem> {
+async fn change(visitor: &Visitor, what: BulkOf, query: &ShowQuery, form: &Form) -> Result<Outcome, Problem> {
     let action = Action::read(what, form, visitor)?;
     let found = find(visitor, what, query).await?;
     if form.typed("seen") != found.seen() {

@@ -3,8 +3,8 @@
 use lessor_ledger::{
     Command, CordonEdit, Force, JobCommand, Owner, ResourceEdit, Span, State, Subject, Text,
 };
+use lessor_web::page::BulkOf;
 
-use super::What;
 use super::find::{Id, Item};
 use crate::pages::edit::{cordon, nothing};
 use crate::pages::form::{self, Form};
@@ -35,7 +35,7 @@ impl Action {
     ///
     /// # Errors
     /// A problem if there is no such action, or a field of it is wrong.
-    pub(super) fn read(what: What, form: &Form, visitor: &Visitor) -> Result<Self, Problem> {
+    pub(super) fn read(what: BulkOf, form: &Form, visitor: &Visitor) -> Result<Self, Problem> {
         let me = || visitor.owner.clone().ok_or_else(|| Problem::invalid("owner", "say who you are first"));
         let to_state = || body::optional("to_state", form.filled("to_state"), body::state);
         let reason = || {
@@ -43,20 +43,20 @@ impl Action {
             body::text("reason", reason)
         };
         match (what, form.typed("action")) {
-            (What::Resources, "drain") => Ok(Self::Cordon(Some(cordon(form, visitor.app.keeper.now())?))),
-            (What::Resources, "undrain") => Ok(Self::Cordon(None)),
-            (What::Leases, "extend") => {
+            (BulkOf::Resources, "drain") => Ok(Self::Cordon(Some(cordon(form, visitor.app.keeper.now())?))),
+            (BulkOf::Resources, "undrain") => Ok(Self::Cordon(None)),
+            (BulkOf::Leases, "extend") => {
                 let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
                 Ok(Self::Extend(me()?, ttl))
             }
-            (What::Leases, "release") => Ok(Self::Release(me()?, to_state()?)),
-            (What::Leases, "take-back") => {
+            (BulkOf::Leases, "release") => Ok(Self::Release(me()?, to_state()?)),
+            (BulkOf::Leases, "take-back") => {
                 let by = visitor.owner.clone();
                 Ok(Self::TakeBack { reason: reason()?, by, to_state: to_state()? })
             }
-            (What::Requests, "cancel") => Ok(Self::Cancel),
-            (What::Jobs, "end") => Ok(Self::End(me()?)),
-            (What::Jobs, "free") => Ok(Self::Free { reason: reason()?, by: visitor.owner.clone() }),
+            (BulkOf::Requests, "cancel") => Ok(Self::Cancel),
+            (BulkOf::Jobs, "end") => Ok(Self::End(me()?)),
+            (BulkOf::Jobs, "free") => Ok(Self::Free { reason: reason()?, by: visitor.owner.clone() }),
             (_, other) => Err(Problem::invalid("action", format!("there is no {other:?}"))),
         }
     }

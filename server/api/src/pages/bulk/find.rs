@@ -6,9 +6,10 @@ use lessor_filter::Filter;
 use lessor_ledger::{
     Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Resource, Target, Time,
 };
+use lessor_web::page::BulkOf;
 use lessor_web::{Text, link};
 
-use super::{ShowQuery, What};
+use super::ShowQuery;
 use crate::limits::{BULK_ITEMS_MAX, LISTING_ROWS_LOOKED_AT_MAX};
 use crate::pages::seen;
 use crate::pages::visitor::Visitor;
@@ -77,15 +78,15 @@ impl Item {
 ///
 /// # Errors
 /// A problem if the filter cannot be read, or finds what is over.
-pub(super) async fn find(visitor: &Visitor, what: What, query: &ShowQuery) -> Result<Found, Problem> {
+pub(super) async fn find(visitor: &Visitor, what: BulkOf, query: &ShowQuery) -> Result<Found, Problem> {
     let keys = match what {
-        What::Resources => &resource::PAGE_KEYS[..],
-        What::Leases => &lease::PAGE_KEYS[..],
-        What::Requests => &request::PAGE_KEYS[..],
-        What::Jobs => &job::PAGE_KEYS[..],
+        BulkOf::Resources => &resource::PAGE_KEYS[..],
+        BulkOf::Leases => &lease::PAGE_KEYS[..],
+        BulkOf::Requests => &request::PAGE_KEYS[..],
+        BulkOf::Jobs => &job::PAGE_KEYS[..],
     };
     let filter = Filter::parse(&query.q, keys).map_err(|error| Problem::invalid("filter", error))?;
-    if what == What::Leases && lease::is_about_ended(&filter) {
+    if what == BulkOf::Leases && lease::is_about_ended(&filter) {
         return Err(Problem::new(Kind::LeaseEnded, "these leases are over: nothing can be done to them"));
     }
     let (viewer, after) = (visitor.owner.clone(), query.after.clone());
@@ -94,10 +95,10 @@ pub(super) async fn find(visitor: &Visitor, what: What, query: &ShowQuery) -> Re
         .look(move |ledger, now| {
             let (viewer, after) = (viewer.as_ref(), after.as_deref());
             match what {
-                What::Resources => resources(ledger, &filter, now, (viewer, after)),
-                What::Leases => leases(ledger, &filter, (viewer, after)),
-                What::Requests => requests(ledger, &filter, (viewer, after)),
-                What::Jobs => jobs(ledger, &filter, (viewer, after)),
+                BulkOf::Resources => resources(ledger, &filter, now, (viewer, after)),
+                BulkOf::Leases => leases(ledger, &filter, (viewer, after)),
+                BulkOf::Requests => requests(ledger, &filter, (viewer, after)),
+                BulkOf::Jobs => jobs(ledger, &filter, (viewer, after)),
             }
         })
         .await
