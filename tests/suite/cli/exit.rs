@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 
+use lessor_tests::wait;
 use rustix::process::Signal;
 
 use super::{Beside, lessor, run_at, server};
@@ -98,6 +99,7 @@ fn code_9_is_lease_lost() {
     let hold = ["acquire", "-p", "gpu", "--ttl", "600ms", "--hold"];
     let mut hold = Beside::start(&server, "hold", &hold);
     hold.says("leased");
+    wait::until("it prints the lease", wait::SOON, || hold.out().ends_with('\n'));
     lessor(&server, &["leases", "force-release", hold.out().trim(), "--reason", "r"]).gives(0);
     assert_eq!(hold.code(), 9);
 }

@@ -129,13 +129,6 @@ fn jobs_with_times_keys_and_parameters_out_of_range() {
                 422,
                 "/problems/bad-parameters",
             ),
-            odd(
-                "parameters that are not there",
-                "acquire_parameters",
-                Value::Null,
-                422,
-                "/problems/bad-parameters",
-            ),
             case(
                 "a form",
                 with_body("POST /v1/jobs", "application/x-www-form-urlencoded", "owner=a"),
@@ -257,8 +250,8 @@ fn plugins_that_cannot_be_installed() {
                 "files beside the machine",
                 "grants",
                 json!({"locker": true, "files": ["../x", "", "/a/../../b"]}),
-                403,
-                above,
+                422,
+                UNFIT,
             ),
             odd("a secret", "grants", json!({"locker": true, "secrets": ["../token"]}), 403, above),
             odd(
@@ -332,6 +325,11 @@ fn components_that_are_none() {
             case("no type", with_headers(upload, "content-length: 0\r\n"), problem(415, media)),
             case("two types", with_body(upload, "application/wasm, text/plain", "x"), problem(415, media)),
             case(
+                "nothing",
+                with_headers(upload, &format!("{wasm}content-length: 0\r\n")),
+                problem(400, "/problems/invalid"),
+            ),
+            case(
                 "a byte too many, announced",
                 with_headers(upload, &format!("{wasm}content-length: 67108865\r\n")),
                 problem(413, TOO_LARGE),
@@ -348,11 +346,7 @@ fn components_that_are_none() {
             ),
         ],
     );
-    let garbage = [
-        ("garbage", b"\0asm\x0d\0\x01\0garbage".to_vec()),
-        ("nothing", Vec::new()),
-        ("text", b"(component)".to_vec()),
-    ];
+    let garbage = [("garbage", b"\0asm\x0d\0\x01\0garbage".to_vec()), ("text", b"(component)".to_vec())];
     for (what, bytes) in garbage {
         let digest = server.upload(&bytes);
         let answer = server.send_json("PUT", "/v1/plugins/new", &json!({"digest": digest}));
