@@ -1,11 +1,14 @@
 //! Connections: accepted, bounded in number and in time, and finished in good order.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -14,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX, KEEPALIVE_AFTER, KEEPALIVE_EVERY};
 
@@ -45,16 +49,21 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// At most `places` are open at once; one more is told so and closed. Returns as soon as nothing is accepted any
 /// more; `connections` says when the open ones are done.
-pub(crate) async fn serve(
+pub(crate) async fn serve<S>(
     listener: TcpListener,
-    router: Router,
+    site: S,
     places: usize,
     stop: CancellationToken,
     connections: TaskTracker,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
     let too_many = too_many(places);
     let places = Arc::new(Semaphore::new(places));
-    let service = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(site);
     loop {
         let stream = tokio::select! {
             biased;
@@ -84,7 +93,10 @@ pub(crate) async fn serve(
 }
 
 /// One connection, to its end.
-async fn connection(stream: TcpStream, service: TowerToHyperService<Router>, stop: CancellationToken) {
+async fn connection<S>(stream: TcpStream, service: TowerToHyperService<S>, stop: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone,
+{
     // Without it an answer may wait for the acknowledgement of the one before. A failure costs only speed.
     let _ = stream.set_nodelay(true);
     // A failure costs only what the probes are for.
@@ -149,8 +161,8 @@ mod tests {
         let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
-        let router = Router::new().fallback(async || "here");
-        tokio::spawn(serve(listener, router, 1, stop.clone(), connections.clone()));
+        let site = axum::Router::new().fallback(async || "here");
+        tokio::spawn(serve(listener, site, 1, stop.clone(), connections.clone()));
 
         let mut first = TcpStream::connect(address).await.expect("it listens");
         let mut answer = [0; 12];

@@ -190,8 +190,8 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     let connections = TaskTracker::new();
     let reload = reloader.as_ref().map(Reloader::nudger);
     let app = App::new(Inputs { keeper, pools, reload, jobs, plugins, shutdown: stop.clone(), hosts });
-    let router = lessor_api::router(app);
-    let serving = listener::serve(listener, router, places, stop.clone(), connections.clone());
+    let site = lessor_api::site(app);
+    let serving = listener::serve(listener, site, places, stop.clone(), connections.clone());
     let serving = tokio::spawn(serving);
     announce(address);
     tell_manager(&[NotifyState::Ready]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { launch, visit } from './browser.mjs'
+import { launch, press, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
 
 const POOLS = `resources:
@@ -26,16 +26,12 @@ for (const javaScriptEnabled of [true, false]) {
 
     const lease = (body) => server.api('POST', '/v1/leases', { owner: 'ann', ttl: '10m', ...body })
     const resource = (name) => server.api('GET', `/v1/resources/${name}`)
-    const press = async (name) => {
-      await page.getByRole('button', { name, exact: true }).first().click()
-      await page.waitForLoadState()
-    }
     const id = () => Number(new URL(page.url()).pathname.split('/').pop())
 
     test('somebody says who they are', async () => {
       await page.goto('/me?back=/queue')
       await page.getByLabel('Name').fill('ann')
-      await press('That is me')
+      await press(page, 'That is me')
       assert.equal(new URL(page.url()).pathname, '/queue')
       assert.match(await page.locator('.who').innerText(), /ann/)
     })
@@ -44,28 +40,28 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/lease?pool=gpu')
       await page.getByLabel('What for').fill('bisect')
       await page.getByLabel('For how long').fill('5m')
-      await press('Lease')
+      await press(page, 'Lease')
       const given = await server.api('GET', `/v1/leases/${id()}`)
       assert.deepEqual([given.owner, given.purpose, given.ttl_ms], ['ann', 'bisect', 300_000])
       await page.getByLabel('Extend: from now on').fill('2h')
-      await press('Extend')
+      await press(page, 'Extend')
       assert.equal((await server.api('GET', `/v1/leases/${id()}`)).ttl_ms, 7_200_000)
       await page.getByLabel('Release to the state').fill('dirty')
-      await press('Release')
+      await press(page, 'Release')
       assert.equal((await resource(given.targets[0].name ?? given.targets[0])).state, 'dirty')
     })
 
     test('one is leased by name from its row', async () => {
       await page.goto('/resources?q=name:two-1')
       await page.getByRole('link', { name: 'Lease two-1' }).click()
-      await press('Lease')
+      await press(page, 'Lease')
       assert.equal((await resource('two-1')).owner, 'ann')
     })
 
     test('a lease is released from the first page', async () => {
       const { id } = await lease({ targets: ['two-2'] })
       await page.goto('/')
-      await press(`Release lease ${id}`)
+      await press(page, `Release lease ${id}`)
       assert.equal((await resource('two-2')).owner ?? null, null)
     })
 
@@ -73,14 +69,14 @@ for (const javaScriptEnabled of [true, false]) {
       const held = await lease({ owner: 'bob', pool: 'one' })
       await page.goto('/lease?pool=one')
       await page.getByLabel('If it is not free, wait in line for').fill('1h')
-      await press('Lease')
+      await press(page, 'Lease')
       assert.match(await page.locator('.big').innerText(), /Number 1 in line/)
       const first = await server.api('GET', `/v1/requests/${id()}`)
       assert.equal(first.owner, 'ann')
-      await press(`Cancel request ${id()}`)
+      await press(page, `Cancel request ${id()}`)
       assert.equal((await server.api('GET', '/v1/requests')).items.length, 0)
       await page.goto('/lease?pool=one')
-      await press('Lease')
+      await press(page, 'Lease')
       await server.api('DELETE', `/v1/leases/${held.id}?owner=bob`)
       assert.equal((await resource('one-1')).owner, 'ann', 'who waited on a page is served')
     })
@@ -90,7 +86,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(`/leases/${id}`)
       await page.getByRole('link', { name: /Take it back from bob/ }).click()
       await page.getByLabel('Why').fill('it hangs')
-      await press('Take it back')
+      await press(page, 'Take it back')
       const ended = await server.api('GET', `/v1/leases/${id}`)
       assert.match(JSON.stringify(ended), /"forced".*|it hangs/)
       assert.match(await page.locator('main').innerText(), /taken back/)
@@ -100,12 +96,12 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/resources/gpu-2')
       await page.getByLabel('Keep new leases off, and say why').fill('fan broken')
       await page.getByLabel('Until when').fill('2h')
-      await press('Drain')
+      await press(page, 'Drain')
       const { message, since, until } = (await resource('gpu-2')).cordon
       assert.equal(message, 'fan broken')
       assert.ok(Math.abs(new Date(until) - new Date(since) - 2 * 3600e3) < 1000, `${since} to ${until}`)
       assert.match(await page.locator('main').innerText(), /ends in (2 h|1 h 59 min)/)
-      await press('Let leases on again')
+      await press(page, 'Let leases on again')
       assert.equal((await resource('gpu-2')).cordon ?? null, null)
     })
 
@@ -113,13 +109,13 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/resources/gpu-3/edit')
       await page.getByLabel('State').fill('dirty')
       await page.getByLabel('Labels, one a line').fill('site=muc\nrack=7')
-      await press('Save')
+      await press(page, 'Save')
       const edited = await resource('gpu-3')
       assert.deepEqual([edited.state, edited.labels], ['dirty', { site: 'muc', rack: '7' }])
       await page.goto('/resources/gpu-3/edit')
       await server.api('PATCH', '/v1/resources/gpu-3', { labels: { site: 'ham' } })
       await page.getByLabel('Labels, one a line').fill('mine=1')
-      await press('Save')
+      await press(page, 'Save')
       assert.equal(await page.getByLabel('Labels, one a line').inputValue(), 'mine=1')
       assert.deepEqual((await resource('gpu-3')).labels, { site: 'ham' })
     })
@@ -128,7 +124,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/resources?q=pool:two')
       await page.getByRole('link', { name: 'Do something with all of these…' }).click()
       await page.getByLabel('Why').fill('moving house')
-      await press('Drain 2')
+      await press(page, 'Drain 2')
       for (const name of ['two-1', 'two-2']) assert.equal((await resource(name)).cordon.message, 'moving house')
     })
 
@@ -144,24 +140,24 @@ for (const javaScriptEnabled of [true, false]) {
       }
       await all()
       await page.getByLabel('Extend: from now on').fill('45')
-      await press('Extend 2 of yours')
+      await press(page, 'Extend 2 of yours')
       assert.match(await page.getByRole('alert').first().innerText(), /45 of what/)
       await page.getByLabel('Extend: from now on').fill('45m')
-      await press('Extend 2 of yours')
+      await press(page, 'Extend 2 of yours')
       for (const each of mine) assert.equal((await look(each)).ttl_ms, 2_700_000)
       assert.equal((await look(other)).ttl_ms, 600_000)
       await all()
       await page.getByLabel('Release to the state').fill('dirty')
-      await press('Release 2 of yours')
+      await press(page, 'Release 2 of yours')
       for (const each of mine) assert.equal((await look(each)).cause, 'released')
       assert.equal((await resource(mine[0].targets[0])).state, 'dirty')
       await all()
       await page.getByLabel('Why').fill('moving house')
       const late = await lease({ owner: 'carl', targets: ['many-4'] })
-      await press('Take back 1')
+      await press(page, 'Take back 1')
       assert.match(await page.getByRole('alert').first().innerText(), /look again/)
       assert.equal(await page.getByLabel('Why').inputValue(), 'moving house')
-      await press('Take back 2')
+      await press(page, 'Take back 2')
       for (const each of [other, late]) {
         const { cause, reason, by } = await look(each)
         assert.deepEqual([cause, reason, by], ['forced', 'moving house', 'ann'])
@@ -174,7 +170,7 @@ for (const javaScriptEnabled of [true, false]) {
       for (const owner of ['carl', 'dora', 'emil']) await wait(owner)
       await page.goto('/queue?q=-owner:emil')
       await page.getByRole('link', { name: 'Do something with all of these…' }).click()
-      await press('Cancel 2')
+      await press(page, 'Cancel 2')
       const waiting = (await server.api('GET', '/v1/requests?filter=is:waiting')).items
       assert.deepEqual(waiting.map(({ owner }) => owner), ['emil'])
       await server.api('DELETE', `/v1/requests/${waiting[0].id}`)
@@ -185,7 +181,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/lease?pool=gpu')
       await page.getByLabel('What for').fill('my <purpose>')
       await page.getByLabel('For how long').fill('soon')
-      await press('Lease')
+      await press(page, 'Lease')
       assert.match(await page.getByRole('alert').first().innerText(), /ttl/)
       assert.equal(await page.getByLabel('What for').inputValue(), 'my <purpose>')
       assert.equal(await page.getByLabel('For how long').getAttribute('aria-invalid'), 'true')
@@ -194,14 +190,14 @@ for (const javaScriptEnabled of [true, false]) {
     test('the pools file is read again', async () => {
       appendFileSync(server.pools, '- {type: late, state: free, names: [late-1]}\n')
       await page.goto('/status')
-      await press('Read the pools file again')
+      await press(page, 'Read the pools file again')
       await until('the new pool is there', async () => (await server.ask('GET', '/v1/pools/late')).status === 200)
     })
 
     test('a list is filtered, ordered, and leaves as a file', async () => {
       await page.goto('/resources')
       await page.getByLabel('Filter').fill('pool:gpu')
-      await press('Show')
+      await press(page, 'Show')
       assert.equal(await page.locator('tbody tr').count(), 3)
       const csv = await (await fetch(`${server.url}/resources?q=pool:gpu&format=csv`)).text()
       assert.equal(csv.trim().split('\n').length, 4)
@@ -209,7 +205,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test('the colours are chosen', async () => {
       await page.goto('/pools')
-      await press('dark')
+      await press(page, 'dark')
       assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark')
       assert.equal(new URL(page.url()).pathname, '/pools')
     })

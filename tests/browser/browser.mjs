@@ -34,3 +34,10 @@ export const visit = async (browser, server, { owner, theme, ...options } = {}) 
   const page = await context.newPage()
   return { context, page, troubles }
 }
+
+// Presses the first button of that name and waits for what comes. The pointer goes away again: nothing changes under it.
+export const press = async (page, name) => {
+  await page.getByRole('button', { name, exact: true }).first().click()
+  await page.waitForLoadState()
+  await page.mouse.move(2, 2)
+}

@@ -1,7 +1,7 @@
 // Names and texts that no field of a form can carry as they are: forms act on what they show, or not at all.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { launch, visit } from './browser.mjs'
+import { launch, press, visit } from './browser.mjs'
 import { Server } from './server.mjs'
 
 const POOLS = `resources:
@@ -23,10 +23,6 @@ describe('forms for names that no field carries', () => {
   const path = (name) => `/resources/${encodeURIComponent(name)}`
   const put = (name, body) => server.api('PUT', `/v1${path(name)}`, { pool: 'gpu', ...body })
   const locked = async () => (await server.api('GET', '/v1/locks')).items.map(({ target }) => target)
-  const press = async (name) => {
-    await page.getByRole('button', { name, exact: true }).first().click()
-    await page.waitForLoadState()
-  }
   const id = () => Number(new URL(page.url()).pathname.split('/').pop())
 
   for (const owner of ['a\nb', 'a\rb', ' lead', 'trail ', 'nul\0x']) {
@@ -34,7 +30,7 @@ describe('forms for names that no field carries', () => {
       const taken = await server.api('POST', '/v1/leases', { owner, pool: 'gpu' })
       await page.goto(`/leases/${taken.id}/force`)
       await page.getByLabel('Why').fill('it hangs')
-      await press('Take it back')
+      await press(page, 'Take it back')
       assert.equal((await server.api('GET', `/v1/leases/${taken.id}`)).cause, 'forced')
     })
   }
@@ -45,12 +41,12 @@ describe('forms for names that no field carries', () => {
       await page.goto(path(name))
       await page.getByRole('link', { name: 'Lease…' }).click()
       await page.getByLabel('For how long').fill('soon')
-      await press('Lease')
+      await press(page, 'Lease')
       assert.equal(await page.getByLabel('For how long').getAttribute('aria-invalid'), 'true')
       await page.getByLabel('For how long').fill('5m')
-      await press('Lease')
+      await press(page, 'Lease')
       assert.deepEqual(await locked(), [name])
-      await press('Release')
+      await press(page, 'Release')
       assert.deepEqual(await locked(), [])
       await server.api('DELETE', `/v1${path(name)}`)
     })
@@ -60,9 +56,9 @@ describe('forms for names that no field carries', () => {
     await server.api('PUT', '/v1/resources/odd-1', { pool: ' gpu' })
     await page.goto(`/pools/${encodeURIComponent(' gpu')}`)
     await page.getByRole('link', { name: 'Lease…' }).click()
-    await press('Lease')
+    await press(page, 'Lease')
     assert.deepEqual(await locked(), ['odd-1'])
-    await press('Release')
+    await press(page, 'Release')
   })
 
   test('labels that no field carries stay as they are', async () => {
@@ -71,7 +67,7 @@ describe('forms for names that no field carries', () => {
     await page.goto(`${path('labelled')}/edit`)
     assert.equal(await page.getByLabel('Labels, one a line').count(), 0)
     await page.getByLabel('State').fill('dirty')
-    await press('Save')
+    await press(page, 'Save')
     const saved = await server.api('GET', '/v1/resources/labelled')
     assert.deepEqual([saved.labels, saved.state], [labels, 'dirty'])
   })
@@ -79,7 +75,7 @@ describe('forms for names that no field carries', () => {
   test('labels that look odd but survive are edited', async () => {
     await put('plain', { labels: { empty: '', eq: 'a=b', two: 'with  spaces' } })
     await page.goto(`${path('plain')}/edit`)
-    await press('Save')
+    await press(page, 'Save')
     assert.deepEqual((await server.api('GET', '/v1/resources/plain')).labels, { empty: '', eq: 'a=b', two: 'with  spaces' })
   })
 
@@ -87,7 +83,7 @@ describe('forms for names that no field carries', () => {
     await put('stateful', { state: ' in\nrepair ' })
     await page.goto(`${path('stateful')}/edit`)
     await page.getByLabel('Labels, one a line').fill('a=b')
-    await press('Save')
+    await press(page, 'Save')
     const saved = await server.api('GET', '/v1/resources/stateful')
     assert.deepEqual([saved.state, saved.labels], [' in\nrepair ', { a: 'b' }])
   })
@@ -98,10 +94,10 @@ describe('forms for names that no field carries', () => {
     await server.api('POST', `/v1/leases/${taken.id}/release`, { owner: 'bob', targets: ['gpu-1'] })
     await page.getByLabel('Why').fill('it hangs')
     await page.getByLabel('State that the resources get').fill('quarantine')
-    await press('Take it back')
+    await press(page, 'Take it back')
     assert.match(await page.getByRole('alert').first().innerText(), /look again/)
     assert.equal(await page.getByLabel('State that the resources get').inputValue(), 'quarantine')
-    await press('Take it back')
+    await press(page, 'Take it back')
     assert.equal((await server.api('GET', `/v1/leases/${taken.id}`)).cause, 'forced')
     assert.equal((await server.api('GET', '/v1/resources/gpu-2')).state, 'quarantine')
   })
@@ -111,12 +107,12 @@ describe('forms for names that no field carries', () => {
     await page.goto('/bulk/resources?q=pool:two')
     await server.api('DELETE', `/v1${path('two\n2')}`)
     await server.api('PUT', `/v1${path('two\n3')}`, { pool: 'two' })
-    await press('Drain 2')
+    await press(page, 'Drain 2')
     assert.match(await page.getByRole('alert').first().innerText(), /look again/)
     const cordon = async (name) => (await server.api('GET', `/v1${path(name)}`)).cordon ?? null
     assert.deepEqual([await cordon('two\n1'), await cordon('two\n3')], [null, null])
     await page.goto(`/bulk/resources?q=${encodeURIComponent('name:"two\n3"')}`)
-    await press('Drain 1')
+    await press(page, 'Drain 1')
     assert.equal(await cordon('two\n1'), null)
     assert.notEqual(await cordon('two\n3'), null)
   })

@@ -1,7 +1,7 @@
 // Pages with forms that stay open: what is done elsewhere shows on them, and what was typed stays.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { launch, visit } from './browser.mjs'
+import { launch, press, visit } from './browser.mjs'
 import { Server } from './server.mjs'
 
 const POOLS = `resources:
@@ -23,12 +23,6 @@ describe('forms on a page that is open', () => {
   const lease = (body) => server.api('POST', '/v1/leases', { owner: 'ann', ttl: '10m', pool: 'gpu', ...body })
   const release = ({ id, owner }) => server.api('DELETE', `/v1/leases/${id}?owner=${owner}`)
   const button = (name) => page.getByRole('button', { name, exact: true })
-  const press = async (name) => {
-    await button(name).first().click()
-    await page.waitForLoadState()
-    // Buttons do not change under the pointer.
-    await page.mouse.move(2, 2)
-  }
   const state = (wanted) =>
     page.waitForFunction((wanted) => document.getElementById('live').dataset.state === wanted, wanted, { timeout: 10_000 })
   const open = async (path) => {
@@ -43,7 +37,7 @@ describe('forms on a page that is open', () => {
     const taken = await lease()
     await open(`/leases/${taken.id}`)
     await page.getByLabel('Extend: from now on').fill('0s')
-    await press('Extend')
+    await press(page, 'Extend')
     await there(page.getByRole('alert').first())
     assert.equal(new URL(page.url()).pathname, `/leases/${taken.id}`)
     await state('live')
@@ -69,14 +63,14 @@ describe('forms on a page that is open', () => {
     await open(`/leases/${taken.id}`)
     const extend = page.getByLabel('Extend: from now on')
     await extend.fill('99999h')
-    await press('Extend')
+    await press(page, 'Extend')
     assert.match(await page.getByRole('alert').first().innerText(), /at most 30 d$/)
     assert.deepEqual([await extend.inputValue(), await extend.getAttribute('aria-invalid')], ['99999h', 'true'])
     await open(`/leases/${taken.id}`)
     const into = page.getByLabel('Release to the state')
     await into.evaluate((field) => field.removeAttribute('maxlength'))
     await into.fill('x'.repeat(600))
-    await press('Release')
+    await press(page, 'Release')
     assert.deepEqual([(await into.inputValue()).length, await into.getAttribute('aria-invalid')], [600, 'true'])
     await release(taken)
   })
@@ -126,7 +120,7 @@ describe('forms on a page that is open', () => {
     await open(`/jobs/${job.id}`)
     for (const name of ['Renew', 'End it', 'Free it']) await there(button(name))
     await page.getByLabel('Renew: from now on').fill('0s')
-    await press('Renew')
+    await press(page, 'Renew')
     await there(page.getByRole('alert').first())
     await server.api('DELETE', `/v1/jobs/${job.id}`)
     for (const name of ['Renew', 'End it', 'Free it']) await gone(button(name))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { launch, visit } from './browser.mjs'
+import { launch, press, visit } from './browser.mjs'
 import { Server } from './server.mjs'
 
 const component = (name) => join(process.env.LESSOR_COMPONENTS, `${name}.wasm`)
@@ -21,14 +21,10 @@ for (const javaScriptEnabled of [true, false]) {
       await server?.close()
     })
 
-    const press = async (name) => {
-      await page.getByRole('button', { name, exact: true }).first().click()
-      await page.waitForLoadState()
-    }
     const upload = async (file) => {
       await page.goto('/plugins')
       await page.getByLabel('A component to install').setInputFiles(file)
-      await press('Upload')
+      await press(page, 'Upload')
     }
     const alert = () => page.getByRole('alert').first().innerText()
 
@@ -43,7 +39,7 @@ for (const javaScriptEnabled of [true, false]) {
     test('nothing is refused, too', async () => {
       await page.goto('/plugins')
       await page.getByLabel('A component to install').evaluate((field) => field.removeAttribute('required'))
-      await press('Upload')
+      await press(page, 'Upload')
       assert.match(await alert(), /choose a file/)
     })
 
@@ -55,7 +51,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await page.getByLabel('inventory').isChecked(), false)
       await page.getByLabel('Its name').fill('list')
       await page.getByLabel('Settings, as JSON').fill('{"greeting": "hello <there>"}')
-      await press('Install')
+      await press(page, 'Install')
       await page.getByText('It is installed').first().waitFor({ timeout: 5000 })
       const { state, settings, grants } = await server.api('GET', '/v1/plugins/list')
       assert.deepEqual([state, settings, grants.locker, grants.inventory], ['enabled', { greeting: 'hello <there>' }, true, false])
@@ -66,15 +62,15 @@ for (const javaScriptEnabled of [true, false]) {
       await upload(component('target-list'))
       await page.getByLabel('Its name').fill('list')
       await page.getByLabel('Settings, as JSON').fill('{"greeting": "again"}')
-      await press('Install')
+      await press(page, 'Install')
       assert.match(await alert(), /called so already/)
       assert.equal((await server.api('GET', '/v1/plugins/list')).settings.greeting, 'hello <there>')
       assert.equal(await page.getByLabel('Settings, as JSON').inputValue(), '{"greeting": "again"}')
       await page.getByLabel('It takes the place').check()
-      await press('Install')
+      await press(page, 'Install')
       assert.match(await alert(), /what you left empty/)
       assert.equal(await page.getByLabel('Settings, as JSON').inputValue(), '{"greeting": "again"}')
-      await press('Install')
+      await press(page, 'Install')
       await page.getByText('It is installed').first().waitFor({ timeout: 5000 })
       assert.equal((await server.api('GET', '/v1/plugins/list')).settings.greeting, 'again')
     })
@@ -86,7 +82,7 @@ for (const javaScriptEnabled of [true, false]) {
       await upload(component('target-list'))
       assert.match(await page.locator('main').innerText(), /its limits stay as they are/)
       await page.getByLabel('It takes the place').check()
-      await press('Install')
+      await press(page, 'Install')
       await page.getByText('It is installed').first().waitFor({ timeout: 5000 })
       const { settings, grants, limits, warm } = await server.api('GET', '/v1/plugins/target-list')
       assert.deepEqual([settings, grants.inventory, limits.cpu_ms, warm], [{ a: 1 }, true, 9000, true])
@@ -96,16 +92,16 @@ for (const javaScriptEnabled of [true, false]) {
       await upload(component('target-list'))
       await page.getByLabel('Its name').fill('other')
       await page.getByLabel('locker').uncheck()
-      await press('Install')
+      await press(page, 'Install')
       assert.match(await alert(), /locker/)
       assert.equal(await page.getByLabel('locker').isChecked(), false)
       await page.getByLabel('locker').check()
       await page.getByLabel('endpoints, one a line').fill('lab http://lab.example/api secret=token private')
-      await press('Install')
+      await press(page, 'Install')
       assert.match(await alert(), /plugin-grants|token/)
       assert.equal(await page.getByLabel('endpoints, one a line').inputValue(), 'lab http://lab.example/api secret=token private')
       await page.getByLabel('Settings, as JSON').fill('{')
-      await press('Install')
+      await press(page, 'Install')
       assert.match(await alert(), /settings: is not JSON/)
       assert.equal((await server.ask('GET', '/v1/plugins/other')).status, 404)
     })

@@ -1,7 +1,7 @@
 // What can be done to jobs and plugins, done on their pages and looked for through the API: with a script and without.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { launch, visit } from './browser.mjs'
+import { launch, press, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
 
 for (const javaScriptEnabled of [true, false]) {
@@ -28,10 +28,6 @@ for (const javaScriptEnabled of [true, false]) {
         acquire_parameters: { Targets: targets.map((ID) => ({ ID })) },
         release_parameters: {},
       })
-    const press = async (name) => {
-      await page.getByRole('button', { name, exact: true }).first().click()
-      await page.waitForLoadState()
-    }
     const notice = (words) => page.getByText(words).first().waitFor({ timeout: 5000 })
 
     test('what was installed is there, with its grants and settings', async () => {
@@ -44,10 +40,10 @@ for (const javaScriptEnabled of [true, false]) {
 
     test('it is disabled and enabled', async () => {
       await page.goto('/plugins/list')
-      await press('Disable')
+      await press(page, 'Disable')
       await notice('It takes no calls.')
       assert.equal((await plugin()).state, 'disabled')
-      await press('Enable')
+      await press(page, 'Enable')
       await notice('It takes calls.')
       assert.equal((await plugin()).state, 'enabled')
     })
@@ -55,12 +51,12 @@ for (const javaScriptEnabled of [true, false]) {
     test('it is reloaded, and rolled back', async () => {
       const { digest } = await plugin()
       await page.goto('/plugins/list')
-      await press('Reload')
+      await press(page, 'Reload')
       await notice('It was read again.')
       await install({ settings: { greeting: 'another' } })
       assert.deepEqual((await plugin()).settings, { greeting: 'another' })
       await page.goto('/plugins/list')
-      await press('Roll back')
+      await press(page, 'Roll back')
       await notice('It runs what it ran before.')
       const { settings, digest: after } = await plugin()
       assert.deepEqual([settings, after], [{ greeting: 'hello there' }, digest])
@@ -72,10 +68,10 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/jobs')
       await page.getByRole('link', { name: String(job.id), exact: true }).first().click()
       await page.getByLabel('Renew: from now on').fill('3h')
-      await press('Renew')
+      await press(page, 'Renew')
       await notice('Renewed.')
       assert.equal((await look(job.id)).lock_duration_ms, 10_800_000)
-      await press('End it')
+      await press(page, 'End it')
       await phase(job.id, 'completed')
       assert.equal((await server.api('GET', '/v1/locks')).items.length, 0)
     })
@@ -94,7 +90,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/leases')
       await page.getByRole('link', { name: 'Its job, lease' }).first().click()
       await page.waitForURL(`**/jobs/${job.id}`)
-      await press('End it')
+      await press(page, 'End it')
       await phase(job.id, 'completed')
     })
 
@@ -102,10 +98,10 @@ for (const javaScriptEnabled of [true, false]) {
       const job = await start('a')
       await page.goto(`/jobs/${job.id}`)
       await page.getByLabel('Renew: from now on').fill('a while')
-      await press('Renew')
+      await press(page, 'Renew')
       assert.match(await page.getByRole('alert').first().innerText(), /lock_duration/)
       assert.equal(await page.getByLabel('Renew: from now on').inputValue(), 'a while')
-      await press('End it')
+      await press(page, 'End it')
       await phase(job.id, 'completed')
     })
 
@@ -113,15 +109,15 @@ for (const javaScriptEnabled of [true, false]) {
       const job = await start('c')
       await page.goto('/plugins/list')
       await page.getByLabel('Its name').fill('list')
-      await press('Remove')
+      await press(page, 'Remove')
       assert.match(await page.getByRole('alert').first().innerText(), /job/)
       await server.api('POST', '/v1/plugins/list/disable')
       await page.goto(`/jobs/${job.id}`)
-      await press('End it')
+      await press(page, 'End it')
       await phase(job.id, 'stuck')
       await page.goto(`/jobs/${job.id}`)
       await page.getByLabel('Why').fill('its manager is <gone>')
-      await press('Free it')
+      await press(page, 'Free it')
       await notice('What it held is free.')
       const over = await look(job.id)
       assert.equal(over.phase, 'failed')
@@ -137,12 +133,12 @@ for (const javaScriptEnabled of [true, false]) {
         await page.getByRole('link', { name: 'Do something with all of these…' }).click()
       }
       await all()
-      await press('End 2 of yours')
+      await press(page, 'End 2 of yours')
       for (const { id } of jobs) await phase(id, 'completed')
       const last = await start('many-3')
       await all()
       await page.getByLabel('Why').fill('on fire')
-      await press('Free 1')
+      await press(page, 'Free 1')
       const over = await look(last.id)
       assert.equal(over.phase, 'failed')
       assert.match(over.reason, /on fire$/)
@@ -151,10 +147,10 @@ for (const javaScriptEnabled of [true, false]) {
     test('it is removed once its name was typed', async () => {
       await page.goto('/plugins/list')
       await page.getByLabel('Its name').fill('lost')
-      await press('Remove')
+      await press(page, 'Remove')
       assert.match(await page.getByRole('alert').first().innerText(), /must be typed/)
       await page.getByLabel('Its name').fill('list')
-      await press('Remove')
+      await press(page, 'Remove')
       await notice('It is gone.')
       assert.equal((await server.ask('GET', '/v1/plugins/list')).status, 404)
     })

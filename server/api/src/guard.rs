@@ -3,7 +3,7 @@
 //!
 //! A page on another site can make a browser send requests here: directly (a cross-site form), or under a name that
 //! it has bound to our address (DNS rebinding). Neither can be done with a right `Host` and a right `Origin`. It is
-//! one layer without allocation, because every request passes it.
+//! one service without allocation, because every request passes it.
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, Method, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::Either;
 use pin_project_lite::pin_project;
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::app::App;
 use crate::problem::{Kind, Problem};
@@ -125,23 +125,18 @@ fn is_own(headers: &HeaderMap, authority: &str) -> bool {
     origin.is_some_and(|(_, host)| host.eq_ignore_ascii_case(authority))
 }
 
-/// Puts the guard before a router.
-#[derive(Clone)]
-pub(crate) struct GuardLayer(pub(crate) App);
-
-impl<S> Layer<S> for GuardLayer {
-    type Service = Guard<S>;
-
-    fn layer(&self, inner: S) -> Guard<S> {
-        Guard { app: self.0.clone(), inner }
-    }
-}
-
 /// See the module.
-#[derive(Clone)]
-pub(crate) struct Guard<S> {
+#[derive(Clone, Debug)]
+pub struct Guard<S> {
     app: App,
     inner: S,
+}
+
+impl<S> Guard<S> {
+    /// In front of `inner`.
+    pub(crate) fn new(app: App, inner: S) -> Self {
+        Self { app, inner }
+    }
 }
 
 impl<S> Service<Request> for Guard<S>
@@ -168,7 +163,8 @@ where
 
 pin_project! {
     /// Counts the answer by the class of its status.
-    pub(crate) struct Counted<F> {
+    #[derive(Debug)]
+    pub struct Counted<F> {
         #[pin]
         answer: F,
         app: App,

@@ -26,4 +26,4 @@ mod v1;
 pub use app::{App, Inputs};
 pub use guard::Hosts;
 pub use openapi::document as openapi;
-pub use router::router;
+pub use router::{Site, site};

@@ -1,7 +1,10 @@
 //! Problems: every answer that is not a success, as RFC 9457 `application/problem+json`.
 //!
-//! The only place that gives a refusal a status. Texts may change; clients key on `type`, which is part of the API:
+//! The only place that gives a refusal a status ([`refused`] says which refusal is of which kind). Texts may change; clients key on `type`, which is part of the API:
 //! the list is append-only.
+
+mod more;
+mod refused;
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -11,16 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use lessor_jobs::{ComponentError, PluginError, StartError};
-use lessor_keeper::{Error, chain};
-use lessor_ledger::limits::JOB_PARAMETERS_BYTES_MAX;
-use lessor_ledger::{Conflict, Missing, NameError, Refusal, Unmet};
-use lessor_plugins::CallError;
+use lessor_keeper::chain;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::more::{ConflictView, More, ParameterView, UnmetView};
 use crate::limits::RETRY_AFTER_SECS;
-use crate::time::Stamp;
 
 /// Media type of a problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -160,44 +159,6 @@ pub(crate) struct Told {
     pub(crate) detail: String,
 }
 
-/// Extension members, each only where it applies.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct More {
-    /// Who holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) holder: Option<String>,
-    /// Everything that stands in the way.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) conflicts: Vec<ConflictView>,
-    /// Each rule by which waiting would never end.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) unsatisfied: Vec<UnmetView>,
-    /// Each reason why the plugin does not fit.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) misfits: Vec<String>,
-    /// The grants that would be needed, by the names of their fields.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) missing_grants: Vec<&'static str>,
-    /// Each grant that the server's configuration does not let the API give.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) exceeding_grants: Vec<ExceedingView>,
-    /// Everything that is wrong with the parameters.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) problems: Vec<ParameterView>,
-    /// The lease that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lease: Option<u64>,
-    /// The request that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) request: Option<u64>,
-    /// The record's revision now; 0 if it does not exist.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) revision: Option<u64>,
-    /// The largest value allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) limit: Option<i64>,
-}
-
 /// A problem as on the wire (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -218,70 +179,6 @@ pub(crate) struct ProblemView<'a> {
     /// Extension members.
     #[serde(flatten)]
     more: &'a More,
-}
-
-/// A target that cannot be had now, and why.
-#[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = Conflict)]
-pub(crate) struct ConflictView {
-    /// The target; absent if too few resources of a pool are free.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<String>,
-    /// The pool, if it is about a resource or a pool.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) pool: Option<String>,
-    /// Who holds it; null if nobody does.
-    pub(crate) holder: Option<String>,
-    /// By which lease.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lease: Option<u64>,
-    /// Until when, if there is a deadline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<Stamp>,
-    /// Everything else in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) why: Option<String>,
-}
-
-/// A rule by which a request can never be met as things are.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Unmet)]
-pub(crate) struct UnmetView {
-    /// `no-such-pool`, `too-many`, `no-label-match` or `not-in-pool`.
-    rule: &'static str,
-    /// The pool.
-    pool: String,
-    /// The rule in words, with its numbers.
-    reason: String,
-}
-
-/// A grant that the server's configuration does not let the API give.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ExceedingGrant)]
-pub(crate) struct ExceedingView {
-    /// Its field in `grants`.
-    grant: &'static str,
-    /// What was asked for.
-    value: String,
-    /// The lines of the server's configuration that would allow it.
-    allow: String,
-}
-
-impl ExceedingView {
-    /// It in words.
-    pub(crate) fn words(&self) -> String {
-        format!("{} {}: allow it with {}", self.grant, self.value, self.allow)
-    }
-}
-
-/// One thing that is wrong with the parameters of a job.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ParameterProblem)]
-pub(crate) struct ParameterView {
-    /// Where: a JSON pointer into the body.
-    path: String,
-    /// What.
-    message: String,
 }
 
 impl Problem {
@@ -365,183 +262,6 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Refused(refusal) => refusal.into(),
-            Error::Busy => Self::new(Kind::Overloaded, error.to_string()),
-            Error::ReadOnly(_) => {
-                Self::new(Kind::ReadOnly, "the last write failed; writes resume by themselves")
-            }
-            Error::Stopped => Self::new(Kind::Stopping, error.to_string()),
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let detail = refusal.to_string();
-        let (kind, more) = match refusal {
-            Refusal::NoSuchPool(_) => (Kind::NoSuchPool, More::default()),
-            Refusal::NoSuchResource(_) => (Kind::NoSuchResource, More::default()),
-            Refusal::NoSuchLease(_) => (Kind::NoSuchLease, More::default()),
-            Refusal::LeaseEnded(id) => (Kind::LeaseEnded, More { lease: Some(id.0), ..More::default() }),
-            Refusal::NoSuchRequest(_) => (Kind::NoSuchRequest, More::default()),
-            Refusal::NothingFree { .. } | Refusal::NotAllInState { .. } => (Kind::Busy, More::default()),
-            Refusal::NotOwner { holder, .. } => {
-                (Kind::NotHolder, More { holder: holder.map(|owner| owner.to_string()), ..More::default() })
-            }
-            Refusal::StateMismatch { .. } => (Kind::StateMismatch, More::default()),
-            Refusal::JobZero | Refusal::EmptyTarget | Refusal::PoolNeeded(_) | Refusal::CordonOver(_) => {
-                (Kind::Invalid, More::default())
-            }
-            Refusal::Busy(conflicts) | Refusal::Unavailable(conflicts) => (Kind::Busy, blocked(&conflicts)),
-            Refusal::NotHeld(missing) => (Kind::NotHolder, not_held(&missing)),
-            Refusal::Unsatisfiable(unmet) => {
-                let unsatisfied = unmet.iter().map(UnmetView::from).collect();
-                (Kind::Unsatisfiable, More { unsatisfied, ..More::default() })
-            }
-            Refusal::TtlOutOfRange { max_ms, .. } | Refusal::SpanOutOfRange { max_ms, .. } => {
-                (Kind::Invalid, More { limit: Some(max_ms), ..More::default() })
-            }
-            Refusal::KeyReused => (Kind::KeyReused, More::default()),
-            Refusal::StaleRevision { current, .. } => {
-                (Kind::StaleRevision, More { revision: Some(current), ..More::default() })
-            }
-            Refusal::NoSuchJob(_) => (Kind::NoSuchJob, More::default()),
-            Refusal::JobForgotten(_) => (Kind::JobOver, More::default()),
-            Refusal::JobPhase { .. } => (Kind::JobPhase, More::default()),
-            Refusal::JobManaged(_) => (Kind::JobManaged, More::default()),
-            Refusal::NoSuchPlugin(_) => (Kind::NoSuchPlugin, More::default()),
-            Refusal::NothingToRollBack(_) => (Kind::NothingToRollBack, More::default()),
-            Refusal::PluginInUse { .. } => (Kind::PluginInUse, More::default()),
-            Refusal::TooLarge { limit, .. } => (Kind::Invalid, at_most(limit)),
-            Refusal::Full { limit, .. } => (Kind::Limit, at_most(limit)),
-        };
-        Self::new(kind, detail).with(more)
-    }
-}
-
-fn at_most(limit: usize) -> More {
-    More { limit: i64::try_from(limit).ok(), ..More::default() }
-}
-
-/// All conflicts; a single holder is named at the top too.
-fn blocked(conflicts: &[Conflict]) -> More {
-    let holder = match conflicts {
-        [only] => only.holder.as_ref().map(ToString::to_string),
-        _ => None,
-    };
-    More { holder, conflicts: conflicts.iter().map(ConflictView::from).collect(), ..More::default() }
-}
-
-fn not_held(missing: &[Missing]) -> More {
-    let holder = match missing {
-        [only] => only.holder.as_ref().map(ToString::to_string),
-        _ => None,
-    };
-    let conflicts = missing
-        .iter()
-        .map(|missing| ConflictView {
-            target: Some(missing.target.to_string()),
-            holder: missing.holder.as_ref().map(ToString::to_string),
-            ..ConflictView::default()
-        })
-        .collect();
-    More { holder, conflicts, ..More::default() }
-}
-
-impl From<StartError> for Problem {
-    fn from(error: StartError) -> Self {
-        let detail = error.to_string();
-        match error {
-            StartError::Name(error) => Self::invalid("target_manager", error),
-            StartError::Keeper(error) => error.into(),
-            StartError::TooLarge { .. } => {
-                Self::new(Kind::TooLarge, detail).with(at_most(JOB_PARAMETERS_BYTES_MAX))
-            }
-            StartError::Unavailable { .. } => Self::new(Kind::PluginUnavailable, detail),
-            StartError::Parameters { problems, .. } => {
-                let problems = problems.into_iter();
-                let problems =
-                    problems.map(|found| ParameterView { path: found.path, message: found.message });
-                let more = More { problems: problems.collect(), ..More::default() };
-                Self::new(Kind::BadParameters, detail).with(more)
-            }
-            StartError::Preparing { .. } | StartError::Unchecked { cause: CallError::Busy, .. } => {
-                Self::new(Kind::Overloaded, detail)
-            }
-            StartError::Unchecked { .. } => Self::new(Kind::PluginBroke, detail),
-        }
-    }
-}
-
-impl From<PluginError> for Problem {
-    fn from(error: PluginError) -> Self {
-        match error {
-            PluginError::Name(error) => Self::invalid("name", error),
-            PluginError::Keeper(error) => error.into(),
-            PluginError::Unfit(unfit) => {
-                let misfits = unfit.misfits.iter().map(ToString::to_string).collect();
-                let missing_grants = unfit.missing_grants();
-                let more = More { misfits, missing_grants, ..More::default() };
-                Self::new(Kind::PluginUnfit, unfit.to_string()).with(more)
-            }
-            PluginError::Beyond { ref excess, .. } => {
-                let exceeding = excess.iter().map(|excess| ExceedingView {
-                    grant: excess.grant,
-                    value: excess.value.clone(),
-                    allow: excess.allow(),
-                });
-                let more = More { exceeding_grants: exceeding.collect(), ..More::default() };
-                Self::new(Kind::GrantNotAllowed, error.to_string()).with(more)
-            }
-            PluginError::Changed(_) => Self::new(Kind::PluginChanged, error.to_string()),
-            PluginError::Busy => Self::new(Kind::Overloaded, error.to_string()),
-            PluginError::Unreadable(_) => Self::new(Kind::PluginUnfit, error.to_string()),
-            PluginError::Component(error) => match error {
-                ComponentError::Unknown(_) | ComponentError::Damaged(_) => {
-                    Self::new(Kind::NoSuchComponent, error.to_string())
-                }
-                ComponentError::TooLarge => Self::new(Kind::TooLarge, error.to_string()),
-                ComponentError::Empty => Self::new(Kind::Invalid, error.to_string()),
-                ComponentError::Disk { .. } | ComponentError::Slow { .. } => Self::internal(&error),
-            },
-        }
-    }
-}
-
-impl From<NameError> for Problem {
-    fn from(error: NameError) -> Self {
-        Self::new(Kind::Invalid, error.to_string())
-    }
-}
-
-impl From<&Conflict> for ConflictView {
-    fn from(conflict: &Conflict) -> Self {
-        Self {
-            target: conflict.target.as_ref().map(ToString::to_string),
-            pool: conflict.pool.as_ref().map(ToString::to_string),
-            holder: conflict.holder.as_ref().map(ToString::to_string),
-            lease: conflict.lease.map(|lease| lease.0),
-            until: conflict.until.map(Stamp),
-            why: conflict.why.clone(),
-        }
-    }
-}
-
-impl From<&Unmet> for UnmetView {
-    fn from(unmet: &Unmet) -> Self {
-        let (rule, pool) = match unmet {
-            Unmet::NoSuchPool(pool) => ("no-such-pool", pool),
-            Unmet::TooMany { pool, .. } => ("too-many", pool),
-            Unmet::NoLabelMatch { pool, .. } => ("no-label-match", pool),
-            Unmet::NotInPool { pool, .. } => ("not-in-pool", pool),
-        };
-        Self { rule, pool: pool.to_string(), reason: unmet.to_string() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -598,19 +318,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_full_line_is_a_limit_that_waiting_helps_with() {
-        use lessor_ledger::limits::REQUESTS_MAX;
-        let full = Refusal::Full { what: "requests waiting", limit: REQUESTS_MAX };
-        assert_eq!(Problem::from(full).kind(), Kind::Limit);
-        let large = Refusal::TooLarge { what: "parts in one request", limit: 16 };
-        assert_eq!(Problem::from(large).kind(), Kind::Invalid);
-    }
-
-    #[test]
     fn what_broke_inside_stays_inside() {
         let cause = std::io::Error::other("secret path");
         assert_eq!(Problem::internal(&cause).detail(), "");
-        let problem = Problem::from(Error::ReadOnly("secret path".into()));
+        let problem = Problem::from(lessor_keeper::Error::ReadOnly("secret path".into()));
         assert!(!problem.detail().contains("secret"), "{}", problem.detail());
     }
 }

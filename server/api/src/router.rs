@@ -2,16 +2,25 @@
 
 use axum::Router;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::app::App;
-use crate::guard::GuardLayer;
+use crate::guard::Guard;
+use crate::pages::oops::ForBrowsers;
 use crate::problem::{Kind, Problem};
 use crate::{boskos, contest, health, metrics, openapi, pages, v1};
 
+/// What a server hands requests to: the routes, behind what sees every request. That is around the routes and not a
+/// layer on them, because axum boxes each layer for each route, and each request in it.
+pub type Site = ForBrowsers<Guard<Router>>;
+
 /// Everything that Lessor answers to.
-pub fn router(app: App) -> Router {
+#[must_use]
+pub fn site(app: App) -> Site {
+    ForBrowsers::new(app.clone(), Guard::new(app.clone(), routes(app)))
+}
+
+fn routes(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/healthz/ready", get(health::ready))
@@ -24,8 +33,6 @@ pub fn router(app: App) -> Router {
         .merge(v1_routes())
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(app.clone(), pages::oops::for_browsers))
-        .layer(GuardLayer(app.clone()))
         .with_state(app)
 }
 

@@ -360,6 +360,23 @@ pub struct ResourceEdit {
     pub cordon: Option<Option<CordonEdit>>,
 }
 
+impl ResourceEdit {
+    /// One that says nothing but which resource.
+    #[must_use]
+    pub fn of(name: Target) -> Self {
+        Self {
+            name,
+            revision: None,
+            pool: None,
+            state: None,
+            labels: None,
+            user_data: None,
+            addresses: None,
+            cordon: None,
+        }
+    }
+}
+
 /// How a resource is to be cordoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CordonEdit {

@@ -1,16 +1,14 @@
 //! Who vouches for the servers of `https` endpoints: whom the system trusts, or a file of the operator's.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{Mode, OFlags};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::limits::CA_FILE_BYTES_MAX;
+use crate::regular;
 
 /// The certificate authorities that the system trusts, read when somebody first needs them.
 #[derive(Default)]
@@ -37,7 +35,8 @@ impl Authorities {
         if !file.is_absolute() {
             return Err(format!("the ca_file {name} does not begin with /"));
         }
-        let text = read(file).map_err(|error| format!("the ca_file {name} cannot be read: {error}"))?;
+        let text = regular::read(file, CA_FILE_BYTES_MAX)
+            .map_err(|error| format!("the ca_file {name} cannot be read: {error}"))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&text) {
             let certificate =
@@ -64,19 +63,4 @@ fn system() -> Arc<RootCertStore> {
     // One that is not understood vouches for nobody.
     let _ = roots.add_parsable_certificates(found.certs);
     Arc::new(roots)
-}
-
-/// Reads a file that ends and that nobody has to be waited for: not a pipe.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut content = Vec::new();
-    file.take(CA_FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > CA_FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {CA_FILE_BYTES_MAX} bytes")));
-    }
-    Ok(content)
 }

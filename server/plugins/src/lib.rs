@@ -27,6 +27,7 @@ pub mod limits;
 mod manager;
 mod plugin;
 mod prepare;
+pub mod regular;
 mod spec;
 mod status;
 mod survey;

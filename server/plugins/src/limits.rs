@@ -156,7 +156,7 @@ pub const INVENTORY_MAX: u32 = 10_000;
 pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 
 /// Most bytes of a file that a guest reads.
-pub const FILE_BYTES_MAX: u64 = 8 << 20;
+pub const FILE_BYTES_MAX: usize = 8 << 20;
 
 /// Longest wait for the whole answer of an endpoint, as the contract says.
 pub const HTTP_TIMEOUT_MAX: Duration = Duration::from_secs(30);
@@ -177,7 +177,7 @@ pub(crate) const HTTP_PATH_BYTES_MAX: usize = 8 << 10;
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 
 /// Most bytes of a file of certificate authorities. What a Linux system trusts, all of it, has 220 kB.
-pub(crate) const CA_FILE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const CA_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Most bytes of all values of headers that a plugin sets over `wasi:http`. Most servers take 8 KiB, some twice that.
 pub(crate) const HTTP_HEADERS_BYTES_MAX: usize = 16 << 10;

@@ -15,20 +15,6 @@ use crate::problem::Problem;
 use crate::time::End;
 use crate::v1::body;
 
-/// An edit that changes nothing yet.
-pub(crate) fn nothing(name: Target) -> ResourceEdit {
-    ResourceEdit {
-        name,
-        revision: None,
-        pool: None,
-        state: None,
-        labels: None,
-        user_data: None,
-        addresses: None,
-        cordon: None,
-    }
-}
-
 /// `POST /resources/{name}/drain`.
 pub(crate) async fn drain(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
     let cordon = cordon(&form, visitor.app.keeper.now()).map(Some);
@@ -56,7 +42,7 @@ async fn cordoned(
 ) -> Response {
     let submitted = match (body::target("name", name.clone()), cordon) {
         (Ok(target), Ok(cordon)) => {
-            let edit = ResourceEdit { cordon: Some(cordon), ..nothing(target) };
+            let edit = ResourceEdit { cordon: Some(cordon), ..ResourceEdit::of(target) };
             visitor.app.submit(Command::PatchResource(Box::new(edit))).await
         }
         (Err(problem), _) | (_, Err(problem)) => Err(problem),
@@ -147,5 +133,5 @@ fn edit(visitor: &Visitor, name: &str, form: &Form) -> Result<ResourceEdit, Prob
     };
     let revision =
         form.typed("revision").parse().map_err(|_| Problem::invalid("revision", "is not a number"))?;
-    Ok(ResourceEdit { revision: Some(revision), state, labels, ..nothing(target) })
+    Ok(ResourceEdit { revision: Some(revision), state, labels, ..ResourceEdit::of(target) })
 }

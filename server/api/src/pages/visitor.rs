@@ -1,5 +1,7 @@
 //! Who looks, and what is around every page that they get.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -64,29 +66,10 @@ pub(crate) struct Visitor {
 }
 
 impl FromRequestParts<App> for Visitor {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let theme = cookie(&parts.headers, THEME).and_then(|name| Theme::named(&name)).unwrap_or_default();
-        let query = parts.uri.query().unwrap_or_default();
-        // Whoever opens a page may have no script that keeps its times true.
-        let refreshes = parts.headers.contains_key(REFRESH);
-        let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
-        let kept: Vec<&str> =
-            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
-        let mut here = parts.uri.path().to_owned();
-        if !kept.is_empty() {
-            here = format!("{here}?{}", kept.join("&"));
-        }
-        Ok(Self {
-            app: app.clone(),
-            owner: cookie(&parts.headers, OWNER).and_then(|name| Owner::new(name).ok()),
-            theme,
-            here,
-            sent: parts.method == Method::POST,
-            notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
-            known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| refreshes).cloned(),
-        })
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self::of(app, parts))
     }
 }
 
@@ -99,6 +82,30 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 impl Visitor {
+    /// Whoever sent this request.
+    pub(crate) fn of(app: &App, parts: &Parts) -> Self {
+        let theme = cookie(&parts.headers, THEME).and_then(|name| Theme::named(&name)).unwrap_or_default();
+        let query = parts.uri.query().unwrap_or_default();
+        // Whoever opens a page may have no script that keeps its times true.
+        let refreshes = parts.headers.contains_key(REFRESH);
+        let done = query.split('&').find_map(|pair| pair.strip_prefix("done="));
+        let kept: Vec<&str> =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("done=")).collect();
+        let mut here = parts.uri.path().to_owned();
+        if !kept.is_empty() {
+            here = format!("{here}?{}", kept.join("&"));
+        }
+        Self {
+            app: app.clone(),
+            owner: cookie(&parts.headers, OWNER).and_then(|name| Owner::new(name).ok()),
+            theme,
+            here,
+            sent: parts.method == Method::POST,
+            notice: NOTICES.iter().find(|(key, _)| done == Some(*key)).map(|(_, words)| *words),
+            known: parts.headers.get(header::IF_NONE_MATCH).filter(|_| refreshes).cloned(),
+        }
+    }
+
     /// Whether this owner is whoever looks.
     pub(crate) fn is(&self, owner: &Owner) -> bool {
         self.owner.as_ref() == Some(owner)

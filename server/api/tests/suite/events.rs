@@ -30,7 +30,7 @@ impl Lab {
         if let Some(last) = last {
             ask = with_header(ask, "last-event-id", last);
         }
-        let response = self.router.clone().oneshot(ask).await.expect("the router never fails");
+        let response = self.site.clone().oneshot(ask).await.expect("the site never fails");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");

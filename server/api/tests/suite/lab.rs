@@ -1,13 +1,12 @@
-//! A server without a socket: requests go straight to the router.
+//! A server without a socket: requests go straight to the site.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use lessor_api::{App, Hosts, Inputs};
+use lessor_api::{App, Hosts, Inputs, Site};
 use lessor_control::PoolsStatus;
 use lessor_jobs::{Ceiling, Jobs, Managers, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Clock, Keeper, Options, Stopper};
@@ -24,9 +23,9 @@ use tower::ServiceExt;
 /// 2026-05-04T09:00:00Z, when every lab starts.
 pub(crate) const START_S: i64 = 1_777_885_200;
 
-/// A keeper, a router and a clock.
+/// A keeper, a site and a clock.
 pub(crate) struct Lab {
-    pub(crate) router: Router,
+    pub(crate) site: Site,
     pub(crate) keeper: Keeper,
     pub(crate) pools: watch::Sender<PoolsStatus>,
     pub(crate) shutdown: CancellationToken,
@@ -138,8 +137,8 @@ impl Lab {
             shutdown: shutdown.clone(),
             hosts: Hosts::Local(Arc::from([])),
         };
-        let router = lessor_api::router(App::new(inputs));
-        Self { router, keeper, pools, shutdown, clock, stopper, _folder: folder }
+        let site = lessor_api::site(App::new(inputs));
+        Self { site, keeper, pools, shutdown, clock, stopper, _folder: folder }
     }
 
     /// Ends the keeper.
@@ -170,7 +169,7 @@ impl Lab {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(self.router.clone(), request).await
+        answer(self.site.clone(), request).await
     }
 
     /// Waits until a condition on the committed state holds; fails the test after 5 s.
@@ -186,8 +185,8 @@ impl Lab {
 }
 
 /// Sends a request and reads the whole answer.
-pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
-    let response = router.oneshot(request).await.expect("the router never fails");
+pub(crate) async fn answer(site: Site, request: Request<Body>) -> Answer {
+    let response = site.oneshot(request).await.expect("the site never fails");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");

@@ -1,4 +1,4 @@
-//! The API over its router, with a real keeper on a real store, and a clock that the test sets.
+//! The API without a socket, with a real keeper on a real store, and a clock that the test sets.
 
 mod events;
 mod guard;

@@ -24,6 +24,19 @@ async fn a_browser_gets_a_page_and_a_program_a_problem() {
 }
 
 #[tokio::test]
+async fn a_form_of_another_site_is_refused_on_a_page_and_a_foreign_name_sees_none() {
+    let lab = Lab::start().await;
+    let form = |host: &'static str, origin: &str| {
+        let mut form = with_header(request(Method::POST, "/theme", None), "accept", "text/html");
+        form.headers_mut().insert("host", host.parse().expect("a header value"));
+        with_header(form, "origin", origin)
+    };
+    let foreign = lab.send(form("localhost:8080", "http://evil.example")).await;
+    shows(&foreign, 403, &["<!DOCTYPE html>", "for another site", "My work"]);
+    lab.send(form("evil.example", "http://evil.example")).await.problem(421, "foreign-host");
+}
+
+#[tokio::test]
 async fn a_target_without_a_record_has_a_page_while_something_is_known_of_it() {
     let lab = Lab::start().await;
     shows(&lab.get("/resources/bench-1").await, 404, &["<!DOCTYPE html>"]);

@@ -159,11 +159,11 @@ async fn sizes_beyond_a_limit_are_the_clients_fault() {
 async fn a_stopped_keeper_is_503_with_a_hint_to_come_back() {
     let lab = Lab::start().await;
     let keeper = lab.keeper.clone();
-    let router = lab.router.clone();
+    let site = lab.site.clone();
     lab.stop().await;
     assert_eq!(keeper.health(), lessor_keeper::Health::Stopped);
     let ask = request(Method::POST, "/v1/leases", Some(json!({"owner": "ann", "pool": "gpu"})));
-    let answer = crate::lab::answer(router, ask).await;
+    let answer = crate::lab::answer(site, ask).await;
     answer.problem(503, "stopping");
     assert_eq!(answer.header("retry-after"), "1");
 }

@@ -11,7 +11,7 @@ use crate::lab::{Answer, Lab, answer, request, with_header};
 impl Lab {
     /// Sends a request from a task of its own, as a client with its own connection.
     fn spawn(&self, path: &str, body: Value) -> tokio::task::JoinHandle<Answer> {
-        tokio::spawn(answer(self.router.clone(), request(Method::POST, path, Some(body))))
+        tokio::spawn(answer(self.site.clone(), request(Method::POST, path, Some(body))))
     }
 
     async fn until_waiting(&self, count: usize) {
@@ -67,8 +67,7 @@ async fn a_long_poll_answers_when_the_request_is_settled() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
     lab.post("/v1/leases", json!({"owner": "bob", "pool": "cpu", "wait": 1})).await.expect(202);
-    let poll =
-        tokio::spawn(answer(lab.router.clone(), request(Method::GET, "/v1/requests/1?wait=60s", None)));
+    let poll = tokio::spawn(answer(lab.site.clone(), request(Method::GET, "/v1/requests/1?wait=60s", None)));
     // The poll is a sign of life; once it is durable, the poller is in.
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!poll.is_finished());
@@ -95,7 +94,7 @@ async fn what_an_anonymous_waiter_was_granted_after_it_left_is_given_back() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
     let body = json!({"owner": "bob", "pool": "cpu", "wait": "1m"});
-    let mut bob = Box::pin(answer(lab.router.clone(), request(Method::POST, "/v1/leases", Some(body))));
+    let mut bob = Box::pin(answer(lab.site.clone(), request(Method::POST, "/v1/leases", Some(body))));
     for _ in 0..1000 {
         assert!(futures_util::poll!(&mut bob).is_pending());
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -118,7 +117,7 @@ async fn what_an_anonymous_waiter_was_granted_after_it_left_is_given_back() {
 async fn who_leaves_before_the_answer_to_a_waiting_acquire_keeps_nothing() {
     let lab = Lab::start().await;
     let body = json!({"owner": "ann", "pool": "cpu", "wait": "1m"});
-    let mut ann = Box::pin(answer(lab.router.clone(), request(Method::POST, "/v1/leases", Some(body))));
+    let mut ann = Box::pin(answer(lab.site.clone(), request(Method::POST, "/v1/leases", Some(body))));
     assert!(futures_util::poll!(&mut ann).is_pending());
     drop(ann);
     lab.until("a lease that came and went", |ledger| {

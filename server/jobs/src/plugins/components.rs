@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use lessor_plugins::limits::COMPONENT_BYTES_MAX;
-use rustix::fs::{Mode, OFlags};
+use lessor_plugins::regular::{self, RegularError};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::{COMPONENT_READ_MAX, SPARE_COMPONENTS_MAX};
@@ -145,7 +145,7 @@ impl Components {
         }
         let path = self.path(wanted);
         let kept = self.hold(wanted);
-        match read_bounded(&path) {
+        match read_file(&path) {
             Err(ComponentError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(ComponentError::Unknown(wanted.to_owned()))
             }
@@ -183,21 +183,18 @@ impl Components {
     }
 }
 
-/// A file of at most [`COMPONENT_BYTES_MAX`] that nobody has to be waited for: no pipe and no device.
+/// What a file holds that is to be a component.
 ///
 /// # Errors
 /// It is no regular file, too large, or the disk fails.
-pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, ComponentError> {
-    let failed = |source| ComponentError::Disk { path: path.to_owned(), source };
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
-    let file = file.map_err(|error| failed(error.into()))?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is not a regular file")));
-    }
-    let mut content = Vec::new();
-    file.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(failed)?;
-    if content.len() > COMPONENT_BYTES_MAX { Err(ComponentError::TooLarge) } else { Ok(content) }
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    regular::read(path, COMPONENT_BYTES_MAX).map_err(|error| match error {
+        RegularError::TooLarge(_) => ComponentError::TooLarge,
+        RegularError::Other => {
+            ComponentError::Disk { path: path.to_owned(), source: io::Error::other(error) }
+        }
+        RegularError::Disk(source) => ComponentError::Disk { path: path.to_owned(), source },
+    })
 }
 
 fn digest(component: &[u8]) -> String {
@@ -229,17 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_or_would_have_to_be_waited_for_is_refused() {
+    fn what_is_empty_or_no_file_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let components = Components::open(folder.path().join("plugins")).expect("a folder");
         assert!(matches!(components.keep(b""), Err(ComponentError::Empty)));
-        let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
-            .expect("room");
-        for odd in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
-            let refused = read_bounded(odd).expect_err("it is no file").to_string();
-            assert!(refused.contains("cannot be used"), "{refused}");
-        }
+        let refused = read_file(Path::new("/dev/zero")).expect_err("it is no file").to_string();
+        assert!(refused.contains("cannot be used"), "{refused}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lessor_keeper::chain;
 use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
 
-use super::components::read_bounded;
+use super::components::read_file;
 use super::ready::{Change, bounded};
 use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
 use crate::jobs::plugin_name;
@@ -171,7 +171,7 @@ impl Plugins {
             Source::File(path) => {
                 let components = self.0.components.clone();
                 let slow = ComponentError::Slow { path: path.clone() };
-                let kept = aside(move || components.keep(&read_bounded(&path)?));
+                let kept = aside(move || components.keep(&read_file(&path)?));
                 // The thread may hang for ever, if the disk does; nobody else does.
                 let kept = tokio::time::timeout(COMPONENT_READ_MAX, kept).await.map_err(|_| slow)??;
                 (kept.digest().to_owned(), Some(kept))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::contract::files;
 use crate::guest::Guest;
 use crate::limits::FILE_BYTES_MAX;
+use crate::regular::{self, RegularError};
 
 impl files::Host for Guest {
     async fn read(&mut self, path: String) -> wasmtime::Result<Result<Vec<u8>, files::FileError>> {
@@ -34,17 +35,12 @@ fn read(roots: &BTreeMap<PathBuf, Option<PathBuf>>, path: &Path) -> Result<Vec<u
     let Some((root, beneath, rest)) = below else {
         return Err(refusal("not-granted", "the path is below no folder that was granted in `files`"));
     };
-    let mut file = open_below(&root, beneath, &rest)?;
-    let metadata = file.metadata().map_err(|error| failed(&error))?;
-    if !metadata.is_file() {
-        return Err(refusal("not-a-file", "it is not a regular file"));
-    }
-    let mut content = Vec::new();
-    (&mut file).take(FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(|error| failed(&error))?;
-    if content.len() as u64 > FILE_BYTES_MAX {
-        return Err(refusal("too-large", &format!("it has more than {FILE_BYTES_MAX} bytes")));
-    }
-    Ok(content)
+    let file = open_below(&root, beneath, &rest)?;
+    regular::content(file, FILE_BYTES_MAX).map_err(|error| match error {
+        RegularError::Other => refusal("not-a-file", &error.to_string()),
+        RegularError::TooLarge(_) => refusal("too-large", &error.to_string()),
+        RegularError::Disk(error) => failed(&error),
+    })
 }
 
 /// Opens what lies below a folder, which itself lies beneath another one if there is one. The kernel sees to it that no `..`
@@ -64,9 +60,8 @@ fn open_below(root: &Path, beneath: Option<&Path>, rest: &Path) -> Result<File, 
             rustix::fs::openat2(&beneath, here(between), folder, Mode::empty(), below).map_err(opened)?
         }
     };
-    // Without waiting: if it is a pipe, nobody may ever write to it.
-    let file = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::openat2(&root, here(rest), file, Mode::empty(), below).map(File::from).map_err(opened)
+    let file = rustix::fs::openat2(&root, here(rest), regular::OPEN, Mode::empty(), below);
+    file.map(File::from).map_err(opened)
 }
 
 fn failed(error: &io::Error) -> files::FileError {
@@ -105,7 +100,7 @@ mod tests {
         symlink("../other/hosts", granted.join("relative")).unwrap();
         symlink("hosts", granted.join("fine")).unwrap();
         let large = fs::File::create(granted.join("large")).unwrap();
-        large.set_len(FILE_BYTES_MAX + 1).unwrap();
+        large.set_len(FILE_BYTES_MAX as u64 + 1).unwrap();
         let roots = BTreeMap::from([(granted.clone(), None)]);
         let cases = [
             (granted.join("hosts"), "inside"),

@@ -67,14 +67,8 @@ fn a_cordon_ends_by_itself_after_a_restart() {
     let mut lab = Lab::new(Store::open(folder.path(), options()).unwrap(), 11);
     let until = lab.now.plus(Span::from_secs(3_600));
     let cordon = ResourceEdit {
-        name: target("gpu-0"),
-        revision: None,
-        pool: None,
-        state: None,
-        labels: None,
-        user_data: None,
-        addresses: None,
         cordon: Some(Some(CordonEdit { message: "fan broken".into(), until: Some(until) })),
+        ..ResourceEdit::of(target("gpu-0"))
     };
     lab.commit([pools(), Command::PatchResource(Box::new(cordon))]).unwrap();
     lab.store.close().unwrap();

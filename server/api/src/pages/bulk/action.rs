@@ -6,7 +6,7 @@ use lessor_ledger::{
 use lessor_web::page::BulkOf;
 
 use super::find::{Id, Item};
-use crate::pages::edit::{cordon, nothing};
+use crate::pages::edit::cordon;
 use crate::pages::form::{self, Form};
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
@@ -65,7 +65,7 @@ impl Action {
     pub(super) fn on(&self, item: &Item) -> Option<Command> {
         match (self, &item.id) {
             (Self::Cordon(cordon), Id::Resource(name)) => {
-                let edit = ResourceEdit { cordon: Some(cordon.clone()), ..nothing(name.clone()) };
+                let edit = ResourceEdit { cordon: Some(cordon.clone()), ..ResourceEdit::of(name.clone()) };
                 Some(Command::PatchResource(Box::new(edit)))
             }
             (Self::Extend(owner, ttl), Id::Lease(lease)) if item.mine => {

@@ -180,14 +180,11 @@ fn resource(dice: &mut Dice) -> Command {
         return Command::DeleteResource { name, revision: None };
     }
     Command::PutResource(Box::new(ResourceEdit {
-        name,
-        revision: None,
         pool: Some(pool(dice)),
         state: Some(state(dice)),
         labels: Some(BTreeMap::from([(Text::from("site"), Text::from("ber"))])),
-        user_data: None,
-        addresses: None,
         cordon: dice.once_in(3).then(|| Some(CordonEdit { message: "fan broken".into(), until: None })),
+        ..ResourceEdit::of(name)
     }))
 }
 
