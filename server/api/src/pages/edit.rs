@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Command, CordonEdit, Refusal, Resource, ResourceEdit, Target, Time};
+use lessor_ledger::{Command, CordonEdit, Refusal, Resource, ResourceEdit, Time};
 use lessor_web::chart::Window;
 use lessor_web::{Text, link, page};
 
