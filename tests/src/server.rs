@@ -28,6 +28,7 @@ pub const CONFIG: &str = "lessor.toml";
 pub struct Setup {
     pools: Option<String>,
     config: Option<String>,
+    files: Vec<(String, Vec<u8>)>,
     arguments: Vec<String>,
 }
 
@@ -78,6 +79,13 @@ impl Setup {
         self
     }
 
+    /// Puts a file into the server's folder, or into a folder in it, before the server starts.
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), content.into()));
+        self
+    }
+
     /// Passes these arguments to `serve`.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
@@ -124,6 +132,11 @@ impl Server {
         if let Some(config) = &setup.config {
             let config = config.replace("{folder}", &folder.path().display().to_string());
             fs::write(folder.path().join(CONFIG), config).expect("the folder takes a file");
+        }
+        for (path, content) in &setup.files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("there is room");
+            fs::write(path, content).expect("the folder takes a file");
         }
         let address = free_address();
         let child = start_process(&setup, folder.path(), address);

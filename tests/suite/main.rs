@@ -8,4 +8,5 @@ mod crash;
 mod hostile;
 mod jobs;
 mod plugins;
+mod secrets;
 mod tidy;

@@ -34,7 +34,7 @@ pub(crate) const TARGETS_SPELLED_MAX: usize = 5;
 pub(crate) const SPARE_COMPONENTS_MAX: usize = 8;
 
 /// Largest secret, in bytes: a certificate chain with its key has some 10 kB.
-pub(crate) const SECRET_BYTES_MAX: u64 = 64 * 1024;
+pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 
 /// Most plugins being prepared at once. Each has its component of at most 64 MiB in memory, and they are compiled one
 /// after the other.

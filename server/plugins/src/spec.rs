@@ -37,7 +37,8 @@ pub struct PluginSpec {
     pub kind: Kind,
     /// What it reads through `settings`: a JSON object, or null for none; at most 1 MiB.
     pub settings: serde_json::Value,
-    /// The values of secrets. Only those that `grants` names are shown to it.
+    /// The values of secrets: those that it is granted, and those that endpoints are sent. Only those that `grants.secrets`
+    /// names are shown to it.
     pub secrets: BTreeMap<String, Secret>,
     /// What it may use.
     pub grants: Grants,

@@ -1,11 +1,11 @@
 //! What is kept of a plugin beside its component: as JSON in its record.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use lessor_keeper::chain;
 use lessor_ledger::Text;
-use lessor_plugins::{Grants, Kind, Limits, PluginSpec, Secret};
+use lessor_plugins::{Grants, Kind, Limits, PluginSpec, Secret, regular};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,11 +69,13 @@ impl Secrets {
         Self(folder)
     }
 
-    /// Those that are granted and there. The host refuses what is granted and not there.
+    /// Those that are granted, and those that the server sends to endpoints, as far as they are there. The host refuses
+    /// what is not, and shows the plugin only what is granted.
     fn of(&self, grants: &Grants) -> BTreeMap<String, Secret> {
         let Some(folder) = &self.0 else { return BTreeMap::new() };
-        let found = grants.secrets.iter().filter_map(|name| Some((name.clone(), read(folder, name)?)));
-        found.collect()
+        let sent = grants.http.values().filter_map(|endpoint| endpoint.bearer_secret.as_ref());
+        let named = grants.secrets.iter().chain(sent);
+        named.filter_map(|name| Some((name.clone(), read(folder, name)?))).collect()
     }
 }
 
@@ -84,12 +86,10 @@ fn read(folder: &Path, name: &str) -> Option<Secret> {
         return None;
     }
     let path = folder.join(name);
-    let size = fs::metadata(&path).ok()?.len();
-    if size > SECRET_BYTES_MAX {
-        tracing::warn!(file = %path.display(), size, "a secret is too large");
-        return None;
-    }
-    let value = fs::read_to_string(path).ok()?;
+    let read = regular::read(&path, SECRET_BYTES_MAX);
+    let told =
+        |error| tracing::warn!(file = %path.display(), error = chain(&error), "a secret cannot be read");
+    let value = String::from_utf8(read.map_err(told).ok()?).ok()?;
     let value = value.strip_suffix('\n').unwrap_or(&value);
     Some(Secret::new(value.strip_suffix('\r').unwrap_or(value)))
 }
@@ -97,6 +97,9 @@ fn read(folder: &Path, name: &str) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+
+    use lessor_plugins::Endpoint;
 
     use super::*;
 
@@ -105,10 +108,26 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("token"), "s3cret\n").expect("room");
         fs::create_dir(folder.path().join("inner")).expect("room");
-        let names = ["token", "missing", "inner", "../token", "", ".hidden"];
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless")).expect("room");
+        let names = ["token", "missing", "inner", "endless", "../token", "", ".hidden"];
         let secrets = names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let found = Secrets::new(Some(folder.path().to_owned())).of(&Grants { secrets, ..Grants::default() });
         assert_eq!(found, BTreeMap::from([("token".to_owned(), Secret::new("s3cret"))]));
+    }
+
+    #[test]
+    fn what_endpoints_are_sent_is_read_without_being_granted() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("pass"), "s3cret").expect("room");
+        let rack = Endpoint {
+            url: "http://rack".to_owned(),
+            bearer_secret: Some("pass".to_owned()),
+            private: false,
+            ca_file: None,
+        };
+        let grants = Grants { http: BTreeMap::from([("rack".to_owned(), rack)]), ..Grants::default() };
+        let found = Secrets::new(Some(folder.path().to_owned())).of(&grants);
+        assert_eq!(found, BTreeMap::from([("pass".to_owned(), Secret::new("s3cret"))]));
     }
 
     #[test]
