@@ -153,6 +153,7 @@ fn a_plugin_is_replaced_rolled_back_switched_and_removed() {
 #[test]
 fn what_lies_on_disk_is_held_against_its_digest() {
     let mut server = serving();
+    let job = id(&server.job("museum", &json!({"names": ["a"]}), &json!({})));
     server.kill();
     let folder = server.data().join("plugins");
     for file in std::fs::read_dir(&folder).expect("the folder is there") {
@@ -163,10 +164,19 @@ fn what_lies_on_disk_is_held_against_its_digest() {
     let plugin = server.get("/v1/plugins/museum").json();
     assert_eq!(plugin["state"], "broken", "{plugin}");
     assert!(plugin["reason"].as_str().is_some_and(|reason| reason.contains("damaged")), "{plugin}");
+    // Jobs say why, too: those to come, and those to be released.
     let answer = server.submit("museum", &json!({}), &json!({}));
     assert_eq!(answer.problem(), "/problems/plugin-unavailable");
+    assert!(
+        answer.text().contains("takes no jobs: the plugin is broken: the component"),
+        "{}",
+        answer.text()
+    );
+    let _ = server.send("DELETE", &format!("/v1/jobs/{job}"));
+    let stuck = server.await_phase(job, "stuck");
+    assert!(stuck["failure"].as_str().is_some_and(|failure| failure.contains("damaged")), "{stuck}");
     server.install("museum", "museum", &museum());
-    assert_eq!(targets(&server.job("museum", &json!({"names": ["a"]}), &json!({}))), ["a"]);
+    assert_eq!(targets(&server.job("museum", &json!({"names": ["b"]}), &json!({}))), ["b"]);
 }
 
 #[test]

@@ -97,7 +97,7 @@ kinds! {
     JobManaged = CONFLICT, "job-managed", "Job is run by the server";
     /// Jobs need the plugin.
     PluginInUse = CONFLICT, "plugin-in-use", "Plugin is needed by jobs";
-    /// The plugin is switched off, or broke too often.
+    /// The plugin is switched off, could not be prepared, or broke too often.
     PluginUnavailable = CONFLICT, "plugin-unavailable", "Plugin takes no calls";
     /// The plugin was replaced while it was being prepared.
     PluginChanged = CONFLICT, "plugin-changed", "Plugin was replaced in the meantime";

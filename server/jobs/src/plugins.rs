@@ -8,6 +8,7 @@ mod ceiling;
 mod components;
 mod configured;
 mod error;
+mod faithful;
 mod manifest;
 mod ready;
 
@@ -67,6 +68,8 @@ struct Inner {
     preparing: watch::Sender<BTreeSet<PluginName>>,
     /// Why plugins that should run do not.
     broken: Mutex<BTreeMap<PluginName, String>>,
+    /// Which version of a plugin the host was given last, or refused.
+    given: Mutex<BTreeMap<PluginName, PluginVersion>>,
 }
 
 /// A plugin: its record, and how it does.
@@ -104,6 +107,7 @@ impl Plugins {
             configured: Mutex::default(),
             preparing: watch::Sender::default(),
             broken: Mutex::default(),
+            given: Mutex::default(),
         })))
     }
 
@@ -216,13 +220,19 @@ impl Plugins {
         let name = plugin_name(name)?;
         let turn = self.0.turn.lock().await;
         let record = self.commit(PluginCommand::Remove { name }).await?;
-        // One that could not be prepared is not there.
-        let _ = self.0.host.remove(record.name.as_str());
-        self.0.broken().remove(&record.name);
-        self.0.configured().remove(&record.name);
+        self.forget(&record.name);
         drop(turn);
         self.sweep().await;
         Ok(())
+    }
+
+    /// Ends what has no record any more.
+    fn forget(&self, name: &PluginName) {
+        // One that could not be prepared is not there.
+        let _ = self.0.host.remove(name.as_str());
+        self.0.given().remove(name);
+        self.0.broken().remove(name);
+        self.0.configured().remove(name);
     }
 
     /// What the API may grant at most.
@@ -263,6 +273,12 @@ impl Plugins {
         }
     }
 
+    /// Why the host has no plugin of this name: perhaps it is installed and could not be prepared.
+    fn absence(&self, name: &str) -> NoManager {
+        let sight = self.show(name).ok();
+        sight.and_then(|sight| sight.broken).map_or(NoManager::Unknown, NoManager::Broken)
+    }
+
     async fn put(
         &self,
         name: PluginName,
@@ -292,7 +308,11 @@ impl Plugins {
 
 impl Managers for Plugins {
     fn manager(&self, name: &str) -> Result<Arc<dyn Manager>, NoManager> {
-        self.0.host.target_manager(name).map(|manager| Arc::new(manager) as Arc<dyn Manager>)
+        match self.0.host.target_manager(name) {
+            Ok(manager) => Ok(Arc::new(manager)),
+            Err(NoManager::Unknown) => Err(self.absence(name)),
+            Err(error) => Err(error),
+        }
     }
 
     fn known<'a>(&'a self, name: &'a PluginName) -> BoxFuture<'a, ()> {
@@ -320,6 +340,10 @@ impl Inner {
 
     fn broken(&self) -> MutexGuard<'_, BTreeMap<PluginName, String>> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn given(&self) -> MutexGuard<'_, BTreeMap<PluginName, PluginVersion>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn configured(&self) -> MutexGuard<'_, BTreeMap<PluginName, Configured>> {

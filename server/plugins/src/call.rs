@@ -230,6 +230,9 @@ pub enum NoManager {
     /// No plugin has the name.
     #[error("there is no plugin of this name")]
     Unknown,
+    /// It is installed, and could not be prepared.
+    #[error("the plugin is broken: {0}")]
+    Broken(String),
     /// The plugin is of another kind.
     #[error("the plugin is not a target manager")]
     NotATargetManager,

@@ -152,8 +152,7 @@ impl Plugins {
             match self.manifest(&record.name, &record.version, true).await {
                 Err(error) if runs => {
                     let _turn = self.0.turn.lock().await;
-                    let _ = self.0.host.remove(record.name.as_str());
-                    self.note_broken(record, &error);
+                    self.give_up(record, &error);
                 }
                 Ok(_) if !runs => self.prepare_again(record).await,
                 Ok(_) | Err(_) => {}
@@ -194,7 +193,7 @@ impl Plugins {
     }
 
     /// Has run what is installed. Failing is told, not fatal.
-    async fn prepare_again(&self, record: &PluginRecord) {
+    pub(super) async fn prepare_again(&self, record: &PluginRecord) {
         let _place = self.await_place().await;
         let name = record.name.clone();
         let done = match self.prepare(&name, &record.version, bounded(record)).await {
@@ -204,18 +203,20 @@ impl Plugins {
             }
             Err(error) => Err(error),
         };
+        let Err(error) = done else { return };
+        let _turn = self.0.turn.lock().await;
         // Who has installed another one meanwhile, or removed it, knows better.
-        let still = || self.record(record.name.clone()).is_ok_and(|now| now.version == record.version);
-        if let Err(error) = done
-            && still()
-        {
-            self.note_broken(record, &error);
+        if self.record(record.name.clone()).is_ok_and(|now| now.version == record.version) {
+            self.give_up(record, &error);
         }
     }
 
-    fn note_broken(&self, record: &PluginRecord, error: &PluginError) {
+    /// Ends what runs under the name, in its turn, because what is installed does not run.
+    fn give_up(&self, record: &PluginRecord, error: &PluginError) {
         let reason = chain(error);
         tracing::error!(plugin = %record.name, reason, "an installed plugin does not run");
+        let _ = self.0.host.remove(record.name.as_str());
+        self.0.given().insert(record.name.clone(), record.version.clone());
         self.0.broken().insert(record.name.clone(), reason);
     }
 }

@@ -125,6 +125,7 @@ impl Plugins {
         let name = record.name.as_str();
         let status = self.0.host.install(ready.prepared);
         let _ = self.0.host.set_enabled(name, record.enabled);
+        self.0.given().insert(record.name.clone(), record.version.clone());
         self.0.broken().remove(&record.name);
         tracing::info!(plugin = name, digest = status.digest, enabled = record.enabled, "a plugin is ready");
     }
