@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::job::TargetFacts;
+use crate::labels::Labels;
 use crate::lease::LeaseId;
 use crate::name::{Job, Owner, PluginName, PoolName, State, Target, Text};
 use crate::plugin::{PluginOrigin, PluginVersion};
@@ -394,7 +395,7 @@ pub struct PoolEntry {
     /// The resources that it lists; empty for a dynamic entry.
     pub names: Vec<Target>,
     /// Labels of every resource listed here; `None` leaves labels as they are.
-    pub labels: Option<BTreeMap<Text, Text>>,
+    pub labels: Option<Labels>,
     /// Addresses of the listed resources, by name.
     pub addresses: BTreeMap<Target, Addresses>,
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing in here is a record; all of it can be rebuilt from the records, and `check` does so.
 
+mod few;
+mod labelled;
 mod line;
 mod members;
 mod shelf;

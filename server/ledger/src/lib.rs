@@ -17,6 +17,7 @@ mod command;
 mod event;
 mod index;
 mod job;
+mod labels;
 mod lease;
 mod name;
 mod place;
@@ -40,6 +41,7 @@ pub use command::{
 };
 pub use event::{Event, EventId, EventKind};
 pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};
+pub use labels::Labels;
 pub use lease::{Cause, Dialect, Ended, Lease, LeaseId, Lock, Pickup};
 pub use name::{Job, NameError, Owner, PluginName, PoolName, State, Target, Text};
 pub use place::{Blocker, Place};

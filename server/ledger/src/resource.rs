@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::name::{PoolName, State, Target, Text};
 use crate::time::Time;
 
@@ -48,7 +49,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Details {
     /// For selection, e.g. `site` = `ber`.
-    pub labels: BTreeMap<Text, Text>,
+    pub labels: Labels,
     /// Free data for the holders (Boskos: `userdata`).
     pub user_data: BTreeMap<Text, Text>,
     /// How to reach it.

@@ -102,24 +102,16 @@ impl Ledger {
         reasons
     }
 
-    /// By looking at the members with the rarest of the labels.
+    /// By looking at the members with the labels.
     fn reasons_by_label(&self, selector: &Selector, pool: &PoolName, state: &State) -> Reasons {
         let mut reasons = Reasons::default();
         let (Selector::Labels(labels), Some(members)) = (selector, self.index.members.get(pool)) else {
             return reasons;
         };
-        reasons.unlabelled = members.all.len() as u64;
-        let sets = labels.iter().map(|(key, value)| members.labelled.get(&(key.clone(), value.clone())));
-        let Some(rarest) =
-            sets.collect::<Option<Vec<_>>>().and_then(|s| s.into_iter().min_by_key(|s| s.len()))
-        else {
-            return reasons;
-        };
-        let looked_at = rarest.len().min(limits::MEMBERS_SCANNED_MAX);
-        reasons.unseen = (rarest.len() - looked_at) as u64;
-        reasons.unlabelled -= reasons.unseen;
-        for target in rarest.iter().take(looked_at).filter(|target| self.carries(target, labels)) {
-            reasons.unlabelled -= 1;
+        let carrying = members.labelled.count(labels);
+        reasons.unlabelled = (members.all.len() - carrying) as u64;
+        reasons.unseen = carrying.saturating_sub(limits::MEMBERS_SCANNED_MAX) as u64;
+        for target in members.labelled.carrying(labels).take(limits::MEMBERS_SCANNED_MAX) {
             if held(self.locks.get(target).map(AsRef::as_ref)) {
                 reasons.held += 1;
             } else if let Some(message) = self.cordon_of(target) {

@@ -3,7 +3,8 @@
 //! Everybody in line reserves what they can use of what is there, up to what they want, in the order of their
 //! turns; a request that has not got all of it keeps its share back from those behind it (design §3.3). The walk
 //! ends when nothing is left that anybody behind could use, so it costs as much as there is to hand out plus the
-//! number of different selectors, not as much as there are waiters.
+//! number of different selectors, times the different sets of labels that a selector has to look at; not as much as
+//! there are waiters or resources.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -187,22 +188,11 @@ impl Ledger {
                 let there = resource.is_some_and(|r| stock.all.contains(&(r.updated_at, r.name.clone())));
                 Box::new(there.then_some(target).into_iter())
             }
-            Selector::Labels(labels) => {
-                let sets = labels.iter().map(|(k, v)| stock.labelled.get(&(k.clone(), v.clone())));
-                let Some(sets) = sets.collect::<Option<Vec<_>>>() else {
-                    return Box::new(std::iter::empty());
-                };
-                let narrowest = sets.into_iter().min_by_key(|set| set.len());
-                let all = narrowest.into_iter().flat_map(|set| set.iter().map(|(_, target)| target));
-                Box::new(all.filter(move |target| self.carries(target, labels)))
-            }
+            Selector::Labels(labels) => Box::new(stock.labelled.carrying(labels).map(|(_, target)| target)),
         }
     }
 
     pub(crate) fn carries(&self, target: &Target, labels: &BTreeMap<crate::Text, crate::Text>) -> bool {
-        self.resources.get(target).is_some_and(|resource| {
-            let own = &resource.details().labels;
-            labels.iter().all(|(key, value)| own.get(key) == Some(value))
-        })
+        self.resources.get(target).is_some_and(|resource| resource.details().labels.include(labels))
     }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals that way")]
 
+mod growth;
 mod job_bytes;
 mod model;
 mod script;

@@ -1,5 +1,6 @@
 //! A server without a socket: requests go straight to the site.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -223,7 +224,7 @@ pub(crate) fn entry(name: &str, names: &[&str]) -> PoolEntry {
             reap_after: None,
         },
         names: names.iter().map(|&name| Target::new(name).expect("a name")).collect(),
-        labels: Some([("site".into(), "ber".into())].into()),
+        labels: Some(BTreeMap::from([("site".into(), "ber".into())]).into()),
         addresses: [(
             Target::new("gpu-1").expect("a name"),
             Addresses { fqdn: Some("gpu-1.example".into()), ipv4: Some([10, 0, 0, 1].into()), ipv6: None },

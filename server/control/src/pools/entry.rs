@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use lessor_ledger::limits::LABELS_MAX;
 use lessor_ledger::{
-    Addresses, Lifecycle, NameError, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Text,
+    Addresses, Labels, Lifecycle, NameError, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Text,
 };
 
 use super::fields::{FieldError, Fields, wrong};
@@ -114,7 +114,7 @@ impl Raw {
         let targets: Result<Vec<_>, _> = self.names.into_iter().map(target).collect();
         let addresses: Result<BTreeMap<_, _>, _> =
             self.addresses.into_iter().map(|(name, addresses)| Ok((target(name)?, addresses))).collect();
-        Ok(PoolEntry { pool, names: targets?, labels: self.labels, addresses: addresses? })
+        Ok(PoolEntry { pool, names: targets?, labels: self.labels.map(Labels::from), addresses: addresses? })
     }
 }
 

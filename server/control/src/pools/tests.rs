@@ -249,7 +249,7 @@ fn our_own_keys_are_read() {
     assert_eq!(entry.pool.reap_after, Some(Span::from_secs(1_800)));
     let labels: BTreeMap<Arc<str>, Arc<str>> =
         BTreeMap::from([("mem".into(), "80".into()), ("site".into(), "ber".into())]);
-    assert_eq!(entry.labels, Some(labels));
+    assert_eq!(entry.labels, Some(labels.into()));
     let addresses = &entry.addresses["gpu-1"];
     assert_eq!(addresses.fqdn.as_deref(), Some("gpu-1.lab.example"));
     assert_eq!(addresses.ipv4, "192.0.2.1".parse().ok());

@@ -33,18 +33,38 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     /// Folds a change into the ledger, keeps it for the reply, and notes whom it may concern.
     pub(super) fn record(&mut self, change: Change) {
+        let stirred = self.stirred_by(&change).cloned();
+        self.stirred.extend(stirred);
         self.ledger.absorb(&change);
         match &change {
             Change::Resource(resource) => self.note_resource(&resource.name),
             Change::Lock(lock) => self.note_resource(&lock.target),
             Change::LockGone(target) => self.note_resource(target),
             Change::Request(request) => self.note_request(request),
-            Change::Pool(pool) if pool.lifecycle.is_some() => {
-                self.stirred.insert(pool.name.clone());
-            }
             _ => {}
         }
         self.changes.push(change);
+    }
+
+    /// The dynamic pool whose counts a change to come is about to change; a heartbeat or a renewal changes none.
+    fn stirred_by<'a>(&'a self, change: &'a Change) -> Option<&'a PoolName> {
+        let dynamic = |pool: &&PoolName| self.lifecycle_of(pool).is_some();
+        let locked = |target, now: Option<&Lock>| {
+            let before = self.ledger.locks.get(target).map(AsRef::as_ref);
+            let pool = self.ledger.resources.get(target).map(|resource| &resource.pool);
+            pool.filter(|_| held(before) != held(now)).filter(dynamic)
+        };
+        match change {
+            Change::Pool(pool) => pool.lifecycle.as_ref().map(|_| &pool.name),
+            Change::Resource(next) => Some(&next.pool).filter(dynamic).filter(|_| {
+                self.ledger.resources.get(&next.name).is_none_or(|before| {
+                    (before.origin, &before.pool, &before.state) != (next.origin, &next.pool, &next.state)
+                })
+            }),
+            Change::Lock(lock) => locked(&lock.target, Some(lock)),
+            Change::LockGone(target) => locked(target, None),
+            _ => None,
+        }
     }
 
     fn note_resource(&mut self, target: &Target) {
@@ -55,7 +75,6 @@ impl Draft<'_> {
             }
             return;
         };
-        self.stir(&resource.pool);
         if free {
             self.freed.insert(Wanted::Pool(resource.pool.clone(), resource.state.clone()));
             if resource.origin == Origin::Leaving {

@@ -75,12 +75,7 @@ impl Draft<'_> {
     /// Marks idle resources, the greatest names first (D4).
     fn doom_surplus(&mut self, name: &PoolName, surplus: usize) {
         let Some(members) = self.ledger.index.members.get(name) else { return };
-        let members = members.all.clone();
-        let idle = members
-            .iter()
-            .rev()
-            .filter_map(|target| self.ledger.resources.get(target))
-            .filter(|r| r.origin == Origin::Dynamic && !self.is_held(&r.name) && !is_leaving(r));
+        let idle = members.idle.iter().rev().filter_map(|target| self.ledger.resources.get(target));
         let idle: Vec<Arc<Resource>> = idle.take(surplus).cloned().collect();
         for resource in idle {
             self.doom(&resource, "more than max-count");
@@ -251,10 +246,6 @@ impl Draft<'_> {
             }
         }
     }
-}
-
-pub(super) fn is_leaving(resource: &Resource) -> bool {
-    resource.state == State::to_be_deleted() || resource.state == State::tombstone()
 }
 
 /// A pool that nobody declares any more, on its way out.

@@ -316,15 +316,7 @@ impl Draft<'_> {
         asked: u64,
     ) -> Option<Unmet> {
         let members = self.ledger.index.members.get(pool).filter(|_| !labels.is_empty())?;
-        let sets = labels.iter().map(|(k, v)| members.labelled.get(&(k.clone(), v.clone())));
-        let most = match sets.collect::<Option<Vec<_>>>() {
-            None => 0,
-            Some(mut sets) => {
-                sets.sort_by_key(|set| set.len());
-                let (first, rest) = sets.split_first()?;
-                first.iter().filter(|target| rest.iter().all(|set| set.contains(*target))).count() as u64
-            }
-        };
+        let most = members.labelled.count(labels) as u64;
         (asked > most).then(|| Unmet::NoLabelMatch {
             pool: pool.clone(),
             asked,

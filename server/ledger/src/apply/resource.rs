@@ -138,7 +138,7 @@ impl Draft<'_> {
     fn edited(&self, details: &Details, edit: &ResourceEdit) -> Result<Details, Refusal> {
         let mut next = details.clone();
         if let Some(labels) = &edit.labels {
-            next.labels.clone_from(labels);
+            next.labels = labels.clone().into();
         }
         if let Some(user_data) = &edit.user_data {
             next.user_data.clone_from(user_data);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use crate::index::held;
+use crate::index::labelled::Labelled;
 use crate::lease::Lock;
-use crate::name::{Owner, State, Target, Text};
+use crate::name::{Owner, State, Target};
 use crate::resource::{Origin, Resource};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) struct Members {
     /// Held ones only.
     pub(crate) by_owner: OrdMap<Owner, u64>,
     pub(crate) held: u64,
-    pub(crate) labelled: OrdMap<(Text, Text), OrdSet<Target>>,
+    pub(crate) labelled: Labelled<Target>,
     /// Members that the pool made itself.
     pub(crate) dynamic: u64,
     /// Those of them that are tombstones and not held.
@@ -24,6 +25,8 @@ pub(crate) struct Members {
     /// Those of them that wait for the cleaner, or that a cleaner has: it takes them into the state `cleaning`. A pool
     /// that counted one as in use would get rid of another instead (`reference/boskos.md` D8).
     pub(crate) doomed: OrdSet<Target>,
+    /// The rest of them that is not held.
+    pub(crate) idle: OrdSet<Target>,
 }
 
 impl Members {
@@ -38,13 +41,10 @@ impl Members {
             self.held += 1;
             count_up(&mut self.by_owner, &lock.owner);
         }
-        for (key, value) in &resource.details().labels {
-            let set = self.labelled.entry((key.clone(), value.clone())).or_default();
-            set.insert(resource.name.clone());
-        }
+        self.labelled.insert(&resource.details().labels, &resource.name);
         if resource.origin == Origin::Dynamic {
             self.dynamic += 1;
-            if let Some(set) = self.leaving(resource, lock) {
+            if let Some(set) = self.dynamic_with(resource, lock) {
                 set.insert(resource.name.clone());
             }
         }
@@ -57,18 +57,10 @@ impl Members {
             self.held -= 1;
             count_down(&mut self.by_owner, &lock.owner);
         }
-        for (key, value) in &resource.details().labels {
-            let label = (key.clone(), value.clone());
-            if let Some(set) = self.labelled.get_mut(&label) {
-                set.remove(&resource.name);
-                if set.is_empty() {
-                    self.labelled.remove(&label);
-                }
-            }
-        }
+        self.labelled.remove(&resource.details().labels, &resource.name);
         if resource.origin == Origin::Dynamic {
             self.dynamic -= 1;
-            if let Some(set) = self.leaving(resource, lock) {
+            if let Some(set) = self.dynamic_with(resource, lock) {
                 set.remove(&resource.name);
             }
         }
@@ -108,17 +100,16 @@ impl Members {
         }
     }
 
-    fn leaving(&mut self, resource: &Resource, lock: Option<&Lock>) -> Option<&mut OrdSet<Target>> {
-        if resource.state == State::cleaning() {
-            held(lock).then_some(&mut self.doomed)
-        } else if held(lock) {
-            None
+    /// Where a dynamic resource stands; nowhere while it is in use.
+    fn dynamic_with(&mut self, resource: &Resource, lock: Option<&Lock>) -> Option<&mut OrdSet<Target>> {
+        if held(lock) {
+            (resource.state == State::cleaning()).then_some(&mut self.doomed)
         } else if resource.state == State::tombstone() {
             Some(&mut self.tombstones)
         } else if resource.state == State::to_be_deleted() {
             Some(&mut self.doomed)
         } else {
-            None
+            Some(&mut self.idle)
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Shelves: what can be leased now from one pool in one state.
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdSet;
 
-use crate::name::{Target, Text};
+use crate::index::labelled::Labelled;
+use crate::name::Target;
 use crate::resource::Resource;
 use crate::time::Time;
 
@@ -11,7 +12,7 @@ use crate::time::Time;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shelf {
     pub(crate) all: OrdSet<(Time, Target)>,
-    pub(crate) labelled: OrdMap<(Text, Text), OrdSet<(Time, Target)>>,
+    pub(crate) labelled: Labelled<(Time, Target)>,
 }
 
 impl Shelf {
@@ -21,23 +22,13 @@ impl Shelf {
 
     pub(crate) fn insert(&mut self, resource: &Resource) {
         let place = (resource.updated_at, resource.name.clone());
-        for (key, value) in &resource.details().labels {
-            self.labelled.entry((key.clone(), value.clone())).or_default().insert(place.clone());
-        }
+        self.labelled.insert(&resource.details().labels, &place);
         self.all.insert(place);
     }
 
     pub(crate) fn remove(&mut self, resource: &Resource) {
         let place = (resource.updated_at, resource.name.clone());
-        for (key, value) in &resource.details().labels {
-            let label = (key.clone(), value.clone());
-            if let Some(set) = self.labelled.get_mut(&label) {
-                set.remove(&place);
-                if set.is_empty() {
-                    self.labelled.remove(&label);
-                }
-            }
-        }
+        self.labelled.remove(&resource.details().labels, &place);
         self.all.remove(&place);
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger, seen in the model's terms.
 
+use std::collections::BTreeMap;
+
 use lessor_ledger::{
     Change, Command, Conflict, Grant, Ledger, Missing, Outcome, Refusal, Reply, Request, Resource, Step,
     Target,
@@ -139,13 +141,13 @@ fn thing(resource: &Resource) -> Thing {
     let moves = details
         .moves_to
         .as_ref()
-        .map(|next| (next.pool.clone(), next.state.clone(), next.details.labels.clone()));
+        .map(|next| (next.pool.clone(), next.state.clone(), BTreeMap::clone(&next.details.labels)));
     Thing {
         name: resource.name.clone(),
         pool: resource.pool.clone(),
         state: resource.state.clone(),
         origin: resource.origin,
-        labels: details.labels.clone(),
+        labels: BTreeMap::clone(&details.labels),
         data: details.user_data.clone(),
         cordon: details.cordon.as_ref().map(|cordon| (cordon.message.clone(), cordon.until)),
         updated: resource.updated_at,

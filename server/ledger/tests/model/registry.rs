@@ -114,11 +114,11 @@ impl Model {
                     mine.origin = Origin::Listed;
                     mine.moves = None;
                     if let Some(labels) = &entry.labels {
-                        mine.labels = labels.clone();
+                        mine.labels = BTreeMap::clone(labels);
                     }
                 }
                 Some(entry) => {
-                    let labels = entry.labels.clone().unwrap_or_default();
+                    let labels = labels_of(entry);
                     let next = (entry.pool.name.clone(), entry.pool.initial_state.clone(), labels);
                     self.send_off(&thing, Some(next), &mut deferred);
                 }
@@ -134,7 +134,7 @@ impl Model {
             for name in &entry.names {
                 if self.thing(name).is_none() {
                     let (pool, state) = (entry.pool.name.clone(), entry.pool.initial_state.clone());
-                    let labels = entry.labels.clone().unwrap_or_default();
+                    let labels = labels_of(entry);
                     self.make(Some(name.clone()), pool, state, Origin::Listed).labels = labels;
                 }
             }
@@ -161,6 +161,10 @@ impl Model {
         mine.moves = next;
         deferred.push(thing.name.clone());
     }
+}
+
+fn labels_of(entry: &PoolEntry) -> BTreeMap<Text, Text> {
+    entry.labels.as_deref().cloned().unwrap_or_default()
 }
 
 pub(crate) fn edit_text(thing: &Thing) -> String {

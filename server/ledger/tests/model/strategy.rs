@@ -67,7 +67,8 @@ fn labels() -> impl Strategy<Value = BTreeMap<Text, Text>> {
     prop_oneof![
         3 => Just(BTreeMap::new()),
         2 => name("1 2").prop_map(|value| BTreeMap::from([("k".into(), value.into())])),
-        1 => Just(BTreeMap::from([("k".into(), "1".into()), ("j".into(), "1".into())])),
+        2 => (name("1 2"), name("1 2"))
+            .prop_map(|(k, j)| BTreeMap::from([("k".into(), k.into()), ("j".into(), j.into())])),
     ]
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Acquire, Addresses, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, LeaseId,
-    Lifecycle, Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State,
-    Subject, Target, Text, Time,
+    Acquire, Addresses, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, Labels,
+    LeaseId, Lifecycle, Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span,
+    State, Subject, Target, Text, Time,
 };
 
 type Map = BTreeMap<Text, Text>;
@@ -127,7 +127,7 @@ pub(crate) fn pool(file: &mut Vec<PoolEntry>, name: &str, words: &[&str]) {
         reap_after: options.take("reap").map(span),
     };
     let names = options.take("names").map(targets).unwrap_or_default();
-    let labels = options.take("labels").map(map);
+    let labels = options.take("labels").map(map).map(Labels::from);
     options.done();
     file.push(PoolEntry { pool, names, labels, addresses: BTreeMap::new() });
 }

@@ -1,22 +1,28 @@
-//! Shares the text of names that occur again and again.
+//! Shares what occurs again and again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lessor_ledger::{NameError, Owner, PoolName, State};
+use lessor_ledger::{Labels, NameError, Owner, PoolName, State, Text};
 
 /// Names seen while loading: a million resources in one pool share one text, not a million. That matters for long
-/// names; short ones lie in themselves.
+/// names; short ones lie in themselves. The same goes for labels, which lie in no record.
 #[derive(Debug)]
 pub(crate) struct Names {
     pools: BTreeSet<PoolName>,
     states: BTreeSet<State>,
     owners: BTreeSet<Owner>,
+    labels: BTreeSet<Labels>,
 }
 
 impl Names {
     pub(crate) fn new() -> Self {
         let states = [State::free(), State::dirty(), State::to_be_deleted(), State::tombstone()];
-        Self { pools: BTreeSet::new(), states: BTreeSet::from(states), owners: BTreeSet::new() }
+        Self {
+            pools: BTreeSet::new(),
+            states: BTreeSet::from(states),
+            owners: BTreeSet::new(),
+            labels: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn pool(&mut self, text: &str) -> Result<PoolName, NameError> {
@@ -44,5 +50,14 @@ impl Names {
         let name = Owner::new(text)?;
         self.owners.insert(name.clone());
         Ok(name)
+    }
+
+    pub(crate) fn labels(&mut self, pairs: BTreeMap<Text, Text>) -> Labels {
+        let labels = Labels::from(pairs);
+        if let Some(known) = self.labels.get(&labels) {
+            return known.clone();
+        }
+        self.labels.insert(labels.clone());
+        labels
     }
 }

@@ -129,7 +129,7 @@ impl<'a> DetailsRecord<'a> {
             until: self.cordoned_until.map(Time::from_nanos),
         });
         Ok(Details {
-            labels: self.labels.into_map(),
+            labels: names.labels(self.labels.into_map()),
             user_data: self.user_data.into_map(),
             addresses: Addresses {
                 fqdn: self.fqdn.map(Into::into),

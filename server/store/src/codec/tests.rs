@@ -109,7 +109,7 @@ fn details() -> impl Strategy<Value = Details> {
         (text(), time(), of(time())).prop_map(|(message, since, until)| Cordon { message, since, until });
     let plain =
         (pairs(), pairs(), addresses(), of(cordon)).prop_map(|(labels, user_data, addresses, cordon)| {
-            Details { labels, user_data, addresses, cordon, moves_to: None }
+            Details { labels: labels.into(), user_data, addresses, cordon, moves_to: None }
         });
     let plain = plain.boxed();
     let moved = (pool_name(), state(), plain.clone()).prop_map(|(pool, state, details)| Move {
