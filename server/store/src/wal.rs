@@ -99,7 +99,9 @@ impl Wal {
         Ok((Self { store, files, active, buffer: Vec::new() }, batches))
     }
 
-    /// Makes a batch durable. After an error nothing may be appended until the log was opened again.
+    /// Makes a batch durable, or leaves nothing of it, if the disk can still be written to after the error. Only if it
+    /// cannot is it open whether the batch is there when the log is opened again, which must be before anything else is
+    /// appended.
     pub(crate) fn append<'a>(
         &mut self,
         batch: u64,
@@ -113,14 +115,11 @@ impl Wal {
         }
         put_record(&mut self.buffer, batch, file.salt, parts);
         let end = file.end + self.buffer.len() as u64;
-        if end > file.len {
-            file.len = end + file.len.clamp(WAL_GROWTH_MIN, WAL_GROWTH_MAX);
-            file.disk.set_len(file.len)?;
-            // Zeros instead of a hole: a sync of a block that was written before need not touch the file's metadata.
-            self.buffer.resize(bytes(file.len - file.end), 0);
+        file.make_room(end)?;
+        if let Err(error) = file.write_durably(&self.buffer) {
+            file.take_back();
+            return Err(error);
         }
-        file.disk.write(file.end, &self.buffer)?;
-        file.disk.sync_data()?;
         file.end = end;
         file.last = batch;
         if self.buffer.capacity() > BUFFER_BYTES_KEPT {
@@ -182,6 +181,50 @@ fn in_order(files: Vec<Vec<(u64, Values)>>, mark: u64) -> Result<Vec<(u64, Value
 }
 
 impl LogFile {
+    /// Lets the file reach to `end` at least, and fills what is new with zeros instead of a hole: a full disk is met here
+    /// and not in the middle of a record, and a sync of a block that was written before need not touch the file's
+    /// metadata.
+    fn make_room(&mut self, end: u64) -> io::Result<()> {
+        if end <= self.len {
+            return Ok(());
+        }
+        let len = end + self.len.clamp(WAL_GROWTH_MIN, WAL_GROWTH_MAX);
+        if let Err(error) = self.fill_up_to(len) {
+            // A hole would pass for room when the log is opened again.
+            if let Err(error) = self.disk.set_len(self.len) {
+                tracing::warn!(%error, "the write-ahead log cannot be made shorter again");
+            }
+            return Err(error);
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    fn fill_up_to(&self, len: u64) -> io::Result<()> {
+        self.disk.set_len(len)?;
+        let zeros = vec![0; bytes((len - self.len).min(WAL_GROWTH_MAX))];
+        let mut at = self.len;
+        while at < len {
+            let size = bytes((len - at).min(WAL_GROWTH_MAX));
+            self.disk.write(at, &zeros[..size])?;
+            at += size as u64;
+        }
+        self.disk.sync_data()
+    }
+
+    fn write_durably(&self, record: &[u8]) -> io::Result<()> {
+        self.disk.write(self.end, record)?;
+        self.disk.sync_data()
+    }
+
+    /// Makes sure that a record of which nobody knows how much was written is not found later: who waits for it is told
+    /// that it failed.
+    fn take_back(&self) {
+        if let Err(error) = self.write_durably(&[0; BLOCK]) {
+            tracing::warn!(%error, "whether the last batch is on the disk will be seen when the store is opened again");
+        }
+    }
+
     fn write_again(&self) -> io::Result<()> {
         let mut block = vec![0; bytes(WAL_GROWTH_MAX)];
         let mut at = 0;

@@ -177,3 +177,41 @@ fn a_failed_store_reopens_with_everything_acknowledged_and_the_same_readers() {
     lab.run(20);
     assert_eq!(reader.events(&EventFilter::default()).unwrap(), lab.memory.events);
 }
+
+/// Commits until something is refused, and checks that the store is then as it was before that.
+fn refused_and_not_there(lab: &mut Lab, disk: &Disk) {
+    let mut done = 0;
+    let before = loop {
+        let before = show(&lab.ledger);
+        let commands = lab.random();
+        if lab.commit(commands).is_err() {
+            break before;
+        }
+        done += 1;
+        assert!(done < 10_000, "the disk never gets full");
+    };
+    disk.leave_room(None);
+    let ledger = lab.store.reopen().unwrap();
+    assert_eq!(show(&ledger), before, "after {done} batches");
+}
+
+#[test]
+fn a_batch_that_found_the_disk_full_is_not_there_when_there_is_room_again() {
+    for room in (0..40).map(|blocks| blocks * 4_096) {
+        let disk = Disk::default();
+        let mut lab = Lab::new(Store::open_on(disk.clone(), options()).unwrap(), 5);
+        lab.commit([commands::pools()]).unwrap();
+        disk.leave_room(Some(room));
+        refused_and_not_there(&mut lab, &disk);
+    }
+}
+
+#[test]
+fn a_batch_whose_sync_failed_is_not_there_if_the_disk_can_be_written_to_again() {
+    let disk = Disk::default();
+    let mut lab = Lab::new(Store::open_on(disk.clone(), options()).unwrap(), 7);
+    lab.commit([commands::pools()]).unwrap();
+    lab.run(20);
+    disk.fail_one_sync();
+    refused_and_not_there(&mut lab, &disk);
+}

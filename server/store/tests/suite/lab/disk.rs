@@ -35,6 +35,10 @@ struct Content {
     /// The sync during which the power goes.
     dies_at: Option<u64>,
     dead: bool,
+    /// How many bytes fit on it; holes take no room.
+    room: Option<usize>,
+    /// The next sync brings everything to the disk and fails all the same.
+    lies: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +49,8 @@ struct FileContent {
     durable: Vec<u8>,
     /// What was done since the last sync.
     pending: Vec<Op>,
+    /// Up to where something was ever written: the rest is a hole.
+    filled: usize,
 }
 
 /// One file of a disk, opened.
@@ -112,6 +118,18 @@ impl Disk {
         self.content().dead = fails;
     }
 
+    /// Leaves room for so many bytes more, or any number.
+    pub(crate) fn leave_room(&self, bytes: Option<usize>) {
+        let mut content = self.content();
+        let filled: usize = content.files.values().map(|file| file.filled).sum();
+        content.room = bytes.map(|bytes| filled + bytes);
+    }
+
+    /// Lets the next sync fail, though it does what it should.
+    pub(crate) fn fail_one_sync(&self) {
+        self.content().lies = true;
+    }
+
     /// What is found on the disk when the power is back.
     pub(crate) fn found(&self, loss: Loss, dice: &mut Dice) -> Self {
         let content = self.content();
@@ -125,7 +143,8 @@ impl Disk {
                     Loss::Torn => op.tear(&mut bytes, dice),
                 }
             }
-            let file = FileContent { live: bytes.clone(), durable: bytes, pending: Vec::new() };
+            let filled = bytes.len();
+            let file = FileContent { live: bytes.clone(), durable: bytes, pending: Vec::new(), filled };
             files.insert(name.clone(), file);
         }
         Self(Arc::new(Mutex::new(Content { files, ..Content::default() })))
@@ -185,7 +204,7 @@ impl StorageBackend for DiskFile {
         for op in pending.drain(..) {
             op.apply(durable);
         }
-        Ok(())
+        if std::mem::take(&mut content.lies) { Err(io::Error::other("input/output error")) } else { Ok(()) }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -199,11 +218,30 @@ impl DiskFile {
         if content.dead { dead() } else { act(content.files.get_mut(&self.name).unwrap()) }
     }
 
-    fn run(&self, op: Op) -> io::Result<()> {
-        self.with(|file| {
-            op.apply(&mut file.live);
-            file.pending.push(op);
-            Ok(())
-        })
+    /// A write that does not fit is done as far as it fits.
+    fn run(&self, mut op: Op) -> io::Result<()> {
+        let mut content = self.disk.content();
+        if content.dead {
+            return dead();
+        }
+        let elsewhere = content.files.iter().filter(|(name, _)| **name != self.name);
+        let elsewhere: usize = elsewhere.map(|(_, file)| file.filled).sum();
+        let room = content.room.map_or(usize::MAX, |room| room.saturating_sub(elsewhere));
+        let file = content.files.get_mut(&self.name).unwrap();
+        let mut done = Ok(());
+        match &mut op {
+            Op::Resize(len) => file.filled = file.filled.min(*len),
+            Op::Write(offset, data) => {
+                let end = *offset + data.len();
+                if end > file.filled.max(room) {
+                    data.truncate(file.filled.max(room).saturating_sub(*offset));
+                    done = Err(io::ErrorKind::StorageFull.into());
+                }
+                file.filled = file.filled.max(*offset + data.len());
+            }
+        }
+        op.apply(&mut file.live);
+        file.pending.push(op);
+        done
     }
 }
