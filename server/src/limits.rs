@@ -23,7 +23,11 @@ pub(crate) const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 /// so that a held request does not wait much longer for somebody who is gone than a polled one.
 pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
 
-/// Pause between two such questions. How many go unanswered before it gives up is the system's to say (Linux: 9).
+/// How long a peer may take nothing of what it was sent before its connection ends: longer than a client that is stopped in
+/// a debugger for a moment, and not so long that its answers fill the memory.
+pub(crate) const STALLED_MAX: Duration = Duration::from_mins(1);
+
+/// Pause between two questions to a peer that is still. When they go unanswered for [`STALLED_MAX`], the connection ends.
 pub(crate) const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Largest head of a request, in bytes: twice the 32 KiB that a URL and a cookie jar may reach behind proxies.

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX, KEEPALIVE_AFTER, KEEPALIVE_EVERY};
+use crate::limits::{
+    ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX, KEEPALIVE_AFTER, KEEPALIVE_EVERY, STALLED_MAX,
+};
 
 /// What one connection too many is told, before it has said anything: a problem like the API's.
 fn too_many(places: usize) -> String {
@@ -122,10 +124,13 @@ where
 }
 
 /// Has the system ask from time to time whether the peer is there: one that vanished says no goodbye, and a held
-/// request of its would keep its place in line.
+/// request of its would keep its place in line. And has it end the connection of a peer that is there, but reads nothing
+/// of its answer (Linux tells so since 5.11).
 fn probe(stream: &TcpStream) -> io::Result<()> {
     let probes = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
-    SockRef::from(stream).set_tcp_keepalive(&probes)
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&probes)?;
+    socket.set_tcp_user_timeout(Some(STALLED_MAX))
 }
 
 /// Waits a little if accepting failed for lack of something, and not at all if only that one connection is gone.
@@ -153,6 +158,7 @@ mod tests {
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().expect("it can be asked"));
         assert_eq!(socket.tcp_keepalive_time().expect("it can be asked"), KEEPALIVE_AFTER);
+        assert_eq!(socket.tcp_user_timeout().expect("it can be asked"), Some(STALLED_MAX));
         drop(client);
     }
 

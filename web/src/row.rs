@@ -151,6 +151,8 @@ pub struct WaitRow {
     pub since: Moment,
     /// What is missing, and who has it: a line for each thing that it waits for.
     pub blockers: Vec<Blocker>,
+    /// How many more things it waits for than are named.
+    pub more_blockers: usize,
     /// What became of it, unless it waits.
     pub outcome: Option<&'static str>,
     /// Whether it fell silent and holds nobody up.

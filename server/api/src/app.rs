@@ -11,6 +11,7 @@ use lessor_store::Reader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::Answers;
 use crate::bulletin::Bulletins;
 use crate::guard::Hosts;
 use crate::limits::{HELD_REQUESTS_MAX, READS_MAX, STREAMS_MAX};
@@ -57,6 +58,7 @@ pub struct Shared {
     /// What event streams live on.
     pub(crate) bulletins: Bulletins,
     pub(crate) seats: Seats,
+    pub(crate) answers: Answers,
     held: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -92,6 +94,7 @@ impl App {
             pulse,
             bulletins,
             seats,
+            answers: Answers::new(),
             held: Arc::new(Semaphore::new(HELD_REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),

@@ -1,5 +1,5 @@
 //! The guard at the door: refuses requests that a browser was tricked into, and bodies that nobody here can read, and
-//! counts answers.
+//! counts answers and what they hold.
 //!
 //! A page on another site can make a browser send requests here: directly (a cross-site form), or under a name that
 //! it has bound to our address (DNS rebinding). Neither can be done with a right `Host` and a right `Origin`. It is
@@ -162,7 +162,7 @@ where
 }
 
 pin_project! {
-    /// Counts the answer by the class of its status.
+    /// Counts the answer: by the class of its status, and its bytes until they were sent.
     #[derive(Debug)]
     pub struct Counted<F> {
         #[pin]
@@ -185,10 +185,11 @@ where
             Either::Left(inner) => inner.poll(context).map_ok(IntoResponse::into_response),
             Either::Right(refused) => refused.poll(context),
         };
-        if let Poll::Ready(Ok(response)) = &answer {
+        answer.map_ok(|response| {
+            let response = this.app.answers.hold(response).unwrap_or_else(IntoResponse::into_response);
             this.app.metrics.count_answer(response.status());
-        }
-        answer
+            response
+        })
     }
 }
 

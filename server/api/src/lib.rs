@@ -4,6 +4,7 @@
 //! that knows status codes. What it shows is committed: lists and pages come from the keeper's snapshot, ended
 //! leases and events from the store.
 
+mod answers;
 mod app;
 mod boskos;
 mod bulletin;

@@ -16,6 +16,22 @@ pub(crate) const PAGE_ITEMS_DEFAULT: usize = 100;
 /// Most items in one page of a list.
 pub(crate) const PAGE_ITEMS_MAX: usize = 1000;
 
+/// Most bytes of the items in one page of a list, but for one item; a page that reaches it ends early, with a cursor. A
+/// thousand resources may have 64 KiB of user data each.
+pub(crate) const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most bytes of names, labels and user data of the resources that are shown with their lease. A lease may have 10,000, with
+/// 64 KiB of user data each.
+pub(crate) const LEASED_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of answers that wait for their clients to read them, all together; beyond that a large answer is 503. An
+/// answer stays in memory as long as its client takes, and clients may take for ever.
+pub(crate) const ANSWERS_BYTES_MAX: usize = 256 << 20;
+
+/// Answers up to this many bytes are not counted: the system's buffers take most of them at once, and as many as there may
+/// be connections are no more than [`ANSWERS_BYTES_MAX`] several times over.
+pub(crate) const ANSWER_BYTES_SMALL: usize = 64 << 10;
+
 /// Most rows looked at for one page of a filtered list; a page that reaches it ends early, with a cursor.
 ///
 /// Keeps the cost of a page independent of the number of records (promise P6). A row takes about 0.2 µs.
@@ -74,6 +90,12 @@ pub(crate) const ROW_TARGETS_MAX: usize = 5;
 /// Most holders named in one row of those who wait; the page of one request names more.
 pub(crate) const ROW_HOLDERS_MAX: usize = 3;
 
+/// Most things named in one row of those who wait that they wait for. A request may be for 10,000 names.
+pub(crate) const ROW_BLOCKERS_MAX: usize = 5;
+
+/// Most of them named on the page of one request.
+pub(crate) const PAGE_BLOCKERS_MAX: usize = 200;
+
 /// Rows on one page of a list: two or three screens, 5 kB on the wire.
 pub(crate) const LISTING_ROWS_SHOWN: usize = 100;
 
@@ -86,6 +108,9 @@ pub(crate) const HISTORY_ROWS_LOOKED_AT_MAX: usize = 3_000;
 
 /// Rows read from the history at once while a list of them is filled through a filter.
 pub(crate) const HISTORY_ROWS_AT_ONCE: usize = 500;
+
+/// Most bytes of the cells of a file of a list: 10,000 rows of 3 kB.
+pub(crate) const EXPORT_BYTES_MAX: usize = 32 << 20;
 
 /// Most rows in a file of a list: as many as are looked at.
 pub(crate) const EXPORT_ROWS_MAX: usize = LISTING_ROWS_LOOKED_AT_MAX;

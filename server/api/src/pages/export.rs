@@ -4,6 +4,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use lessor_web::{EventRow, JobRow, LeaseRow, Moment, PluginRow, PoolRow, ResourceRow, Text, WaitRow};
 
+use crate::limits::EXPORT_BYTES_MAX;
 use crate::problem::Problem;
 
 /// What kind of file.
@@ -35,6 +36,14 @@ impl Format {
 
     /// The rows as a file called after what they are.
     pub(crate) fn file<R: Cells>(self, what: &str, rows: &[R]) -> Result<Response, Problem> {
+        let bytes: usize = rows.iter().flat_map(Cells::cells).map(|cell| cell.len()).sum();
+        if bytes > EXPORT_BYTES_MAX {
+            let limit = EXPORT_BYTES_MAX >> 20;
+            return Err(Problem::invalid(
+                "filter",
+                format!("finds more than the {limit} MiB that a file may have"),
+            ));
+        }
         let (media_type, extension, bytes) = match self {
             Self::Csv => (
                 "text/csv; charset=utf-8; header=present",

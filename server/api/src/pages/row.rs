@@ -13,7 +13,7 @@ use lessor_web::{
     WaitRow,
 };
 
-use crate::limits::{ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
+use crate::limits::{PAGE_BLOCKERS_MAX, ROW_BLOCKERS_MAX, ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
 use crate::pages::rollup::Summary;
 use crate::pages::visitor::{Visitor, seconds_between};
 use crate::time::Stamp;
@@ -164,36 +164,37 @@ pub(crate) fn waits(
     visitor: &Visitor,
 ) -> Vec<WaitRow> {
     let places = ledger.places(requests);
-    let named = (ROW_HOLDERS_MAX, visitor);
-    requests.iter().map(|request| row_of(request, places.get(&request.id), now, named)).collect()
+    let most = Most { blockers: ROW_BLOCKERS_MAX, holders: ROW_HOLDERS_MAX };
+    requests.iter().map(|request| row_of(request, places.get(&request.id), now, visitor, most)).collect()
 }
 
 /// A request and, while it waits, its place, with everybody who is known to be in its way.
 pub(crate) fn wait(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor) -> WaitRow {
-    row_of(request, place, now, (Blocker::HOLDERS_MAX, visitor))
+    let most = Most { blockers: PAGE_BLOCKERS_MAX, holders: Blocker::HOLDERS_MAX };
+    row_of(request, place, now, visitor, most)
 }
 
-fn row_of(
-    request: &Request,
-    place: Option<&Place>,
-    now: Time,
-    (holders, visitor): (usize, &Visitor),
-) -> WaitRow {
-    let (position, blockers) = match place {
-        Some(place) => {
-            (Some(place.position), place.blockers.iter().map(|each| blocker(each, now, holders)).collect())
-        }
-        None => (None, Vec::new()),
-    };
+/// How much of what is in the way is named.
+#[derive(Clone, Copy)]
+struct Most {
+    blockers: usize,
+    /// For each of them.
+    holders: usize,
+}
+
+fn row_of(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor, most: Most) -> WaitRow {
+    let in_the_way = place.map_or(&[][..], |place| &place.blockers);
+    let named = in_the_way.iter().take(most.blockers);
     WaitRow {
         id: request.id.0,
         owner: request.owner.as_str().into(),
         wants: request.parts.iter().map(part).collect(),
         purpose: words(request.purpose.as_ref()),
-        position,
+        position: place.map(|place| place.position),
         priority: request.priority,
         since: ago(request.since, now),
-        blockers,
+        blockers: named.map(|each| blocker(each, now, most.holders)).collect(),
+        more_blockers: in_the_way.len().saturating_sub(most.blockers),
         outcome: request.outcome.map(|outcome| match outcome {
             Outcome::Granted { .. } => "Granted",
             Outcome::Withdrawn { .. } => "Cancelled",

@@ -148,10 +148,12 @@ pub(crate) async fn list(
         newest_first: query.order == Order::Desc,
         ..topic.filter(query.after.map(EventId), limit)
     };
-    let find = move |reader: &_| sieve::find(reader, &topic.words, topic.now, wanted, (limit, PAGE_ROWS_MAX));
-    let found = app.read(find).await?;
-    let next = found.next.map(|next| next.to_string());
-    Ok(Json(Page { items: found.rows.iter().map(EventView::of).collect(), next }))
+    let find = move |reader: &_| {
+        let found = sieve::find(reader, &topic.words, topic.now, wanted, (limit, PAGE_ROWS_MAX))?;
+        let next = found.next.map(|next| next.to_string());
+        Ok(Page::of(&found.rows, next, |event| event.id.0.to_string(), EventView::of))
+    };
+    app.read(find).await.map(Json)
 }
 
 /// What to follow, and from where.

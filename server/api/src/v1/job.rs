@@ -176,9 +176,8 @@ impl Filter {
 
     fn page(&self, ledger: &Ledger, now: Time) -> Page<JobView> {
         let key = |job: &&Arc<JobRecord>| job.id.0.to_string();
-        list::page(ledger.jobs_after(self.after), self.limit, key, |job| {
-            self.wants(job).then(|| JobView::row(job, ledger, now))
-        })
+        let view = |job: &&Arc<JobRecord>| JobView::row(job, ledger, now);
+        list::page(ledger.jobs_after(self.after), self.limit, key, |job| self.wants(job), view)
     }
 
     fn wants(&self, job: &JobRecord) -> bool {

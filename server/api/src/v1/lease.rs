@@ -85,19 +85,21 @@ impl Filter {
 
     fn active(&self, ledger: &Ledger, now: Time) -> Page<LeaseView> {
         let key = |lease: &&Arc<Lease>| lease.id.to_string();
-        let shown = |lease: &&Arc<Lease>| {
-            let wanted = self.target.as_ref().is_none_or(|target| lease.targets.contains(target))
-                && self.words.matches(&Candidate { lease, ledger, viewer: None });
-            wanted.then(|| LeaseView::current(lease, ledger, now))
+        let wanted = |lease: &&Arc<Lease>| {
+            self.target.as_ref().is_none_or(|target| lease.targets.contains(target))
+                && self.words.matches(&Candidate { lease, ledger, viewer: None })
         };
+        let view = |lease: &&Arc<Lease>| LeaseView::current(lease, ledger, now);
         match (&self.owner, &self.target) {
             (None, Some(target)) => {
                 let holder = ledger.lock(target.as_str()).and_then(|lock| ledger.lease(lock.lease));
                 let holder = holder.filter(|lease| self.after.is_none_or(|after| lease.id > after));
-                list::page(holder.into_iter(), self.limit, key, shown)
+                list::page(holder.into_iter(), self.limit, key, wanted, view)
             }
-            (Some(owner), _) => list::page(ledger.leases_of(owner, self.after), self.limit, key, shown),
-            (None, None) => list::page(ledger.leases_after(self.after), self.limit, key, shown),
+            (Some(owner), _) => {
+                list::page(ledger.leases_of(owner, self.after), self.limit, key, wanted, view)
+            }
+            (None, None) => list::page(ledger.leases_after(self.after), self.limit, key, wanted, view),
         }
     }
 
@@ -106,7 +108,7 @@ impl Filter {
         let wanted = LeaseFilter { after, owner, target, ..LeaseFilter::default() };
         let found = sieve::ended(reader, ledger, &words, None, wanted, (limit, PAGE_ROWS_MAX))?;
         let next = found.next.map(|next| next.to_string());
-        Ok(Page { items: found.rows.iter().map(LeaseView::record).collect(), next })
+        Ok(Page::of(&found.rows, next, |lease| lease.id.to_string(), LeaseView::record))
     }
 }
 

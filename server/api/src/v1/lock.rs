@@ -77,14 +77,15 @@ impl Filter {
 
     fn page(&self, ledger: &Ledger, now: Time) -> Page<LockView> {
         let key = |lock: &&Arc<Lock>| lock.target.to_string();
-        let shown = |lock: &&Arc<Lock>| self.wants(lock, ledger, now).then(|| LockView::of(lock, now));
+        let wanted = |lock: &&Arc<Lock>| self.wants(lock, ledger, now);
+        let view = |lock: &&Arc<Lock>| LockView::of(lock, now);
         match &self.target {
             Some(target) => {
                 let lock = ledger.lock(target.as_str());
                 let lock = lock.filter(|_| self.after.as_ref().is_none_or(|after| target > after));
-                list::page(lock.into_iter(), self.limit, key, shown)
+                list::page(lock.into_iter(), self.limit, key, wanted, view)
             }
-            None => list::page(ledger.locks_after(self.after.as_ref()), self.limit, key, shown),
+            None => list::page(ledger.locks_after(self.after.as_ref()), self.limit, key, wanted, view),
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn list(
 fn page(ledger: &Ledger, limit: usize, after: Option<&PoolName>, filter: &Filter) -> Page<PoolView> {
     let pools = ledger.pools().skip_while(|pool| after.is_some_and(|after| pool.name <= *after));
     let wanted = |pool: &Pool| filter.matches(&Candidate { pool, ledger });
-    list::page(pools, limit, |pool| pool.name.to_string(), |pool| wanted(pool).then(|| view(ledger, pool)))
+    list::page(pools, limit, |pool| pool.name.to_string(), |pool| wanted(pool), |pool| view(ledger, pool))
 }
 
 /// Shows a pool.

@@ -84,15 +84,11 @@ impl Filter {
     }
 
     fn page(&self, ledger: &Ledger) -> Page<RequestView> {
-        let Page { items, next } = list::page(
-            ledger.requests_after(self.after),
-            self.limit,
-            |request| request.id.to_string(),
-            |request| self.wants(request, ledger).then(|| Arc::clone(request)),
-        );
-        let places = ledger.places(&items);
-        let items = items.iter().map(|request| RequestView::of(request, places.get(&request.id))).collect();
-        Page { items, next }
+        let key = |request: &Arc<Request>| request.id.to_string();
+        let requests = ledger.requests_after(self.after).cloned();
+        let (requests, next) = list::pick(requests, self.limit, key, |request| self.wants(request, ledger));
+        let places = ledger.places(&requests);
+        Page::of(&requests, next, key, |request| RequestView::of(request, places.get(&request.id)))
     }
 
     fn wants(&self, request: &Request, ledger: &Ledger) -> bool {

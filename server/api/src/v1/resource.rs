@@ -86,12 +86,11 @@ impl Filter {
     fn page(&self, ledger: &Ledger, now: Time) -> Page<ResourceView> {
         let after = self.after.as_ref();
         let key = |resource: &&Arc<Resource>| resource.name.to_string();
-        let shown = |resource: &&Arc<Resource>| {
-            self.wants(resource, ledger, now).then(|| ResourceView::of(resource, ledger, now))
-        };
+        let wanted = |resource: &&Arc<Resource>| self.wants(resource, ledger, now);
+        let view = |resource: &&Arc<Resource>| ResourceView::of(resource, ledger, now);
         match self.pool.as_ref().map(PoolName::as_str).or_else(|| self.words.only("pool")) {
-            Some(pool) => list::page(ledger.members_after(pool, after), self.limit, key, shown),
-            None => list::page(ledger.resources_after(after), self.limit, key, shown),
+            Some(pool) => list::page(ledger.members_after(pool, after), self.limit, key, wanted, view),
+            None => list::page(ledger.resources_after(after), self.limit, key, wanted, view),
         }
     }
 

@@ -27,7 +27,7 @@ async fn a_lease_has_the_shape_that_others_rely_on() {
                 "name": "gpu-1", "pool": "gpu", "state": "leased", "labels": {"site": "ber"},
                 "addresses": {"fqdn": "gpu-1.example", "ipv4": "10.0.0.1"}, "user_data": {},
             }],
-            "returned": [],
+            "resources_left_out": 0, "returned": [],
             "granted_at": "2026-05-04T09:00:00Z", "renewed_at": "2026-05-04T09:00:00Z",
             "expires_at": "2026-05-04T09:10:00Z", "live": true, "ttl_ms": 600_000, "remaining_ms": 600_000,
             "purpose": "nightly", "dialect": "v1", "request_id": "r1", "request": null, "job": 17,

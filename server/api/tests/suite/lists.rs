@@ -1,8 +1,9 @@
 //! Lists: their shape, limits, cursors and filters.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, request};
 
 fn names(page: &Value, field: &str) -> Vec<Value> {
     page["items"]
@@ -63,6 +64,27 @@ async fn a_walk_sees_everything_once() {
     let events = lab.walk("/v1/events?limit=2", "id").await;
     let numbers: Vec<Value> = (1..=events.len()).map(|n| json!(n)).collect();
     assert_eq!(events, numbers);
+}
+
+#[tokio::test]
+async fn large_items_make_short_pages_and_a_lease_shows_the_first_of_its_resources() {
+    let lab = Lab::start().await;
+    let data = "x".repeat(60_000);
+    let names: Vec<String> = (0..90).map(|n| format!("fat-{n:02}")).collect();
+    for name in &names {
+        let body = json!({"pool": "fat", "user_data": {"blob": data}});
+        let put = request(Method::PUT, &format!("/v1/resources/{name}"), Some(body));
+        lab.send(put).await.expect(201);
+    }
+    let page = lab.get("/v1/resources?pool=fat&limit=1000").await;
+    assert!(page.text.len() < 5 << 20, "{}", page.text.len());
+    assert_eq!(page.expect(200)["items"].as_array().map(Vec::len), Some(69));
+    assert_eq!(lab.walk("/v1/resources?pool=fat&limit=1000", "name").await, names);
+
+    let lease = lab.acquire(json!({"owner": "ann", "targets": names})).await;
+    assert_eq!(lease["targets"].as_array().map(Vec::len), Some(90));
+    assert_eq!(lease["resources"].as_array().map(Vec::len), Some(17));
+    assert_eq!(lease["resources_left_out"], 73);
 }
 
 #[tokio::test]

@@ -289,6 +289,19 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
 }
 
 #[tokio::test]
+async fn who_waits_for_many_names_takes_one_short_row() {
+    let lab = Lab::start().await;
+    let names: Vec<String> = (0..300).map(|n| format!("bench-{n:03}")).collect();
+    lab.acquire(json!({"owner": "ann", "targets": names})).await;
+    let body = json!({"owner": "bob", "targets": names, "wait": "1ms"});
+    lab.post("/v1/leases", body).await.expect(202);
+    shows(&lab.get("/queue").await, 200, &["bench-000 and 299 more", "bench-004", "and 295 more"]);
+    let page = lab.get("/queue/1").await;
+    shows(&page, 200, &["bench-199", "and 100 more"]);
+    assert!(!page.text.contains("bench-299"), "{}", page.text.len());
+}
+
+#[tokio::test]
 async fn lists_filter_sort_and_leave_as_files() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "=cmd()", "pool": "gpu", "purpose": "a,b"})).await;

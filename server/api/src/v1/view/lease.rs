@@ -1,12 +1,14 @@
 //! Leases.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lessor_ledger::{Grant, Lease, Ledger, Resource, Time};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{addresses, cause, dialect, millis, owned, pairs};
+use crate::limits::LEASED_BYTES_MAX;
 use crate::time::Stamp;
 use crate::v1::body::AddressesBody;
 
@@ -22,8 +24,10 @@ pub(crate) struct LeaseView {
     owner: String,
     /// What it holds, in the order asked for; once ended, what it held last.
     targets: Vec<String>,
-    /// The registered ones among its targets; empty once ended.
+    /// The registered ones among its targets, the first of them if they are large; empty once ended.
     resources: Vec<LeasedView>,
+    /// How many more there are: `GET /v1/resources/{name}` has each of them.
+    resources_left_out: usize,
     /// What it held and gave back, or lost, before its end.
     returned: Vec<String>,
     /// When it was granted.
@@ -74,8 +78,10 @@ pub(crate) struct LeasedView {
 impl LeaseView {
     /// A lease that is held.
     pub(crate) fn held(grant: &Grant, now: Time) -> Self {
+        let shown = leading(&grant.resources);
         Self {
-            resources: grant.resources.iter().map(|resource| LeasedView::of(resource)).collect(),
+            resources: shown.iter().map(|resource| LeasedView::of(resource)).collect(),
+            resources_left_out: grant.resources.len() - shown.len(),
             live: grant.live,
             expires_at: grant.expires_at.map(Stamp),
             remaining_ms: grant.expires_at.map(|until| until.since(now).millis().max(0)),
@@ -92,6 +98,7 @@ impl LeaseView {
             owner: lease.owner.to_string(),
             targets: lease.targets.iter().map(ToString::to_string).collect(),
             resources: Vec::new(),
+            resources_left_out: 0,
             returned: lease.returned.iter().map(ToString::to_string).collect(),
             granted_at: Stamp(lease.granted_at),
             renewed_at: Stamp(lease.renewed_at),
@@ -118,6 +125,19 @@ impl LeaseView {
             _ => Self::record(lease),
         }
     }
+}
+
+/// The first of these resources, as far as [`LEASED_BYTES_MAX`] goes.
+fn leading(resources: &[Arc<Resource>]) -> &[Arc<Resource>] {
+    let mut bytes = 0;
+    let fits = resources.iter().take_while(|resource| {
+        let details = resource.details();
+        let texts = details.labels.iter().chain(details.user_data.iter());
+        bytes +=
+            resource.name.as_str().len() + texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        bytes <= LEASED_BYTES_MAX
+    });
+    &resources[..fits.count()]
 }
 
 impl LeasedView {
