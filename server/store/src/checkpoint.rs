@@ -21,6 +21,7 @@ use crate::codec::{
 };
 use crate::ended::Entries;
 use crate::error::Fault;
+use crate::journal::Scribe;
 use crate::limits::CHECKPOINT_ROWS_BETWEEN_LOOKS;
 use crate::posting::{self, Subject};
 use crate::schema::{
@@ -127,14 +128,18 @@ impl Rows {
     }
 }
 
-/// Writes the journal's part of a batch, and where to find the events in it.
+/// Writes what history keeps of the batches, and where to find the events in it. What the records are since is in their own
+/// tables from now on: renewals and heartbeats, which are no events, leave nothing behind.
 pub(crate) fn write_parts(txn: &WriteTransaction, segments: &[Arc<Segment>]) -> Result<(), Fault> {
     let mut journal = txn.open_table(JOURNAL)?;
-    let mut parts = txn.open_table(EVENT_PARTS)?;
+    let mut index = txn.open_table(EVENT_PARTS)?;
+    let mut scribe = Scribe::default();
     for part in segments.iter().flat_map(|segment| &segment.parts) {
-        journal.insert(part.key, &*part.value)?;
+        if let Some(kept) = scribe.history(part)? {
+            journal.insert(part.key, kept)?;
+        }
         if part.header.events > 0 {
-            parts.insert(part.header.first_event, part.key)?;
+            index.insert(part.header.first_event, part.key)?;
         }
     }
     Ok(())

@@ -1,8 +1,11 @@
 //! The journal: batch after batch, what happened and what the records are since.
 //!
-//! A batch is one or more *parts* under consecutive keys, written in one transaction. A part is a CBOR array of a
-//! header, the events as a byte string of records, and the other changes as a byte string of tagged records. So an
-//! event is found without stepping over records, and records are replayed without stepping over events.
+//! A batch is one or more *parts* under consecutive keys. A part is a CBOR array of a header, the events as a byte string
+//! of records, and the other changes as a byte string of tagged records. So an event is found without stepping over
+//! records, and records are replayed without stepping over events.
+//!
+//! In the log a part has everything. What the journal keeps of it when the tables have its records is history: the events,
+//! and of the records the leases that ended, which go when the part does. A part with neither is not kept.
 
 use std::sync::Arc;
 
@@ -242,10 +245,21 @@ impl Scribe {
         parts
     }
 
+    /// What the journal keeps of a part; `None` if that is nothing.
+    pub(crate) fn history(&mut self, part: &StoredPart) -> Result<Option<&[u8]>, Fault> {
+        let Part { header, events, records } = Part::parse(&part.value)?;
+        self.clear();
+        self.events.extend_from_slice(events);
+        codec::only_ended(records, &mut self.records).map_err(damaged("journal"))?;
+        if self.records.is_empty() && self.events.is_empty() {
+            return Ok(None);
+        }
+        self.put(&header);
+        Ok(Some(&self.value))
+    }
+
     fn encode(&mut self, batch: &Batch, changes: &[Change], last_event: u64, more: bool) -> Header {
-        self.records.clear();
-        self.events.clear();
-        self.value.clear();
+        self.clear();
         let mut first_event = last_event + 1;
         let mut events = 0;
         for change in changes {
@@ -257,12 +271,24 @@ impl Scribe {
                 events += 1;
             }
         }
+        let header = Header { at: batch.at, counters: batch.counters, first_event, events, more };
+        self.put(&header);
+        header
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.events.clear();
+        self.value.clear();
+    }
+
+    fn put(&mut self, header: &Header) {
         let header = HeaderRecord {
-            at: batch.at.nanos(),
-            counters: CountersRecord::of(batch.counters),
-            first_event,
-            events,
-            more,
+            at: header.at.nanos(),
+            counters: CountersRecord::of(header.counters),
+            first_event: header.first_event,
+            events: header.events,
+            more: header.more,
         };
         Encoder::new(&mut self.value)
             .array(3)
@@ -270,7 +296,6 @@ impl Scribe {
             .and_then(|e| e.bytes(&self.events))
             .and_then(|e| e.bytes(&self.records))
             .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
-        Header { at: batch.at, counters: batch.counters, first_event, events, more }
     }
 
     fn shrink(&mut self) {

@@ -1,4 +1,5 @@
-//! The journal in itself: whether batches, events, times and counters go on without gaps.
+//! The journal in itself: whether events, times and counters go on without gaps, and whether batches do whose records the
+//! tables lack.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ impl Tally {
 /// What the journal says the rest of the store should be.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
-    /// The last change of each record that the journal still knows, and the batch that it is from.
+    /// The last change of each record that the tables lack, and the leases that ended: with the batch that each is from.
     pub(super) latest: BTreeMap<RecordKey, (u64, Change)>,
     /// Events of the checkpointed batches by subject, as a key of the index.
     pub(super) subjects: BTreeMap<Vec<u8>, Tally>,
@@ -104,7 +105,7 @@ pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Repor
         report.journal_parts += 1;
         match before {
             None => first(key, &header, loaded, &mut audit, report),
-            Some((last, before)) => follow(key, &header, last, &before, report),
+            Some((last, before)) => follow(key, &header, (last, &before), mark, report),
         }
         let checkpointed = key.0 <= mark;
         let mut next_event = header.first_event;
@@ -121,7 +122,8 @@ pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Repor
                     }
                 }
             }
-            if let Some(record) = RecordKey::of(&change) {
+            let over = matches!(&change, Change::Lease(lease) if lease.ended.is_some());
+            if let Some(record) = RecordKey::of(&change).filter(|_| over || !checkpointed) {
                 audit.latest.insert(record, (key.0, change));
             }
         })?;
@@ -149,9 +151,10 @@ fn first(key: PartKey, header: &Header, loaded: &Loaded, audit: &mut Audit, repo
     }
 }
 
-fn follow(key: PartKey, header: &Header, last: PartKey, before: &Header, report: &mut Report) {
+fn follow(key: PartKey, header: &Header, (last, before): (PartKey, &Header), mark: u64, report: &mut Report) {
     let due = if before.more { (last.0, last.1 + 1) } else { (last.0 + 1, 0) };
-    if key != due {
+    // Up to the mark only parts with something to keep are there.
+    if key != due && last.0 > mark {
         report.problem(|| format!("part {key:?} of the journal follows {last:?}, where {due:?} is due"));
     }
     if header.at < before.at {
@@ -169,18 +172,16 @@ fn follow(key: PartKey, header: &Header, last: PartKey, before: &Header, report:
 
 fn end(last: Option<(PartKey, Header)>, loaded: &Loaded, report: &mut Report) {
     let Some((key, header)) = last else { return };
-    if header.more {
+    if header.more && key.0 > loaded.tail.mark.batch {
         report.problem(|| format!("batch {} lacks its end", key.0));
     }
-    if key.0 < loaded.tail.mark.batch {
+    let (after, due) = (header.first_event + header.events, loaded.tail.last.counters.event + 1);
+    if after < due {
         report.problem(|| {
-            format!(
-                "the journal ends with batch {}, but the tables with batch {}",
-                key.0, loaded.tail.mark.batch
-            )
+            format!("the journal ends before event {after}, but event {} was given out", due - 1)
         });
     }
-    if header.first_event + header.events > header.counters.event + 1 {
+    if after > header.counters.event + 1 {
         report.problem(|| format!("batch {} has an event above the counter", key.0));
     }
 }

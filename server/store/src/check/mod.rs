@@ -17,7 +17,7 @@ use crate::error::{Fault, OpenError};
 use crate::home;
 use crate::limits::{CACHE_BYTES, PROBLEMS_MAX};
 use crate::load::{Loaded, load, read_mark};
-use crate::schema::{self, ENDED, KEYS, MIGRATIONS};
+use crate::schema::{self, ENDED, KEYS, LEASES, LOCKS, MIGRATIONS, POOLS, REQUESTS, RESOURCES};
 use crate::wal::{self, Values};
 
 /// What is in a store, and what is wrong with it.
@@ -168,5 +168,23 @@ fn count(txn: &ReadTransaction, loaded: &Loaded, report: &mut Report) -> Result<
     report.components = versions.map(|version| version.digest.to_string()).collect();
     report.keys = txn.open_table(KEYS)?.len()?;
     report.ended = txn.open_table(ENDED)?.len()?;
+    if loaded.tail.segments().next().is_none() {
+        rows(txn, report)?;
+    }
+    Ok(())
+}
+
+/// Tables that hold all there is have a row for each record: two rows with one record would be one in the ledger.
+fn rows(txn: &ReadTransaction, report: &mut Report) -> Result<(), Fault> {
+    let tables = [
+        ("pools", txn.open_table(POOLS)?.len()?, report.pools),
+        ("resources", txn.open_table(RESOURCES)?.len()?, report.resources),
+        ("locks", txn.open_table(LOCKS)?.len()?, report.locks),
+        ("leases", txn.open_table(LEASES)?.len()?, report.leases),
+        ("requests", txn.open_table(REQUESTS)?.len()?, report.requests),
+    ];
+    for (table, rows, records) in tables.into_iter().filter(|(_, rows, records)| rows != records) {
+        report.problem(|| format!("the table {table} has {rows} rows, but {records} records"));
+    }
     Ok(())
 }

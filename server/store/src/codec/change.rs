@@ -118,6 +118,20 @@ fn decode_change(d: &mut Decoder<'_>, names: &mut Names) -> Result<Change, Decod
     })
 }
 
+/// Copies of the records in a section those of leases that ended.
+pub(crate) fn only_ended(section: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(section);
+    while decoder.position() < section.len() {
+        let start = decoder.position();
+        if decoder.u8()? != LEASE {
+            decoder.skip()?;
+        } else if decoder.decode::<LeaseEnd<'_>>()?.is_over() {
+            out.extend_from_slice(&section[start..decoder.position()]);
+        }
+    }
+    Ok(())
+}
+
 /// Which leases of a records section are over, without building anything else.
 pub(crate) fn ended_leases(section: &[u8]) -> Result<Vec<LeaseId>, DecodeError> {
     let mut decoder = Decoder::new(section);

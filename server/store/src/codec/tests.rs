@@ -409,7 +409,13 @@ proptest! {
                 _ => None,
             })
             .collect();
-        prop_assert_eq!(ended_leases(&records).unwrap(), over);
+        prop_assert_eq!(&ended_leases(&records).unwrap(), &over);
+        let mut kept = Vec::new();
+        only_ended(&records, &mut kept).unwrap();
+        let mut ends = Vec::new();
+        decode_changes(&kept, &mut Names::new(), |change| ends.push(change)).unwrap();
+        let ended = |change: &&Change| matches!(change, Change::Lease(lease) if lease.ended.is_some());
+        prop_assert_eq!(ends, changes.iter().filter(ended).cloned().collect::<Vec<_>>());
     }
 
     #[test]
