@@ -56,11 +56,11 @@ impl Draft<'_> {
         };
         match change {
             Change::Pool(pool) => pool.lifecycle.as_ref().map(|_| &pool.name),
-            Change::Resource(next) => Some(&next.pool).filter(dynamic).filter(|_| {
-                self.ledger.resources.get(&next.name).is_none_or(|before| {
-                    (before.origin, &before.pool, &before.state) != (next.origin, &next.pool, &next.state)
-                })
-            }),
+            Change::Resource(next) => {
+                let before = self.ledger.resources.get(&next.name);
+                let same = before.is_some_and(|before| is_counted_alike(before, next));
+                Some(&next.pool).filter(|_| !same).filter(dynamic)
+            }
             Change::Lock(lock) => locked(&lock.target, Some(lock)),
             Change::LockGone(target) => locked(target, None),
             _ => None,
@@ -241,4 +241,10 @@ impl Draft<'_> {
     pub(super) fn set_lock(&mut self, lock: Lock) {
         self.record(Change::Lock(Arc::new(lock)));
     }
+}
+
+/// Whether a pool's counts, and what waiters can have of it, are the same with either, held or not.
+fn is_counted_alike(a: &Resource, b: &Resource) -> bool {
+    let cordoned = |resource: &Resource| resource.cordon().is_some();
+    (a.origin, &a.pool, &a.state) == (b.origin, &b.pool, &b.state) && cordoned(a) == cordoned(b)
 }
