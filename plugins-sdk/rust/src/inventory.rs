@@ -83,7 +83,8 @@ impl From<InventoryError> for Failure {
 ///
 /// # Errors
 ///
-/// The query is not valid, or the server cannot answer now.
+/// The query is not valid (`invalid`; so is one whose answer would have more than 8 MiB: ask for fewer), or the server
+/// cannot answer now.
 pub fn resources(query: &Query) -> Result<Vec<Resource>, InventoryError> {
     crate::side::resources(query)
 }

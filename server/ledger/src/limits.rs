@@ -19,6 +19,10 @@ pub const PARTS_PER_REQUEST_MAX: usize = 16;
 /// Most labels, and most user-data keys, on one resource or in one selector.
 pub const LABELS_MAX: usize = 64;
 
+/// Most labels of one resource, or in one selector, keys and values together, in bytes: 64 of 64 bytes. The names of an
+/// entry of the pools file have the same ones in memory, but each has a copy on disk.
+pub const LABELS_BYTES_MAX: usize = 4 * 1024;
+
 /// Largest user data of one resource, keys and values together, in bytes.
 pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
 

@@ -186,3 +186,12 @@ fn a_deferred_removal_happens_when_the_lock_lapses() {
     assert!(stage.ledger.lock("a").is_some_and(|lock| !lock.lapsed));
     stage.replay_twice();
 }
+
+/// Promise P8: the labels of an entry are in memory once, not once for each of its names.
+#[test]
+fn the_names_of_an_entry_share_their_labels() {
+    let mut stage = Stage::new();
+    stage.play("pool p names=a,b labels=site=ber\n0 - sync\n1s - patch a data=k=v");
+    let labels = |name| &raw const *stage.ledger.resource(name).expect("it is listed").details().labels;
+    assert!(std::ptr::eq(labels("a"), labels("b")));
+}

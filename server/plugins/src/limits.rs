@@ -152,6 +152,10 @@ pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Most resources of one answer of the inventory.
 pub const INVENTORY_MAX: u32 = 10_000;
 
+/// Most bytes of one answer of the inventory, as the texts in it: 10,000 resources of 800 bytes, and an
+/// eighth of the memory that a plugin has if nobody says otherwise.
+pub const INVENTORY_BYTES_MAX: usize = 8 << 20;
+
 /// Most random bytes that a guest gets at once.
 pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 

@@ -85,6 +85,11 @@ fn resources() {
             put(&format!(r#"{{"pool":"t","labels":{{{}}}}}"#, labels.join(","))),
             problem(400, INVALID),
         ),
+        case(
+            "labels with too many bytes",
+            put(&format!(r#"{{"pool":"t","labels":{{"k":"{}"}}}}"#, "x".repeat(4096))),
+            problem(400, INVALID),
+        ),
         case("a label that is no string", put(r#"{"pool":"t","labels":{"a":1}}"#), problem(400, MALFORMED)),
         case(
             "user data beyond its bound",

@@ -37,6 +37,12 @@ fn one() -> u32 {
     1
 }
 
+/// How many free ones to ask for, most of them in case that others are quicker: 100 at least, and 10,000 at most, which
+/// is all that the server tells of at once.
+fn enough(count: u32) -> u32 {
+    count.saturating_mul(10).clamp(100, 10_000)
+}
+
 impl TargetManager for PoolPicker {
     type Acquire = Wish;
     type Release = NoParameters;
@@ -59,8 +65,8 @@ impl TargetManager for PoolPicker {
             Some(pool) => Some(pool),
             None => settings::read::<Settings>()?.default_pool,
         };
-        let query =
-            Query { pool, labels: wish.labels.into_iter().collect(), free_only: true, ..Query::default() };
+        let labels = wish.labels.into_iter().collect();
+        let query = Query { pool, labels, free_only: true, limit: enough(wish.count), ..Query::default() };
         let free = inventory::resources(&query)?;
         let names: Vec<String> = free.iter().map(|resource| resource.name.clone()).collect();
         // What was free a moment ago may be taken by now, so the lock decides.

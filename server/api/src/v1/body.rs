@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use lessor_ledger::limits::{LABELS_MAX, TARGETS_PER_CALL_MAX, TEXT_BYTES_MAX, USER_DATA_BYTES_MAX};
+use lessor_ledger::limits::{
+    LABELS_BYTES_MAX, LABELS_MAX, TARGETS_PER_CALL_MAX, TEXT_BYTES_MAX, USER_DATA_BYTES_MAX,
+};
 use lessor_ledger::{Addresses, NameError, Owner, PoolName, State, Target, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +81,11 @@ pub(crate) fn labels(field: &str, pairs: Pairs) -> Result<BTreeMap<Text, Text>, 
             field,
             format!("has {} keys, at most {LABELS_MAX} are allowed", pairs.len()),
         ));
+    }
+    let bytes: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > LABELS_BYTES_MAX {
+        let why = format!("has {bytes} bytes, at most {LABELS_BYTES_MAX} are allowed");
+        return Err(Problem::invalid(field, why));
     }
     let mut taken = BTreeMap::new();
     for (key, value) in pairs {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use lessor_ledger::limits::LABELS_MAX;
+use lessor_ledger::limits::{LABELS_BYTES_MAX, LABELS_MAX};
 use lessor_ledger::{
     Addresses, Labels, Lifecycle, NameError, Pool, PoolEntry, PoolName, PoolOrigin, Span, State, Target, Text,
 };
@@ -85,13 +85,8 @@ impl Raw {
             "" => Ok(State::free()),
             _ => State::new(text).map_err(named(key)),
         };
-        if let Some(labels) = &self.labels
-            && labels.len() > LABELS_MAX
-        {
-            return Err(wrong(
-                &at("labels"),
-                format_args!("{} labels, at most {LABELS_MAX} are allowed", labels.len()),
-            ));
+        if let Some(labels) = &self.labels {
+            check_labels(labels).map_err(|why| wrong(&at("labels"), why))?;
         }
         let lifecycle = self.is_dynamic().then_some(Lifecycle {
             min_count: self.min_count,
@@ -116,6 +111,18 @@ impl Raw {
             self.addresses.into_iter().map(|(name, addresses)| Ok((target(name)?, addresses))).collect();
         Ok(PoolEntry { pool, names: targets?, labels: self.labels.map(Labels::from), addresses: addresses? })
     }
+}
+
+/// Why these are too many, or too large.
+fn check_labels(labels: &BTreeMap<Text, Text>) -> Result<(), String> {
+    let bytes: usize = labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if labels.len() > LABELS_MAX {
+        return Err(format!("{} labels, at most {LABELS_MAX} are allowed", labels.len()));
+    }
+    if bytes > LABELS_BYTES_MAX {
+        return Err(format!("{bytes} bytes of labels, at most {LABELS_BYTES_MAX} are allowed"));
+    }
+    Ok(())
 }
 
 /// `targets`: a map from name to addresses, or a list of addresses with a `name` each.

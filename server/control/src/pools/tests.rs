@@ -275,6 +275,10 @@ fn our_own_keys_have_rules_too() {
         error(&format!("resources: [{{type: t, names: [a], labels: {{{}}}}}]", labels.join(", "))),
         ".0.labels: 65 labels, at most 64 are allowed"
     );
+    assert_eq!(
+        error(&format!("resources: [{{type: t, names: [a], labels: {{l: {}}}}}]", "x".repeat(4096))),
+        ".0.labels: 4097 bytes of labels, at most 4096 are allowed"
+    );
 }
 
 #[test]

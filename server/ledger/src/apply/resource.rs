@@ -157,6 +157,13 @@ impl Draft<'_> {
         if next.labels.len() > limits::LABELS_MAX {
             return Err(Refusal::TooLarge { what: "labels on one resource", limit: limits::LABELS_MAX });
         }
+        // What it had before there was this bound does not keep it from other changes.
+        if edit.labels.is_some() && bytes(&next.labels) > limits::LABELS_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                what: "bytes of labels on one resource",
+                limit: limits::LABELS_BYTES_MAX,
+            });
+        }
         check_user_data(&next.user_data)?;
         Ok(next)
     }
@@ -245,12 +252,15 @@ impl Draft<'_> {
 }
 
 pub(super) fn check_user_data(user_data: &BTreeMap<Text, Text>) -> Result<(), Refusal> {
-    let bytes: usize = user_data.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if bytes > limits::USER_DATA_BYTES_MAX {
+    if bytes(user_data) > limits::USER_DATA_BYTES_MAX {
         return Err(Refusal::TooLarge {
             what: "bytes of user data on one resource",
             limit: limits::USER_DATA_BYTES_MAX,
         });
     }
     Ok(())
+}
+
+fn bytes(pairs: &BTreeMap<Text, Text>) -> usize {
+    pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
 }

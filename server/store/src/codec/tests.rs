@@ -495,3 +495,11 @@ fn names_are_shared_by_what_is_loaded_together() {
     let two = names.pool(text).unwrap();
     assert!(std::ptr::eq(one.as_str(), two.as_str()));
 }
+
+#[test]
+fn labels_are_shared_by_what_is_loaded_together() {
+    let mut names = Names::new();
+    let mut load = || names.labels([("site".into(), "ber".into())].into());
+    let (one, two) = (load(), load());
+    assert!(std::ptr::eq(&raw const *one, &raw const *two));
+}
