@@ -71,6 +71,32 @@ fn a_release_that_was_under_way_is_done_again_after_a_crash() {
     assert_eq!(server.holder("a"), None);
 }
 
+#[test]
+fn jobs_that_end_all_at_once_wait_for_a_plugin_that_takes_one_call_at_a_time() {
+    let (server, mut narrow) = (serving(), museum());
+    (narrow["limits"]["concurrency"], narrow["limits"]["mailbox"]) = (json!(1), json!(0));
+    server.install("museum", "museum", &narrow);
+    // Releasing takes longer than ending the next one.
+    let release = json!({"do": "chatter", "count": 9_000});
+    let job = |number: u32| {
+        let job = start(&server, &json!({"names": [format!("t{number}")]}), &release);
+        let _ = server.await_phase(job, "leased");
+        job
+    };
+    let jobs: Vec<u64> = (0..20).map(job).collect();
+    let most = jobs.iter().map(|job| {
+        let _ = server.send("DELETE", &format!("/v1/jobs/{job}"));
+        server.get("/v1/plugins/museum").json()["in_flight"].as_u64().unwrap_or_default()
+    });
+    assert!(most.max() > Some(1), "none had to wait");
+    for job in jobs {
+        let over = server.await_phase(job, "completed");
+        assert_eq!(over["failure"], Value::Null, "{over}");
+        let events = server.job_events(job);
+        assert!(!events.iter().any(|event| event.starts_with("job-release-failed")), "{events:?}");
+    }
+}
+
 /// The reasons of a refusal.
 #[track_caller]
 fn misfits(answer: &Answer) -> Vec<String> {

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
-const COUNT: usize = 50;
+const COUNT: usize = 32;
 
 /// Size of a page on every platform that this is run on, in bytes.
 const PAGE: usize = 4096;

@@ -10,8 +10,8 @@ use wasmtime::{Config, Enabled, Engine, EngineWeak, OptLevel, PoolingAllocationC
 
 use crate::error::HostError;
 use crate::limits::{
-    CALLS_MAX, CORE_INSTANCES_MAX, FRAMES_MAX, MEMORIES_MAX, MEMORY_BYTES, TABLE_ENTRIES_MAX, TABLES_MAX,
-    TICK, WARM_IDLE_MAX,
+    CORE_INSTANCES_MAX, FRAMES_MAX, INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES, TABLE_ENTRIES_MAX, TABLES_MAX,
+    TICK,
 };
 
 /// Most of its own stack that a guest may use, in bytes: deep enough for interpreters.
@@ -73,7 +73,7 @@ fn config(space: Space) -> Config {
 }
 
 fn pool() -> PoolingAllocationConfig {
-    let instances = u32::try_from(CALLS_MAX + WARM_IDLE_MAX).expect("the bounds are small");
+    let instances = u32::try_from(INSTANCES_MAX).expect("the bounds are small");
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES_MAX)

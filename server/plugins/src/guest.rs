@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
 use crate::call::{Inventory, Locker};
+use crate::lane::Pace;
 use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, MESSAGE_BYTES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
 use crate::text;
 use crate::version::Context;
@@ -31,6 +32,7 @@ pub(crate) struct Visit {
     pub(crate) deadline: Instant,
     /// Ticks that the guest ran for.
     pub(crate) ticks: u64,
+    pub(crate) pace: Arc<Pace>,
     /// Whether the guest waited for the host since the last tick, which is then not its own.
     pub(crate) waited: bool,
     host_calls_left: u64,
@@ -48,6 +50,7 @@ impl Visit {
             began,
             deadline: began + wall,
             ticks: 0,
+            pace: Arc::default(),
             waited: false,
             host_calls_left: context.limits.host_calls,
             log_bytes_left: context.limits.log_bytes,

@@ -14,7 +14,7 @@ use crate::call::NoManager;
 use crate::compiler::{Compiler, Worker};
 use crate::engine::{self, Ticker};
 use crate::error::HostError;
-use crate::limits::{CALLS_MAX, WARM_IDLE_MAX};
+use crate::limits::{CALLS_MAX, WARM_IDLE_MAX, slow_lanes};
 use crate::manager::TargetManager;
 use crate::plugin::Plugin;
 use crate::prepare::Prepared;
@@ -56,7 +56,8 @@ impl Host {
         let cache = Cache::open(cache, &engine)?;
         let shared = Shared {
             ticker: Arc::new(Ticker::start(&engine)?),
-            rooms: Arc::new(Semaphore::new(CALLS_MAX)),
+            rooms: Semaphore::new(CALLS_MAX),
+            lane: Semaphore::new(slow_lanes()),
             idle_rooms: Arc::new(Semaphore::new(WARM_IDLE_MAX)),
         };
         Ok(Self(Arc::new(Inner {
@@ -85,7 +86,8 @@ impl Host {
         status
     }
 
-    /// Switches a plugin on or off; none if there is no such plugin. Calls in flight finish. Switching on ends a quarantine.
+    /// Switches a plugin on or off; none if there is no such plugin. Calls that run finish, those that
+    /// wait are refused. Switching on ends a quarantine.
     #[must_use = "none means that there is no such plugin"]
     pub fn set_enabled(&self, name: &str, enabled: bool) -> Option<PluginStatus> {
         let plugin = self.0.plugin(name)?;
@@ -93,7 +95,7 @@ impl Host {
         Some(plugin.status())
     }
 
-    /// Removes a plugin, and tells whether it was there. Calls in flight finish.
+    /// Removes a plugin, and tells whether it was there. Calls that run finish, those that wait are refused.
     #[must_use = "false means that there is no such plugin"]
     pub fn remove(&self, name: &str) -> bool {
         let mut plugins = self.0.plugins.write().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,8 @@
 //! return the instance is thrown away.
 //!
 //! It never decides about leases, knows no HTTP server and keeps no record: what is installed is kept by whoever installs.
-//! Calls run on the runtime of the caller; a guest gives way to other tasks every [`limits::TICK`].
+//! Calls run on the runtime of the caller; a guest gives way to other tasks every [`limits::TICK`], and one
+//! that computes for longer goes on in turns with the others that do.
 
 mod address;
 mod authorities;
@@ -23,6 +24,7 @@ mod guest;
 mod host;
 mod imports;
 mod inspect;
+mod lane;
 pub mod limits;
 mod manager;
 mod plugin;

@@ -6,6 +6,12 @@ use std::time::Duration;
 /// from other tasks no longer than this; shorter ticks cost more than they gain (2 % at 1 ms on a loop that does nothing).
 pub const TICK: Duration = Duration::from_millis(1);
 
+/// How many calls that compute for more than a tick go on at once, of all plugins together: half of the processors, at
+/// least one. The others stay for everybody else, whatever plugins do.
+pub(crate) fn slow_lanes() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
+}
+
 /// Most bytes of a component. The largest known are interpreters: Python's has 18 MB.
 pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
@@ -15,8 +21,13 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Most plugins of one server.
 pub const PLUGINS_MAX: usize = 256;
 
-/// Most calls into all plugins at once: each holds an instance of the pool.
+/// Most calls into all plugins at once, beside one of each plugin, which has a room of its own: others may take all of
+/// these for as long as their calls last. Each call holds an instance of the pool.
 pub const CALLS_MAX: usize = 64;
+
+/// Most instances that there are at once: those of calls, and idle warm ones. One that is not used costs address space
+/// only.
+pub(crate) const INSTANCES_MAX: usize = CALLS_MAX + PLUGINS_MAX + WARM_IDLE_MAX;
 
 /// Most warm instances of all plugins that wait for a call: each holds an instance of the pool.
 pub const WARM_IDLE_MAX: usize = 64;
@@ -116,11 +127,13 @@ pub const LOG_BYTES: (u64, u64, u64) = (0, 64 << 10, 1 << 20);
 /// The range of host functions that one call may use, and its default.
 pub const HOST_CALLS: (u64, u64, u64) = (1, 10_000, 1_000_000);
 
-/// The range of calls that wait for their turn at one plugin, and its default.
+/// The range of calls that wait for their turn at one plugin before checks of parameters are refused, and its default.
+/// Calls of jobs, of which the ledger has a bound, wait all the same.
 pub const MAILBOX: (u64, u64, u64) = (0, 64, 1_024);
 
-/// The range of calls that run at once in one plugin, and its default.
-pub const CONCURRENCY: (u64, u64, u64) = (1, 8, CALLS_MAX as u64);
+/// The range of calls that run at once in one plugin, and its default. The most is half of the rooms that all plugins
+/// share.
+pub const CONCURRENCY: (u64, u64, u64) = (1, 8, CALLS_MAX as u64 / 2);
 
 /// How long checking parameters may take. The contract promises it to be quick.
 pub const VALIDATE_WALL: Duration = Duration::from_secs(5);
@@ -201,8 +214,12 @@ pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);
 /// Most connections of one endpoint that are kept open for the next request.
 pub(crate) const HTTP_IDLE_MAX: usize = 8;
 
-/// How often in a row a plugin may end abnormally before it is put in quarantine.
+/// How many of the latest [`STRIKES_OF`] calls of one export may end abnormally before the plugin is put in quarantine.
 pub const STRIKES_MAX: u32 = 5;
+
+/// Of how many of the latest calls of an export abnormal ends are counted: a good call now and then does not hide them. At
+/// most 32, for which there are bits.
+pub const STRIKES_OF: u32 = 20;
 
 /// How many of the latest calls the percentiles are made of.
 pub const SAMPLES_MAX: usize = 256;

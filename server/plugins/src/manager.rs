@@ -16,7 +16,7 @@ use crate::limits::{
     MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX, PROBLEM_BYTES_MAX, PROBLEMS_MAX,
     TARGET_BYTES_MAX, TARGETS_MAX, VALIDATE_WALL,
 };
-use crate::plugin::Plugin;
+use crate::plugin::{End, Plugin};
 use crate::text;
 use crate::visit::{self, Answer, Bounds, Question, Shared};
 
@@ -156,8 +156,8 @@ impl TargetManager {
         let version = self.plugin.current();
         let _in_flight = self.plugin.enter();
         let began = now();
-        let most = Duration::from_millis(version.context.limits.wall_ms);
-        let wall = call.as_ref().map_or(VALIDATE_WALL, |call| call.timeout).min(most);
+        let wall = Duration::from_millis(version.context.limits.wall_ms);
+        let timeout = call.as_ref().map_or(VALIDATE_WALL, |call| call.timeout);
         let mut visit = Visit::new(&version.context, began, wall);
         let mut cancel: Option<CancellationToken> = None;
         if let Some(call) = call {
@@ -165,15 +165,12 @@ impl TargetManager {
             visit.inventory = Some(call.inventory);
             cancel = Some(call.cancel);
         }
-        let bounds = Bounds { began, wall, cancel };
-        let export = question.export();
-        let done = visit::run(&self.shared, &version, question, visit, bounds).await;
-        self.plugin.ended(
-            &version,
-            export,
-            now().saturating_duration_since(began),
-            done.as_ref().map(|_| ()),
-        );
+        let bounds = Bounds { began, timeout, wall, cancel };
+        let (export, pace) = (question.export(), Arc::clone(&visit.pace));
+        let done = visit::run(&self.shared, &self.plugin, &version, question, visit, bounds).await;
+        let took = now().saturating_duration_since(began);
+        let end = End { export, took, computing: pace.was_computing() };
+        self.plugin.ended(&version, &end, done.as_ref().map(|_| ()));
         done
     }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::call::{CallError, NoManager};
-use crate::limits::{SAMPLES_MAX, STRIKES_MAX};
+use crate::limits::{SAMPLES_MAX, STRIKES_MAX, STRIKES_OF};
 use crate::status::{PluginStatus, State};
 use crate::version::Version;
 use crate::visit::EXPORTS;
@@ -17,6 +18,10 @@ pub(crate) struct Plugin {
     current: ArcSwap<Version>,
     /// Calls that run or wait, of all versions.
     in_flight: AtomicU64,
+    /// Room for one running call, whatever other plugins do.
+    pub(crate) room: Semaphore,
+    /// Where its calls that compute for long take turns.
+    pub(crate) lane: Semaphore,
     record: Mutex<Record>,
 }
 
@@ -26,13 +31,26 @@ struct Record {
     calls: u64,
     errors: u64,
     refused: u64,
-    /// Abnormal ends in a row, by export: the checks that precede every job must not hide that its calls fail.
-    strikes: [u32; EXPORTS],
+    /// By export, because the checks that precede every job must not hide that its calls fail.
+    strikes: [Strikes; EXPORTS],
     last_error: Option<String>,
     /// How long the latest calls took, in microseconds: a ring.
     took_us: Vec<u64>,
     /// Where the next one goes.
     next: usize,
+}
+
+/// Which of the latest [`STRIKES_OF`] calls ended abnormally: a bit for each, the latest lowest.
+#[derive(Default)]
+struct Strikes(u32);
+
+/// How a call went, apart from what came of it.
+pub(crate) struct End {
+    /// Of which export.
+    pub(crate) export: usize,
+    pub(crate) took: Duration,
+    /// Whether the guest was computing at the end, and had been for a while.
+    pub(crate) computing: bool,
 }
 
 impl Plugin {
@@ -42,12 +60,18 @@ impl Plugin {
             calls: 0,
             errors: 0,
             refused: 0,
-            strikes: [0; EXPORTS],
+            strikes: Default::default(),
             last_error: None,
             took_us: Vec::new(),
             next: 0,
         };
-        Self { current: ArcSwap::new(version), in_flight: AtomicU64::new(0), record: Mutex::new(record) }
+        Self {
+            current: ArcSwap::new(version),
+            in_flight: AtomicU64::new(0),
+            room: Semaphore::new(1),
+            lane: Semaphore::new(1),
+            record: Mutex::new(record),
+        }
     }
 
     /// The version that takes the next call.
@@ -59,7 +83,7 @@ impl Plugin {
     pub(crate) fn replace(&self, version: Arc<Version>) {
         let mut record = self.record();
         self.current.store(version);
-        record.strikes = [0; EXPORTS];
+        record.strikes = Default::default();
         if matches!(record.state, State::Quarantined { .. }) {
             record.state = State::Enabled;
         }
@@ -67,7 +91,7 @@ impl Plugin {
 
     pub(crate) fn set_enabled(&self, enabled: bool) {
         let mut record = self.record();
-        record.strikes = [0; EXPORTS];
+        record.strikes = Default::default();
         record.state = if enabled { State::Enabled } else { State::Disabled };
     }
 
@@ -86,39 +110,37 @@ impl Plugin {
         InFlight(Arc::clone(self))
     }
 
-    /// Notes how a call ended. What a caller did (cancel, a short timeout) is no strike, and neither is a full mailbox.
-    pub(crate) fn ended(
-        &self,
-        version: &Arc<Version>,
-        export: usize,
-        took: Duration,
-        end: Result<(), &CallError>,
-    ) {
+    /// Notes how a call ended. A time limit is a strike if the guest was computing then; if it was waiting, for its turn,
+    /// the server or an endpoint, that may be anybody's doing. What the caller did, and a refusal, are none.
+    pub(crate) fn ended(&self, version: &Arc<Version>, end: &End, done: Result<(), &CallError>) {
         let mut record = self.record();
-        if matches!(end, Err(CallError::Busy)) {
+        if matches!(done, Err(CallError::Busy | CallError::Unavailable(_))) {
             record.refused += 1;
             return;
         }
         record.calls += 1;
-        record.sample(took);
-        let Err(error) = end else {
-            record.strikes[export] = 0;
-            return;
+        record.sample(end.took);
+        let struck = match done {
+            Ok(()) => false,
+            Err(
+                CallError::Trapped(_)
+                | CallError::OutOfCpu
+                | CallError::OutOfMemory
+                | CallError::OutputTooLarge,
+            ) => true,
+            Err(CallError::Timeout) if end.computing => true,
+            Err(error) => return record.failed(error),
         };
-        record.errors += 1;
-        record.last_error = Some(error.to_string());
-        let broke = matches!(
-            error,
-            CallError::Trapped(_) | CallError::OutOfCpu | CallError::OutOfMemory | CallError::OutputTooLarge
-        );
         // What an old version does, after it was replaced, is not held against the new one.
-        if !broke || !Arc::ptr_eq(version, &self.current.load()) {
-            return;
+        let current = Arc::ptr_eq(version, &self.current.load());
+        if current {
+            record.strikes[end.export].note(struck);
         }
-        record.strikes[export] += 1;
-        let strikes = record.strikes[export];
-        if strikes >= STRIKES_MAX && record.state == State::Enabled {
-            let reason = format!("{strikes} times in a row: {error}");
+        let Err(error) = done else { return };
+        record.failed(error);
+        let strikes = record.strikes[end.export].count();
+        if current && strikes >= STRIKES_MAX && record.state == State::Enabled {
+            let reason = format!("{strikes} of its latest {STRIKES_OF} calls of a kind broke: {error}");
             tracing::error!(plugin = %version.context.name, %reason, "a plugin is put in quarantine");
             record.state = State::Quarantined { reason };
         }
@@ -145,7 +167,7 @@ impl Plugin {
             p95_us: record.p95_us(),
             memory_high_water_bytes: version.memory_high_water.load(Ordering::Relaxed),
             in_flight: self.in_flight.load(Ordering::Relaxed),
-            strikes: record.strikes.into_iter().max().unwrap_or(0),
+            strikes: record.strikes.iter().map(Strikes::count).max().unwrap_or(0),
             last_error: record.last_error.clone(),
         }
     }
@@ -155,7 +177,22 @@ impl Plugin {
     }
 }
 
+impl Strikes {
+    fn note(&mut self, struck: bool) {
+        self.0 = (self.0 << 1 | u32::from(struck)) & (u32::MAX >> (u32::BITS - STRIKES_OF));
+    }
+
+    fn count(&self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
 impl Record {
+    fn failed(&mut self, error: &CallError) {
+        self.errors += 1;
+        self.last_error = Some(error.to_string());
+    }
+
     fn sample(&mut self, took: Duration) {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if self.took_us.len() < SAMPLES_MAX {

@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(Limits::default().out_of_range(), []);
         let limits = Limits { memory_bytes: 1, concurrency: 65, ..Limits::default() };
         let wrong = limits.out_of_range();
-        assert_eq!(wrong, [("memory_bytes", 1, 1 << 20, 256 << 20), ("concurrency", 65, 1, 64)]);
+        assert_eq!(wrong, [("memory_bytes", 1, 1 << 20, 256 << 20), ("concurrency", 65, 1, 32)]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct PluginStatus {
     pub calls: u64,
     /// Those of them that ended otherwise than by a plain return: traps, limits, timeouts.
     pub errors: u64,
-    /// Calls that were refused because too many waited.
+    /// Calls that were refused: too many waited, or it was switched off or put in quarantine while they did.
     pub refused: u64,
     /// How long 95 of 100 of the latest calls took at most, in microseconds; none before the first.
     pub p95_us: Option<u64>,
@@ -39,7 +39,7 @@ pub struct PluginStatus {
     pub memory_high_water_bytes: u64,
     /// Calls that run or wait for their turn.
     pub in_flight: u64,
-    /// How often it ended abnormally in a row.
+    /// How many of the latest 20 calls of one of its exports ended abnormally.
     pub strikes: u32,
     /// The latest abnormal end.
     pub last_error: Option<String>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::contract::{self, TargetManager, TargetManagerPre};
@@ -39,10 +39,10 @@ pub(crate) struct Version {
     pub(crate) warm: bool,
     engine: Engine,
     pre: TargetManagerPre<Guest>,
-    /// Room for calls that run or wait. Nobody waits for it: without room the call is refused.
-    admission: Arc<Semaphore>,
+    /// Room for calls that run or wait. Jobs wait for it, first come first served; nobody else does.
+    admission: Semaphore,
     /// Room for calls that run, first come first served.
-    turnstile: Arc<Semaphore>,
+    turnstile: Semaphore,
     idle: Mutex<Vec<Instance>>,
     /// The most memory that one of its instances had, in bytes.
     pub(crate) memory_high_water: AtomicU64,
@@ -58,18 +58,7 @@ pub(crate) struct Instance {
 }
 
 /// Leave to run, given back when dropped.
-pub(crate) struct Admission {
-    _room: OwnedSemaphorePermit,
-    turnstile: Arc<Semaphore>,
-}
-
-impl Admission {
-    /// Waits for its turn.
-    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
-        let turnstile = Arc::clone(&self.turnstile);
-        turnstile.acquire_owned().await.expect("the turnstile is never closed")
-    }
-}
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] [SemaphorePermit<'a>; 2]);
 
 impl Version {
     /// Links a checked component to what it imports.
@@ -100,17 +89,22 @@ impl Version {
             warm,
             engine: engine.clone(),
             pre,
-            admission: Arc::new(Semaphore::new(running + waiting)),
-            turnstile: Arc::new(Semaphore::new(running)),
+            admission: Semaphore::new(running + waiting),
+            turnstile: Semaphore::new(running),
             idle: Mutex::new(Vec::new()),
             memory_high_water: AtomicU64::new(0),
         })
     }
 
-    /// Room for one more call; none if as many wait as may.
-    pub(crate) fn admit(&self) -> Option<Admission> {
-        let room = Arc::clone(&self.admission).try_acquire_owned().ok()?;
-        Some(Admission { _room: room, turnstile: Arc::clone(&self.turnstile) })
+    /// Waits for the turn of a call, which is refused with none if it is not patient and as many wait as may.
+    pub(crate) async fn turn(&self, patient: bool) -> Option<Turn<'_>> {
+        let admission = if patient {
+            self.admission.acquire().await.expect("the admission is never closed")
+        } else {
+            self.admission.try_acquire().ok()?
+        };
+        let turn = self.turnstile.acquire().await.expect("the turnstile is never closed");
+        Some(Turn([admission, turn]))
     }
 
     /// An instance for one call: one that waits, or a new one.
@@ -159,6 +153,7 @@ impl Version {
 
 /// Charges a tick to the guest that runs, and lets others run.
 fn tick(guest: &mut Guest) -> wasmtime::Result<UpdateDeadline> {
+    let interrupted = guest.visit.pace.tick();
     // A tick that went by while the guest waited for the host is not its own.
     if !std::mem::take(&mut guest.visit.waited) {
         guest.visit.ticks += 1;
@@ -167,5 +162,5 @@ fn tick(guest: &mut Guest) -> wasmtime::Result<UpdateDeadline> {
     if spent_ms > u128::from(guest.context.limits.cpu_ms) {
         return Err(wasmtime::Error::new(Overuse::Cpu));
     }
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(interrupted)))
 }

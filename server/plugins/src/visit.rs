@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::call::CallError;
+use crate::clock::now;
 use crate::contract::{targets, types};
 use crate::engine::Ticker;
 use crate::guest::{Guest, Overuse, Visit};
+use crate::lane;
 use crate::limits::MESSAGE_BYTES_MAX;
+use crate::plugin::Plugin;
 use crate::text;
-use crate::version::{Instance, Version};
+use crate::version::{Instance, Turn, Version};
 
 /// What is asked of a target manager.
 pub(crate) enum Question {
@@ -36,6 +39,11 @@ impl Question {
             Self::Release(..) => 3,
         }
     }
+
+    /// Whether a job depends on the answer; if not, somebody waits for a verdict, and can ask again.
+    fn is_of_a_job(&self) -> bool {
+        matches!(self, Self::Acquire(..) | Self::Release(..))
+    }
 }
 
 /// What it answered.
@@ -48,8 +56,10 @@ pub(crate) enum Answer {
 /// What all calls of the host share.
 pub(crate) struct Shared {
     pub(crate) ticker: Arc<Ticker>,
-    /// Room for running calls of all plugins: as many as the pool has instances for.
-    pub(crate) rooms: Arc<Semaphore>,
+    /// Room for running calls of all plugins, beside those that the plugins have for themselves.
+    pub(crate) rooms: Semaphore,
+    /// Where those that compute for long take turns, plugin by plugin.
+    pub(crate) lane: Semaphore,
     /// Room for idle warm instances of all plugins.
     pub(crate) idle_rooms: Arc<Semaphore>,
 }
@@ -57,6 +67,9 @@ pub(crate) struct Shared {
 /// How a call is bounded.
 pub(crate) struct Bounds {
     pub(crate) began: Instant,
+    /// How long whoever calls waits for the end.
+    pub(crate) timeout: Duration,
+    /// How long it may take when it has its turn.
     pub(crate) wall: Duration,
     pub(crate) cancel: Option<CancellationToken>,
 }
@@ -68,31 +81,63 @@ pub(crate) struct Bounds {
 /// If the future is dropped, the call ends where it is, and its instance is thrown away.
 pub(crate) async fn run(
     shared: &Shared,
+    plugin: &Plugin,
     version: &Version,
     question: Question,
     mut visit: Visit,
     bounds: Bounds,
 ) -> Result<Answer, CallError> {
-    let admission = version.admit().ok_or(CallError::Busy)?;
-    let deadline = bounds.began + bounds.wall;
-    visit.deadline = deadline;
+    let Bounds { began, timeout, wall, cancel } = bounds;
     let cancelled = async {
-        match &bounds.cancel {
+        match &cancel {
             Some(cancel) => cancel.cancelled().await,
             None => std::future::pending().await,
         }
     };
     let call = async {
-        let _turn = admission.turn().await;
-        let _room = shared.rooms.acquire().await.expect("the rooms are never closed");
+        let _room = within(timeout, room(shared, plugin, version, question.is_of_a_job())).await??;
+        // It may have broken, or been switched off, while this call waited.
+        plugin.available()?;
+        let turn = now();
+        let most = wall.min(timeout.saturating_sub(turn.saturating_duration_since(began)));
+        visit.deadline = turn + most;
         let _time = shared.ticker.run();
-        enter(shared, version, question, visit).await
+        let pace = Arc::clone(&visit.pace);
+        let entered = enter(shared, version, question, visit);
+        within(most, lane::run(&plugin.lane, &shared.lane, &pace, entered)).await?
     };
     tokio::select! {
         biased;
         () = cancelled => Err(CallError::Cancelled),
-        done = tokio::time::timeout_at(deadline.into(), call) => done.unwrap_or(Err(CallError::Timeout)),
+        done = call => done,
     }
+}
+
+async fn within<T>(most: Duration, what: impl Future<Output = T>) -> Result<T, CallError> {
+    tokio::time::timeout(most, what).await.map_err(|_| CallError::Timeout)
+}
+
+/// Where a call runs. Given back when dropped.
+struct Room<'a> {
+    _turn: Turn<'a>,
+    _room: SemaphorePermit<'a>,
+}
+
+/// Waits for a turn at the plugin, and then for a room: the plugin's own, or one of those that all share. A call of a job
+/// waits for as long as it takes; any other is refused if as many wait as may.
+async fn room<'a>(
+    shared: &'a Shared,
+    plugin: &'a Plugin,
+    version: &'a Version,
+    patient: bool,
+) -> Result<Room<'a>, CallError> {
+    let turn = version.turn(patient).await.ok_or(CallError::Busy)?;
+    let room = tokio::select! {
+        biased;
+        own = plugin.room.acquire() => own,
+        shared = shared.rooms.acquire() => shared,
+    };
+    Ok(Room { _turn: turn, _room: room.expect("rooms are never closed") })
 }
 
 /// Runs the call in an instance. Only an instance that returned is used again.

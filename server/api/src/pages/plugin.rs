@@ -121,7 +121,7 @@ fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
             ("Imports", listed(&status.imports)),
             ("Grants that it lacks", listed(&status.missing_grants)),
             ("Most memory of one instance", format!("{} KiB", status.memory_high_water_bytes / 1024).into()),
-            ("Abnormal ends in a row", status.strikes.to_string().into()),
+            ("Abnormal ends of late", status.strikes.to_string().into()),
         ]);
         facts.extend(status.last_error.as_deref().map(|error| ("Latest abnormal end", Text::from(error))));
     }

@@ -123,9 +123,9 @@ pub(crate) struct LimitsBody {
     log_bytes: Option<u64>,
     /// How many functions of the server it calls: 1 to 1000000, 10000 by default.
     host_calls: Option<u64>,
-    /// How many calls wait for their turn: at most 1024, 64 by default.
+    /// How many calls wait for their turn before checks of parameters are refused: at most 1024, 64 by default.
     mailbox: Option<u64>,
-    /// How many calls run at once: 1 to 64, 8 by default.
+    /// How many calls run at once: 1 to 32, 8 by default.
     concurrency: Option<u64>,
 }
 

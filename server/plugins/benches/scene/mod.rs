@@ -27,7 +27,7 @@ pub(crate) fn spec(name: &str, warm: bool) -> PluginSpec {
         secrets: BTreeMap::new(),
         grants: Grants { locker: true, ..Grants::default() },
         beneath: BTreeMap::new(),
-        limits: Limits { concurrency: 64, memory_bytes, ..Limits::default() },
+        limits: Limits { concurrency: 32, memory_bytes, ..Limits::default() },
         warm,
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use lessor_plugins::limits::STRIKES_MAX;
-use lessor_plugins::{CallError, NoManager, State};
+use lessor_plugins::limits::{CALLS_MAX, CONCURRENCY, STRIKES_MAX, STRIKES_OF};
+use lessor_plugins::{CallError, NoManager, PluginSpec, State, Target};
 use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::rig::{Rig, Silent, component, marked, museum, spec};
 
@@ -91,7 +94,7 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
     break_it().await;
     let refused = manager.acquire(rig.call(7), &json!({})).await;
     let Err(CallError::Unavailable(NoManager::Quarantined(reason))) = refused else { panic!("{refused:?}") };
-    assert!(reason.starts_with("5 times in a row: the plugin broke: "), "{reason}");
+    assert!(reason.starts_with("5 of its latest 20 calls of a kind broke: the plugin broke: "), "{reason}");
     assert!(reason.contains("the curator said so"), "{reason}");
     assert!(matches!(rig.host.target_manager("museum"), Err(NoManager::Quarantined(_))));
 
@@ -105,42 +108,153 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
 }
 
 #[tokio::test]
-async fn a_good_call_wipes_out_the_strikes() {
+async fn good_calls_do_not_hide_bad_ones_unless_there_are_many_more() {
     let rig = Rig::with(museum(), component("museum")).await;
+    let good_calls = async |count: u32| {
+        for _ in 0..count {
+            assert_eq!(rig.acquire("museum", &json!({})).await, Ok(Vec::new()));
+        }
+    };
+    let break_it = async || assert!(rig.acquire("museum", &json!({"do": "panic"})).await.is_err());
     for _ in 0..2 * STRIKES_MAX {
-        assert!(rig.acquire("museum", &json!({"do": "panic"})).await.is_err());
-        assert_eq!(rig.acquire("museum", &json!({})).await, Ok(Vec::new()));
+        break_it().await;
+        good_calls(STRIKES_OF / (STRIKES_MAX - 1)).await;
     }
     assert_eq!(rig.host.status("museum").unwrap().state, State::Enabled);
+    good_calls(STRIKES_OF).await;
+    assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
+    for _ in 1..STRIKES_MAX {
+        break_it().await;
+        good_calls(2).await;
+    }
+    break_it().await;
+    assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
 }
 
 #[tokio::test]
-async fn what_waits_has_a_bound_and_more_is_refused_at_once() {
+async fn a_time_limit_that_finds_it_computing_counts_and_one_that_finds_it_waiting_does_not() {
+    let rig = Rig::with(museum(), component("museum")).await;
+    let manager = rig.manager("museum");
+    for _ in 0..STRIKES_MAX {
+        let mut call = rig.call(7);
+        (call.timeout, call.locker) = (Duration::from_millis(50), Arc::new(Silent));
+        let waited = manager.acquire(call, &json!({"do": "lock", "names": ["a"]})).await;
+        assert_eq!(waited, Err(CallError::Timeout));
+    }
+    assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
+    for expected in 1..=STRIKES_MAX {
+        let mut call = rig.call(7);
+        call.timeout = Duration::from_millis(100);
+        assert_eq!(manager.acquire(call, &json!({"do": "loop"})).await, Err(CallError::Timeout));
+        assert_eq!(rig.host.status("museum").unwrap().strikes, expected);
+    }
+    assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
+}
+
+/// A call for a job whose locker never answers, so that it stays where it is until it is cancelled.
+fn stuck(rig: &Rig, plugin: &str) -> (CancellationToken, JoinHandle<Result<Vec<Target>, CallError>>) {
+    let (mut call, manager) = (rig.call(7), rig.manager(plugin));
+    call.locker = Arc::new(Silent);
+    let cancel = call.cancel.clone();
+    let order = json!({"do": "lock", "names": ["a"]});
+    (cancel, tokio::spawn(async move { manager.acquire(call, &order).await }))
+}
+
+/// Waits until so many calls run or wait.
+async fn in_flight(rig: &Rig, plugin: &str, expected: u64) {
+    let there = async {
+        while rig.host.status(plugin).is_none_or(|status| status.in_flight != expected) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), there).await.expect("calls come and go");
+}
+
+#[tokio::test]
+async fn of_what_waits_checks_have_a_bound_and_jobs_have_their_turn() {
     let mut spec = museum();
     (spec.limits.concurrency, spec.limits.mailbox) = (1, 1);
     let rig = Rig::with(spec, component("museum")).await;
-    let mut waiting = tokio::task::JoinSet::new();
-    let mut cancels = Vec::new();
-    for expected in 1..=2 {
-        let mut call = rig.call(7);
-        call.locker = Arc::new(Silent);
-        cancels.push(call.cancel.clone());
-        let manager = rig.manager("museum");
-        waiting.spawn(async move { manager.acquire(call, &json!({"do": "lock", "names": ["a"]})).await });
-        while rig.host.status("museum").unwrap().in_flight < expected {
-            tokio::task::yield_now().await;
-        }
+    let (cancel, runs) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 1).await;
+    let mut jobs = tokio::task::JoinSet::new();
+    for job in 0..20 {
+        let (call, manager) = (rig.call(job), rig.manager("museum"));
+        jobs.spawn(async move { manager.release(call, &json!({}), &[]).await });
+        in_flight(&rig, "museum", job + 2).await;
     }
-    assert_eq!(rig.acquire("museum", &json!({})).await, Err(CallError::Busy));
-    for cancel in cancels {
-        cancel.cancel();
-    }
-    while let Some(done) = waiting.join_next().await {
-        assert_eq!(done.unwrap(), Err(CallError::Cancelled));
-    }
-    assert_eq!(rig.acquire("museum", &json!({})).await, Ok(Vec::new()));
+    assert_eq!(rig.manager("museum").validate_acquire(&json!({})).await, Err(CallError::Busy));
+    cancel.cancel();
+    assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
+    assert_eq!(jobs.join_all().await, vec![Ok(()); 20]);
+    assert_eq!(rig.manager("museum").validate_acquire(&json!({})).await, Ok(()));
     let status = rig.host.status("museum").unwrap();
     assert_eq!((status.refused, status.strikes), (1, 0));
+}
+
+#[tokio::test]
+async fn waiting_for_a_turn_ends_with_the_caller_s_time_and_is_not_of_the_call_s_own() {
+    let mut spec = museum();
+    (spec.limits.concurrency, spec.limits.wall_ms) = (1, 400);
+    let rig = Rig::with(spec, component("museum")).await;
+    let (_, runs) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 1).await;
+    let mut hurried = rig.call(8);
+    hurried.timeout = Duration::from_millis(50);
+    assert_eq!(rig.manager("museum").acquire(hurried, &json!({})).await, Err(CallError::Timeout));
+    // It waits for longer than it may run.
+    let (_, second) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 2).await;
+    assert_eq!(rig.acquire("museum", &json!({})).await, Ok(Vec::new()));
+    assert_eq!(
+        (runs.await.unwrap(), second.await.unwrap()),
+        (Err(CallError::Timeout), Err(CallError::Timeout))
+    );
+}
+
+#[tokio::test]
+async fn who_waits_is_refused_when_the_plugin_is_switched_off() {
+    let mut spec = museum();
+    spec.limits.concurrency = 1;
+    let rig = Rig::with(spec, component("museum")).await;
+    let (cancel, runs) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 1).await;
+    let (_, waits) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 2).await;
+    let _ = rig.host.set_enabled("museum", false).expect("it is there");
+    assert!(!runs.is_finished());
+    cancel.cancel();
+    assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
+    assert_eq!(waits.await.unwrap(), Err(CallError::Unavailable(NoManager::Disabled)));
+}
+
+#[tokio::test]
+async fn plugins_that_take_all_rooms_leave_every_other_one() {
+    let rig = Rig::new();
+    let mut stuck_calls = Vec::new();
+    // One plugin may have half of the rooms, and one of its own.
+    let greedy = ["greedy", "greedier", "greediest"];
+    for name in greedy {
+        let mut spec = PluginSpec { name: name.to_owned(), ..museum() };
+        spec.limits.concurrency = CONCURRENCY.2;
+        rig.install(spec, component("museum")).await;
+        let most = usize::try_from(CONCURRENCY.2).unwrap();
+        stuck_calls.extend((0..most).map(|_| stuck(&rig, name)));
+        in_flight(&rig, name, CONCURRENCY.2).await;
+    }
+    assert!(stuck_calls.len() > CALLS_MAX + greedy.len(), "some wait for a room");
+    rig.install(spec("list"), component("target-list")).await;
+    for id in ["a", "b"] {
+        let wish = json!({"Targets": [{"ID": id}]});
+        let had = tokio::time::timeout(Duration::from_secs(20), rig.acquire("list", &wish)).await;
+        assert_eq!(had.expect("it does not wait for others").map(|targets| targets.len()), Ok(1));
+    }
+    for (cancel, _) in &stuck_calls {
+        cancel.cancel();
+    }
+    for (_, call) in stuck_calls {
+        assert_eq!(call.await.unwrap(), Err(CallError::Cancelled));
+    }
 }
 
 #[tokio::test]

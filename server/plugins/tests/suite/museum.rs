@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lessor_plugins::{CallError, Target};
+use lessor_plugins::{CallError, PluginSpec, Target};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::rig::{Rig, Silent, component, hurried_museum, museum, spec};
 
@@ -172,6 +173,36 @@ async fn others_are_served_while_bad_ones_run() {
         assert!(done.unwrap().is_err(), "a bad plugin came back");
     }
     assert_eq!(rig.host.status("good").unwrap().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loops_in_line_for_the_processor_still_end_with_their_time_and_let_a_long_call_through() {
+    let mut greedy = museum();
+    greedy.limits.cpu_ms = 60_000;
+    let rig = Arc::new(Rig::with(greedy, component("museum")).await);
+    rig.install(PluginSpec { name: "modest".to_owned(), ..hurried_museum() }, component("museum")).await;
+    let mut loops = tokio::task::JoinSet::new();
+    let cancel = CancellationToken::new();
+    for number in 0..8 {
+        let mut call = rig.call(number);
+        call.cancel = cancel.clone();
+        if number % 2 == 0 {
+            call.timeout = Duration::from_millis(300);
+        }
+        let manager = rig.manager("museum");
+        loops.spawn(async move { manager.acquire(call, &json!({"do": "loop"})).await });
+    }
+    for _ in 0..4 {
+        assert_eq!(loops.join_next().await.unwrap().unwrap(), Err(CallError::Timeout));
+    }
+    // It needs 50 turns, of which it gets every second one, not every fifth.
+    let done = rig.acquire("modest", &json!({"do": "loop"})).await;
+    assert_eq!(done, Err(CallError::OutOfCpu));
+    assert_eq!(rig.host.status("museum").unwrap().in_flight, 4, "the others go on");
+    cancel.cancel();
+    while let Some(done) = loops.join_next().await {
+        assert_eq!(done.unwrap(), Err(CallError::Cancelled));
+    }
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(crate) struct PluginView {
     calls: u64,
     /// Calls that ended otherwise than by a plain return.
     errors: u64,
-    /// Calls that were refused because too many waited.
+    /// Calls that were refused: too many waited, or it was switched off or put in quarantine while they did.
     refused: u64,
     /// Calls that run or wait for their turn.
     in_flight: u64,
@@ -64,7 +64,7 @@ pub(crate) struct PluginView {
     p95_us: Option<u64>,
     /// The most memory that one instance had, in bytes.
     memory_high_water_bytes: u64,
-    /// How often it ended abnormally in a row.
+    /// How many of the latest 20 calls of one of its exports ended abnormally.
     strikes: u32,
     /// The latest abnormal end.
     last_error: Option<String>,
