@@ -138,8 +138,19 @@ impl Compiler {
         self.run(Step::Compile, component).await
     }
 
-    /// Runs a process to its end, or to the end of its time.
+    /// Runs a process, and once more if something else ended it: the component is not to blame then.
     async fn run(&self, step: Step, component: &[u8]) -> Result<Vec<u8>, Misfit> {
+        match self.run_once(step, component).await {
+            Err(Misfit::Killed { doing }) => {
+                tracing::warn!("{doing} a component was ended by a signal: it is tried once more");
+                self.run_once(step, component).await
+            }
+            done => done,
+        }
+    }
+
+    /// Runs a process to its end, or to the end of its time.
+    async fn run_once(&self, step: Step, component: &[u8]) -> Result<Vec<u8>, Misfit> {
         let bounds = self.worker.bounds(step);
         let mut child = self.start(step, bounds).map_err(|error| failed(step, error.to_string()))?;
         let spoken = tokio::time::timeout(bounds.wall, converse(&mut child, component, bounds)).await;
@@ -166,6 +177,7 @@ impl Compiler {
         Err(match death(status, &last_words) {
             Death::Memory => overspent(step, format!("{} MiB of memory", bounds.memory_bytes >> 20)),
             Death::Cpu => overspent(step, format!("{} s of processor time", bounds.cpu_s)),
+            Death::Killed => Misfit::Killed { doing: doing(step) },
             Death::Other => {
                 failed(step, text::tame(&format!("{status}: {}", last_words.trim_end()), MESSAGE_BYTES_MAX))
             }
@@ -228,14 +240,18 @@ async fn hear(pipe: impl AsyncRead + Unpin, most: u64) -> io::Result<Vec<u8>> {
 enum Death {
     Memory,
     Cpu,
+    /// By somebody else: the server kills it too, but does not ask then.
+    Killed,
     Other,
 }
 
 fn death(status: ExitStatus, last_words: &str) -> Death {
     let by = |signal: Signal| status.signal() == Some(signal.as_raw());
-    // The limit of processor time speaks by either.
-    if by(Signal::XCPU) || by(Signal::KILL) {
+    if by(Signal::XCPU) {
         return Death::Cpu;
+    }
+    if by(Signal::KILL) {
+        return Death::Killed;
     }
     let aborted = by(Signal::ABORT) && last_words.contains(ALLOCATOR_FAILED);
     if aborted || status.code() == Some(OUT_OF_MEMORY.into()) { Death::Memory } else { Death::Other }

@@ -47,6 +47,12 @@ impl Unfit {
         Self { name: name.to_owned(), misfits: vec![misfit] }
     }
 
+    /// Whether it may fit all the same, because it is the system that failed.
+    #[must_use]
+    pub fn is_of_the_system(&self) -> bool {
+        self.misfits.iter().any(|misfit| matches!(misfit, Misfit::Killed { .. }))
+    }
+
     /// The grants that are missing, by the names of the fields of [`Grants`](crate::Grants).
     #[must_use]
     pub fn missing_grants(&self) -> Vec<&'static str> {
@@ -149,6 +155,14 @@ pub enum Misfit {
         doing: &'static str,
         /// Why, as far as it is known.
         why: String,
+    },
+    /// The process that looked through it or compiled it was killed, and so was the next one. The component is not to blame.
+    #[error(
+        "{doing} it was ended from outside, as a system does that runs out of memory: see to that, and try again"
+    )]
+    Killed {
+        /// What was ended.
+        doing: &'static str,
     },
     /// Its memory does not fit into its limit from the beginning.
     #[error("its memory has {bytes} bytes from the beginning: the limit memory_bytes is {most}")]

@@ -110,16 +110,22 @@ fn bound(task: &Task) -> Result<(), Failure> {
     if parent != i32::try_from(task.parent).ok() {
         return Err(Failure::Orphan);
     }
+    // Whoever started the server may have left less.
+    let left = |resource, most: u64| {
+        rustix::process::getrlimit(resource).maximum.map_or(most, |left| most.min(left))
+    };
     let limit = |resource, most: u64| {
-        // Whoever started the server may have left less.
-        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |left| most.min(left));
+        let most = left(resource, most);
         rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     // The three pipes are open already.
     limit(Resource::Nofile, 3)?;
-    limit(Resource::Cpu, task.cpu_s)?;
+    // Beyond the first limit it is told so by a signal of its own, which tells it from what others do; at the second, killed.
+    let killed = left(Resource::Cpu, task.cpu_s + 1);
+    let told = task.cpu_s.min(killed.saturating_sub(1));
+    rustix::process::setrlimit(Resource::Cpu, Rlimit { current: Some(told), maximum: Some(killed) })?;
     limit(Resource::As, task.memory_bytes)?;
     // Where the system does not let it, it only is in the way of others more.
     let _ = rustix::process::nice(NICE);

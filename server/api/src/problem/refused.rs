@@ -129,7 +129,8 @@ impl From<PluginError> for Problem {
                 let misfits = unfit.misfits.iter().map(ToString::to_string).collect();
                 let missing_grants = unfit.missing_grants();
                 let more = More { misfits, missing_grants, ..More::default() };
-                Self::new(Kind::PluginUnfit, unfit.to_string()).with(more)
+                let kind = if unfit.is_of_the_system() { Kind::Overloaded } else { Kind::PluginUnfit };
+                Self::new(kind, unfit.to_string()).with(more)
             }
             PluginError::Beyond { ref excess, .. } => {
                 let exceeding = excess.iter().map(|excess| ExceedingView {

@@ -113,6 +113,21 @@ async fn a_process_that_floods_or_dies_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_killed_is_started_once_more_and_then_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, killed) = (env!("CARGO_BIN_EXE_lessor-plugin-worker"), folder.path().join("killed"));
+    let (flag, kill) = (killed.display(), "kill -KILL $$");
+    let once = format!("if [ ! -e {flag} ]; then > {flag}; {kill}; fi; exec {real} \"$@\"");
+    let (worker, _) = impostor(folder.path(), &once);
+    Rig::with_worker(worker).prepare(spec("list"), component("target-list")).await.expect("it fits");
+    assert!(killed.exists());
+    let (worker, _) = impostor(folder.path(), kill);
+    let unfit = Rig::with_worker(worker).prepare(spec("list"), component("target-list")).await.unwrap_err();
+    assert_eq!(unfit.misfits, [Misfit::Killed { doing: "looking through" }]);
+    assert!(unfit.is_of_the_system());
+}
+
+#[tokio::test]
 async fn a_look_ends_with_whoever_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let (worker, pid) = impostor(folder.path(), "exec sleep 1000");
