@@ -40,5 +40,6 @@ pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// after the other.
 pub(crate) const PREPARATIONS_MAX: usize = 4;
 
-/// How long reading the file of a component of the configuration may take: 64 MiB from a slow disk.
-pub(crate) const COMPONENT_READ_MAX: Duration = Duration::from_secs(30);
+/// How long reading what an operator named may take: the file of a component of the configuration, 64 MiB from a slow disk,
+/// or all secrets of a plugin.
+pub(crate) const FILE_READ_MAX: Duration = Duration::from_secs(30);

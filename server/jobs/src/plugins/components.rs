@@ -15,7 +15,7 @@ use lessor_plugins::limits::COMPONENT_BYTES_MAX;
 use lessor_plugins::regular::{self, RegularError};
 use sha2::{Digest as _, Sha256};
 
-use crate::limits::{COMPONENT_READ_MAX, SPARE_COMPONENTS_MAX};
+use crate::limits::{FILE_READ_MAX, SPARE_COMPONENTS_MAX};
 
 const SUFFIX: &str = "wasm";
 
@@ -71,10 +71,10 @@ pub enum ComponentError {
     /// There is nothing of it.
     #[error("a component of no bytes is none: send the file that `lessor plugin build` makes")]
     Empty,
-    /// Its file could not be read in time: what it lies on does not answer.
-    #[error("the file {} of a component could not be read within {} s: see whether its disk answers", path.display(), COMPONENT_READ_MAX.as_secs())]
+    /// What is needed for it could not be read in time: what that lies on does not answer.
+    #[error("{} could not be read within {} s: see whether its disk answers", path.display(), FILE_READ_MAX.as_secs())]
     Slow {
-        /// Which file.
+        /// Which file, or the folder of secrets.
         path: PathBuf,
     },
     /// It is larger than a component may be.

@@ -11,7 +11,7 @@ use super::components::read_file;
 use super::ready::{Change, bounded};
 use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
 use crate::jobs::plugin_name;
-use crate::limits::COMPONENT_READ_MAX;
+use crate::limits::FILE_READ_MAX;
 
 /// A plugin of the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +172,7 @@ impl Plugins {
                 let slow = ComponentError::Slow { path: path.clone() };
                 let kept = aside(move || components.keep(&read_file(&path)?));
                 // The thread may hang for ever, if the disk does; nobody else does.
-                let kept = tokio::time::timeout(COMPONENT_READ_MAX, kept).await.map_err(|_| slow)??;
+                let kept = tokio::time::timeout(FILE_READ_MAX, kept).await.map_err(|_| slow)??;
                 (kept.digest().to_owned(), Some(kept))
             }
         };

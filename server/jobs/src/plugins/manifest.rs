@@ -69,6 +69,11 @@ impl Secrets {
         Self(folder)
     }
 
+    /// Where they are; nowhere without a folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.0.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Those that are granted, and those that the server sends to endpoints, as far as they are there. The host refuses
     /// what is not, and shows the plugin only what is granted.
     fn of(&self, grants: &Grants) -> BTreeMap<String, Secret> {

@@ -10,7 +10,8 @@ use lessor_ledger::{Command, PluginCommand, PluginName, PluginOrigin, PluginReco
 use lessor_plugins::Prepared;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Kept, Manifest, PluginError, Plugins, Sight, aside};
+use super::{ComponentError, Kept, Manifest, PluginError, Plugins, Sight, aside};
+use crate::limits::FILE_READ_MAX;
 
 /// What is ready to run. Its component stays on disk until a record refers to it.
 pub(super) struct Ready {
@@ -59,10 +60,11 @@ impl Plugins {
         let (spelled, secrets) = (name.to_string(), self.0.secrets.clone());
         let of_manifest = manifest.clone();
         let ceiling = bounded.then(|| self.ceiling());
-        let read = aside(move || {
-            Ok((components.read(&wanted)?, of_manifest.spec(&spelled, &secrets, ceiling.as_ref())))
-        });
-        let ((component, kept), spec) = read.await?;
+        let (component, kept) = aside(move || components.read(&wanted)).await?;
+        let slow = ComponentError::Slow { path: secrets.folder().to_owned() };
+        let spec = aside(move || Ok(of_manifest.spec(&spelled, &secrets, ceiling.as_ref())));
+        // The thread may hang for ever, if what secrets lie on does; nobody else does.
+        let spec = tokio::time::timeout(FILE_READ_MAX, spec).await.map_err(|_| slow)??;
         let prepared = self.0.host.prepare(spec, component).await?;
         Ok(Ready { prepared, bounded: bounded.then_some(manifest), _kept: kept })
     }
