@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use lessor_control::go_duration;
 use lessor_jobs::{Ceiling, Configured, Manifest, Source};
-use lessor_ledger::Span;
+use lessor_ledger::{NameError, Span};
 use lessor_plugins::{Grants, Kind, Limits};
 use lessor_store::Retention;
 use serde::Deserialize;
@@ -120,7 +120,7 @@ struct PluginTable {
     kind: Kind,
     /// What it reads through `settings`.
     #[serde(default)]
-    settings: serde_json::Value,
+    settings: Option<toml::Table>,
     /// What it may use.
     #[serde(default)]
     grants: Grants,
@@ -144,8 +144,33 @@ impl PluginTable {
             (None, Some(digest)) => Source::Digest(digest),
             (None, None) | (Some(_), Some(_)) => return Err(ConfigError::Component { name }),
         };
+        let settings = match settings.map(|table| json(toml::Value::Table(table))) {
+            None => serde_json::Value::Null,
+            Some(Ok(settings)) => settings,
+            Some(Err(number)) => return Err(ConfigError::Setting { name, number }),
+        };
         Ok(Configured { name, component, manifest: Manifest { kind, settings, grants, limits, warm } })
     }
+}
+
+/// A setting as a plugin sees it: dates and times as text.
+///
+/// # Errors
+/// A number that JSON does not have, `inf` or `nan`.
+fn json(value: toml::Value) -> Result<serde_json::Value, f64> {
+    use serde_json::Value as Json;
+    Ok(match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => Json::Number(serde_json::Number::from_f64(number).ok_or(number)?),
+        toml::Value::Boolean(truth) => truth.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => Json::Array(items.into_iter().map(json).collect::<Result<_, _>>()?),
+        toml::Value::Table(table) => {
+            let fields = table.into_iter().map(|(key, value)| json(value).map(|value| (key, value)));
+            Json::Object(fields.collect::<Result<_, _>>()?)
+        }
+    })
 }
 
 /// How log lines look.
@@ -198,6 +223,29 @@ pub(crate) enum ConfigError {
     Component {
         /// The plugin.
         name: String,
+    },
+    /// A setting of a plugin cannot be handed on.
+    #[error("a setting of plugin {name:?} is {number}: settings are JSON, which has no such number")]
+    Setting {
+        /// The plugin.
+        name: String,
+        /// The number.
+        number: f64,
+    },
+    /// A plugin cannot be called so.
+    #[error("a plugin of the configuration cannot be called {name:?}")]
+    Name {
+        /// What it is called.
+        name: String,
+        /// Why not.
+        #[source]
+        cause: NameError,
+    },
+    /// Secrets are to be read from what is not there.
+    #[error("secrets: {} is no folder", .path.display())]
+    Secrets {
+        /// What was given.
+        path: PathBuf,
     },
     /// Two plugins have one name.
     #[error("the configuration has two plugins with the name {name:?}")]
@@ -267,6 +315,10 @@ impl ServeArgs {
         let given = self.given;
         let default = Retention::default();
         let pools = given.pools.or(file.pools).filter(|path| !path.as_os_str().is_empty());
+        let secrets = given.secrets.or(file.secrets);
+        if let Some(path) = secrets.as_ref().filter(|path| !path.is_dir()) {
+            return Err(ConfigError::Secrets { path: path.clone() });
+        }
         Ok(Config {
             listen: given.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
             data: given.data.or(file.data).unwrap_or_else(|| PathBuf::from("./lessor-data")),
@@ -282,7 +334,7 @@ impl ServeArgs {
                 events: given.keep_events.or(file.keep_events).unwrap_or(default.events),
             },
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),
-            secrets: given.secrets.or(file.secrets),
+            secrets,
             plugins: plugins(file.plugin)?,
             file: self.config,
             fixed: file.fixed,
@@ -314,6 +366,8 @@ pub(crate) fn read_again(path: &Path, fixed: &toml::Table) -> Result<Again, Conf
 fn plugins(tables: Vec<PluginTable>) -> Result<Vec<Configured>, ConfigError> {
     let mut names = BTreeSet::new();
     for table in &tables {
+        let wrong = |cause| ConfigError::Name { name: table.name.clone(), cause };
+        lessor_jobs::plugin_name(&table.name).map_err(wrong)?;
         if !names.insert(table.name.to_lowercase()) {
             return Err(ConfigError::Twice { name: table.name.clone() });
         }
@@ -381,6 +435,22 @@ mod tests {
         assert_eq!(config.log_format, LogFormat::Json);
         assert_eq!(config.hosts, ["a"]);
         assert!(resolve("", &["--insecure"]).expect("the flags are right").insecure);
+    }
+
+    #[test]
+    fn settings_of_plugins_are_json_and_what_is_not_is_an_error() {
+        let plugin = |settings: &str| format!("[[plugin]]\nname = 'p'\ncomponent = 'p.wasm'\n{settings}");
+        let config = resolve(&plugin("settings = { d = 2026-01-01, f = 1.5, a = [true, {}] }"), &[]);
+        let settings = &config.expect("the file is right").plugins[0].manifest.settings;
+        assert_eq!(*settings, serde_json::json!({"d": "2026-01-01", "f": 1.5, "a": [true, {}]}));
+        assert!(resolve(&plugin(""), &[]).expect("the file is right").plugins[0].manifest.settings.is_null());
+        let error = resolve(&plugin("settings = { f = [inf] }"), &[]).expect_err("JSON has no such number");
+        assert!(error.to_string().contains("\"p\" is inf"), "{error}");
+        let error =
+            resolve("[[plugin]]\nname = ''\ncomponent = 'p.wasm'\n", &[]).expect_err("a name is needed");
+        assert!(error.to_string().contains("cannot be called \"\""), "{error}");
+        let error = resolve("secrets = '/nowhere'", &[]).expect_err("it is not there");
+        assert_eq!(error.to_string(), "secrets: /nowhere is no folder");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::client::{Backoff, Client};
 use super::clock::Moment;
 use super::failure::Failure;
-use super::limits::RETRY_MAX;
+use super::limits::{JOB_RELEASE_WATCHED, RETRY_MAX};
 use super::output::{Output, millis};
 use super::text::clean;
+use super::value;
 
 /// What is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,14 +126,22 @@ pub(crate) async fn granted(client: &Client, request: &Value) -> Result<Option<H
 }
 
 /// Gives a lease back, trying again until `until` if the server does not answer. Says so if that fails, because then
-/// only the TTL frees it.
+/// only the TTL frees it; and if the manager of a job does not release it, because then its targets stay locked.
 pub(crate) async fn release(client: &Client, output: &Output, held: &Held, until: Moment) {
     let mut backoff = Backoff::new();
     loop {
         let sent = async {
-            client.delete(&["v1", held.what.place(), &held.id.to_string()])?.within(until.left()).send().await
+            let call = client.delete(&["v1", held.what.place(), &held.id.to_string()])?;
+            let wait = match held.what {
+                What::Lease => return call.within(until.left()).send().await,
+                What::Job => JOB_RELEASE_WATCHED,
+            };
+            call.query("wait", &value::query(wait)).waiting(wait).within(until.left() + wait).send().await
         };
-        let Err(failure) = sent.await else { return };
+        let failure = match sent.await {
+            Ok(answer) => return tell_if_kept(output, held, &answer.body),
+            Err(failure) => failure,
+        };
         match &failure {
             // It is over already, which is all that was wanted.
             Failure::Problem(problem) if matches!(problem.status, 404 | 410) => return,
@@ -147,6 +156,20 @@ pub(crate) async fn release(client: &Client, output: &Output, held: &Held, until
                 return;
             }
         }
+    }
+}
+
+/// Says so if the manager of a job did not release it, or not yet.
+fn tell_if_kept(output: &Output, held: &Held, job: &Value) {
+    let id = held.id;
+    match job["phase"].as_str() {
+        Some("stuck") => output.warn(&format!(
+            "warning: job {id} could not be released: {}; its targets stay locked until that succeeds (`lessor job end {id}` \
+             tries again, `lessor job force {id}` gives up)",
+            clean(job["failure"].as_str().unwrap_or("no reason is known")),
+        )),
+        Some("releasing") => output.warn(&format!("job {id} is still being released")),
+        _ => {}
     }
 }
 

@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::clock::Moment;
 use super::failure::Failure;
+use super::held::{Held, release_once};
 use super::output::{Kind, Output, cell, cell_millis, cell_time, column, optional};
+use super::signals::Signals;
 use super::which::Which;
 use super::{value, whoami};
 
@@ -192,9 +195,10 @@ impl Jobs {
             Self::Start { manager, order, lock_duration, no_wait, owner } => {
                 let owner = client.owner(owner.as_ref(), whoami::person);
                 let body = order.body(manager, &owner, *lock_duration);
+                let sent = Moment::now();
                 let mut job = client.post(&["v1", "jobs"])?.json(&body).send().await?.body;
-                while job["phase"] == "acquiring" && !no_wait {
-                    job = waited(client, &cell(&job, "id")).await?;
+                if !no_wait {
+                    job = acquired(client, Held::job(client, job, sent)?).await?;
                 }
                 output.details(KIND, &job)?;
                 not_failed(&job)
@@ -227,6 +231,9 @@ impl Jobs {
                 for id in ids {
                     let job = end(client, *id, *wait, reason.as_deref(), owner.as_deref()).await?;
                     output.item(KIND, &job)?;
+                    if wait.is_some_and(|wait| !wait.is_zero()) {
+                        is_over(&job)?;
+                    }
                 }
                 Ok(())
             }
@@ -244,6 +251,36 @@ pub(crate) async fn waited(client: &Client, id: &str) -> Result<Value, Failure> 
     let wait = super::limits::LONG_POLL;
     let call = client.get(&["v1", "jobs", id])?.query("wait", &value::query(wait)).waiting(wait);
     Ok(call.send().await?.body)
+}
+
+/// Waits until a job is acquired or over. A signal ends the job with the waiting: nobody would renew it.
+async fn acquired(client: &Client, started: Held) -> Result<Value, Failure> {
+    let mut signals = Signals::new()?;
+    let settled = async {
+        let mut job = started.body.clone();
+        while job["phase"] == "acquiring" {
+            job = waited(client, &cell(&job, "id")).await?;
+        }
+        Ok(job)
+    };
+    let signal = tokio::select! {
+        settled = settled => return settled,
+        signal = signals.end() => signal,
+    };
+    release_once(client, &started).await;
+    Err(Failure::Signal(signal))
+}
+
+/// Says what a job is at that was to be over by now.
+fn is_over(job: &Value) -> Result<(), Failure> {
+    let (id, phase) = (cell(job, "id"), cell(job, "phase"));
+    match phase.as_str() {
+        "stuck" => Err(Failure::WaitTimedOut(format!("job {id} is stuck: {}", cell(job, "failure")))),
+        "acquiring" | "leased" | "releasing" => {
+            Err(Failure::WaitTimedOut(format!("job {id} is still {phase}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn end(

@@ -27,6 +27,9 @@ pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// Longest pause before a failed request is sent again.
 pub(crate) const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// How long `run` watches whether the manager of its job releases it, before it ends itself.
+pub(crate) const JOB_RELEASE_WATCHED: Duration = Duration::from_secs(5);
+
 /// How long a release is tried again when the server does not answer; after that the TTL frees the lease.
 pub(crate) const RELEASE_RETRY_MAX: Duration = Duration::from_secs(10);
 

@@ -1,9 +1,11 @@
 //! `lessor plugin`, `lessor job` and `lessor run --manager`.
 
+use lessor_tests::plugin::serving_museum;
 use lessor_tests::{Setup, wait};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Ran, run_at};
+use super::{Beside, Ran, run_at};
 
 /// Where the built component of this name lies.
 fn built(name: &str, folder: &std::path::Path) -> String {
@@ -67,6 +69,34 @@ fn a_command_ends_when_its_job_loses_a_target() {
     assert_eq!(server.send_json("POST", "/v1/locks/force-release", &body).status, 200);
     let ran = running.join().expect("it does not panic");
     assert_eq!(ran.code, 123, "{ran:?}");
+}
+
+#[test]
+fn who_ends_a_job_hears_that_its_manager_did_not_release_it() {
+    let server = serving_museum();
+    let url = server.url();
+    let lessor = |arguments: &[&str]| -> Ran { run_at(&url, arguments) };
+    let (params, release) = (r#"{"do":"lock","names":["a"]}"#, r#"{"do":"show-targets"}"#);
+    let told = ["--params", params, "--release-params", release];
+    let run = [["run", "--manager", "museum"].as_slice(), &told, &["--", "sh", "-c", "exit 7"]].concat();
+    let ran = lessor(&run).gives(7);
+    assert!(ran.err.contains("could not be released") && ran.err.contains("lessor job force"), "{ran:?}");
+    let id = lessor(&["job", "list", "-o", "name"]).gives(0).text().to_owned();
+    let ended = lessor(&["job", "end", &id, "--wait", "5s"]).gives(8);
+    assert!(ended.err.contains("is stuck") && ended.out.contains("stuck"), "{ended:?}");
+}
+
+#[test]
+fn who_stops_waiting_for_a_job_ends_it() {
+    let server = serving_museum();
+    let params = r#"{"do":"lock-for-ever","names":["a"]}"#;
+    let mut start = Beside::start(&server, "job", &["job", "start", "museum", "--params", params]);
+    wait::until("it is being acquired", wait::SOON, || server.holder("a").is_some());
+    start.signal(Signal::INT);
+    assert_eq!(start.code(), 128 + 2);
+    let id = server.get("/v1/jobs?over=true").json()["items"][0]["id"].as_u64();
+    let over = server.await_phase(id.expect("the job is over"), "cancelled");
+    assert_eq!(over["cause"], "asked");
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct JobDetail {
     pub frame: Frame,
     /// The job.
     pub job: JobRow,
+    /// Whether its manager is releasing it right now.
+    pub ending: bool,
+    /// Whether its manager could not release it, and will be asked again.
+    pub stuck: bool,
     /// Its targets with how to reach them.
     pub targets: Vec<(Text, Vec<Text>)>,
     /// How many more targets there are.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Command, Job, JobCommand, JobRecord, JobTarget, Ledger, Owner, Refusal, Span, Time};
+use lessor_ledger::{
+    Command, Job, JobCommand, JobRecord, JobTarget, Ledger, Owner, Phase, Refusal, Span, Time,
+};
 use lessor_web::{Frame, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
@@ -75,6 +77,8 @@ fn detail(visitor: &Visitor, id: Job, typed: &Form, problem: Option<&Problem>) -
     let page = page::JobDetail {
         frame: visitor.frame_at(link::job(id.0), format!("Job {id}", id = id.0), "/jobs", "jobs"),
         job: row::job(job, now, visitor),
+        ending: matches!(job.phase, Phase::Releasing { .. }),
+        stuck: matches!(job.phase, Phase::Stuck { .. }),
         targets: job.targets.iter().take(JOB_TARGETS_SHOWN).map(target).collect(),
         more: job.targets.len().saturating_sub(JOB_TARGETS_SHOWN),
         renewed: job.renewed_at.map(|at| row::ago(at, now)),
