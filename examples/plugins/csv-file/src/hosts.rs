@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use lessor_plugin::Target;
 
+use crate::quotes;
+
 /// How many fields a line has: ID, FQDN, IPv4, IPv6.
 const FIELDS: usize = 4;
 
@@ -14,6 +16,7 @@ const FIELDS: usize = 4;
 ///
 /// What is wrong, with the line where it is known.
 pub(crate) fn read(content: &[u8]) -> Result<Vec<Target>, String> {
+    quotes::check(content)?;
     let mut reader = ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(content);
     let mut hosts = Vec::new();
     for record in reader.records() {

@@ -5,6 +5,7 @@
 //! and `locker`.
 
 mod hosts;
+mod quotes;
 mod uri;
 
 use lessor_plugin::{

@@ -56,7 +56,8 @@ fn contest_52_a_file_that_is_not_there_is_found_missing_at_acquire() {
 
 #[test]
 fn contest_53_a_bad_line_fails_the_whole_file() {
-    for bad in ["1,a,", "1,a,,\n2,b,,,", "1,a,,\n ,b,,", "1,a,x,", "1,a,2001:db8::1,", "1,a,,x"] {
+    for bad in ["1,a,", "1,a,,\n2,b,,,", "1,a,,\n ,b,,", "1,a,x,", "1,a,2001:db8::1,", "1,a,,x", "1, \"a\",,"]
+    {
         let failure = acquire(&lessor(bad), "").unwrap_err();
         assert_eq!(failure.code, "bad-file", "{bad}: {failure}");
     }

@@ -1,6 +1,8 @@
 //! A target manager on top of the server's own pools: so many free resources of a pool, with these labels.
 //!
-//! `{"pool": "gpu", "labels": {"site": "ber"}, "count": 2}`. It shows `inventory` and needs the grants `inventory` and
+//! `{"pool": "gpu", "labels": {"site": "ber"}, "count": 2}`, and `"state": "dirty"` for resources in another state than `free`.
+//! It locks by name, which goes before those who wait in line for the pool: one for whom that is not fair leases of the pool
+//! itself, over the API. It shows `inventory` and needs the grants `inventory` and
 //! `locker`. The settings may say which pool is meant when a job names none: `{"default_pool": "gpu"}`.
 
 use std::collections::BTreeMap;
@@ -18,6 +20,9 @@ pub struct PoolPicker;
 pub struct Wish {
     /// The pool; the one of the settings if it is left out.
     pool: Option<String>,
+    /// The state that they must be in.
+    #[serde(default = "free")]
+    state: String,
     /// What the resources must be labelled with.
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -43,6 +48,10 @@ fn enough(count: u32) -> u32 {
     count.saturating_mul(10).clamp(100, 10_000)
 }
 
+fn free() -> String {
+    "free".to_owned()
+}
+
 impl TargetManager for PoolPicker {
     type Acquire = Wish;
     type Release = NoParameters;
@@ -66,9 +75,10 @@ impl TargetManager for PoolPicker {
             None => settings::read::<Settings>()?.default_pool,
         };
         let labels = wish.labels.into_iter().collect();
-        let query = Query { pool, labels, free_only: true, limit: enough(wish.count), ..Query::default() };
-        let free = inventory::resources(&query)?;
-        let names: Vec<String> = free.iter().map(|resource| resource.name.clone()).collect();
+        let query =
+            Query { pool, state: Some(wish.state), labels, free_only: true, limit: enough(wish.count) };
+        let there = inventory::resources(&query)?;
+        let names: Vec<String> = there.iter().map(|resource| resource.name.clone()).collect();
         // What was free a moment ago may be taken by now, so the lock decides.
         let got = locker::try_lock(&names, job.lock_duration, wish.count)?;
         if u64::try_from(got.len()).unwrap_or(u64::MAX) < u64::from(wish.count) {
@@ -79,7 +89,7 @@ impl TargetManager for PoolPicker {
             return Err(Failure::retryable("too-few", why));
         }
         info!("job {} has {}", job.number, got.join(", "));
-        free.into_iter().filter(|resource| got.contains(&resource.name)).map(target).collect()
+        there.into_iter().filter(|resource| got.contains(&resource.name)).map(target).collect()
     }
 }
 
@@ -105,6 +115,7 @@ mod tests {
         let resource = |name: &str, site: &str| Resource {
             name: name.to_owned(),
             pool: "gpu".to_owned(),
+            state: "free".to_owned(),
             labels: vec![("site".to_owned(), site.to_owned())],
             ipv4: Some("192.0.2.1".to_owned()),
             ..Resource::default()
@@ -124,6 +135,19 @@ mod tests {
         let got = acquire(&lessor, r#"{"pool": "gpu", "labels": {"site": "ber"}, "count": 2}"#);
         assert_eq!(got, Ok(vec!["g3".to_owned(), "g4".to_owned()]));
         assert_eq!((lessor.holder("g3"), lessor.holder("g2")), (Some(7), None));
+    }
+
+    #[test]
+    fn only_what_is_in_the_wanted_state_is_taken() {
+        let dirty = Resource {
+            name: "g0".to_owned(),
+            pool: "gpu".to_owned(),
+            state: "dirty".to_owned(),
+            ..Resource::default()
+        };
+        let lessor = lessor().resource(dirty);
+        assert_eq!(acquire(&lessor, r#"{"pool": "gpu"}"#), Ok(vec!["g1".to_owned()]));
+        assert_eq!(acquire(&lessor, r#"{"pool": "gpu", "state": "dirty"}"#), Ok(vec!["g0".to_owned()]));
     }
 
     #[test]
