@@ -12,6 +12,7 @@ mod plugin;
 mod queue;
 mod resource;
 mod sync;
+mod unmet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -27,6 +27,7 @@ mod refusal;
 mod reply;
 mod request;
 mod resource;
+mod sharing;
 mod shortage;
 mod state;
 mod time;

@@ -1,6 +1,6 @@
 //! Places: where those who wait stand, and what keeps them waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::command::Wanted;
@@ -119,11 +119,9 @@ impl Ledger {
                 }
             } else {
                 // It reserves nothing, so what it could use stays there for those behind.
-                let mut mine_too = BTreeSet::new();
-                for stand in mine {
-                    let share = walk.peek(&stand.demand.selector, stand.demand.count, &mine_too);
+                let wants: Vec<_> = mine.iter().map(|s| (&s.demand.selector, s.demand.count)).collect();
+                for (stand, share) in mine.iter_mut().zip(walk.shares(&wants)) {
                     stand.there = share.len();
-                    mine_too.extend(share);
                 }
             }
         }

@@ -214,6 +214,20 @@ pub enum Unmet {
         /// The labels, as `key=value,key=value`.
         labels: String,
     },
+    /// Enough resources carry the labels, but other parts of the same request need some of them, too.
+    #[error(
+        "{asked} asked for with the labels {labels}, pool {pool:?} has {most} besides what other parts of the request need"
+    )]
+    NotTogether {
+        /// The pool.
+        pool: PoolName,
+        /// How many were asked for.
+        asked: u64,
+        /// How many are left for this part.
+        most: u64,
+        /// The labels, as `key=value,key=value`.
+        labels: String,
+    },
     /// A named target is not a resource of the pool asked for.
     #[error("{target:?} is not a resource of pool {pool:?}")]
     NotInPool {

@@ -19,8 +19,10 @@ struct Reasons {
     elsewhere: u64,
     /// That state, if it is one only.
     state: Option<State>,
-    /// In the state asked for, and kept for somebody else or for another part of the same request.
+    /// In the state asked for, and kept for somebody else.
     reserved: u64,
+    /// In the state asked for, and needed by other parts of the same request.
+    own: u64,
     /// Without the labels asked for.
     unlabelled: u64,
     /// Not looked at, because there are too many.
@@ -31,10 +33,18 @@ impl Ledger {
     /// What is missing for each demand that got less than it wants.
     pub(crate) fn missing(&self, demands: &[Demand], offers: &[Vec<Target>]) -> Vec<Conflict> {
         let short = demands.iter().zip(offers).filter(|(d, offer)| offer.len() < d.count as usize);
-        short.flat_map(|(demand, offer)| self.missing_for(demand, offer.len())).collect()
+        short
+            .flat_map(|(demand, offer)| {
+                let others = demands.iter().zip(offers).filter(|(other, _)| *other != demand);
+                let others = others.filter(|(other, _)| other.wanted == demand.wanted);
+                let own = others.flat_map(|(_, offer)| offer);
+                let own = own.filter(|target| self.fits(target, &demand.selector)).count();
+                self.missing_for(demand, offer.len(), own as u64)
+            })
+            .collect()
     }
 
-    fn missing_for(&self, demand: &Demand, there: usize) -> Vec<Conflict> {
+    fn missing_for(&self, demand: &Demand, there: usize, own: u64) -> Vec<Conflict> {
         let mut conflicts = self.holders(demand, Blocker::HOLDERS_MAX);
         let (target, pool, why) = match (&demand.selector, &demand.wanted) {
             (Selector::Name(target), wanted)
@@ -45,7 +55,7 @@ impl Ledger {
                 (Some(target), self.resources.get(target).map(|r| &r.pool), self.why_not(target, wanted))
             }
             (selector, Wanted::Pool(pool, state)) => {
-                let reasons = self.reasons(selector, pool, state, there as u64);
+                let reasons = Reasons { own, ..self.reasons(selector, pool, state, there as u64 + own) };
                 let why =
                     format!("{there} of {} to be had in state {state}{}", demand.count, reasons.in_words());
                 (None, Some(pool), why)
@@ -71,12 +81,13 @@ impl Ledger {
         }
     }
 
-    fn reasons(&self, selector: &Selector, pool: &PoolName, state: &State, there: u64) -> Reasons {
+    /// `mine` of those in the state asked for are for this request.
+    fn reasons(&self, selector: &Selector, pool: &PoolName, state: &State, mine: u64) -> Reasons {
         let mut reasons = match selector {
             Selector::Labels(_) => self.reasons_by_label(selector, pool, state),
             Selector::Any | Selector::Name(_) => self.reasons_by_count(pool, state),
         };
-        reasons.reserved = reasons.reserved.saturating_sub(there);
+        reasons.reserved = reasons.reserved.saturating_sub(mine);
         reasons
     }
 
@@ -139,11 +150,7 @@ impl Ledger {
                 let members = self.index.members.get(pool).into_iter();
                 let members =
                     members.flat_map(|members| members.all.iter()).take(limits::MEMBERS_SCANNED_MAX);
-                let fits = |target: &&Target| match selector {
-                    Selector::Labels(labels) => self.carries(target, labels),
-                    Selector::Any | Selector::Name(_) => true,
-                };
-                members.filter(fits).filter_map(held).take(most).collect()
+                members.filter(|target| self.fits(target, selector)).filter_map(held).take(most).collect()
             }
         }
     }
@@ -196,6 +203,7 @@ impl Reasons {
             (self.cordoned, format!("cordoned{message}")),
             (self.elsewhere, format!("in {state}")),
             (self.reserved, "reserved".to_owned()),
+            (self.own, "for other parts of the request".to_owned()),
             (self.unlabelled, "without the labels".to_owned()),
             (self.unseen, "not looked at".to_owned()),
         ]

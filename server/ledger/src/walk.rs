@@ -5,6 +5,9 @@
 //! ends when nothing is left that anybody behind could use, so it costs as much as there is to hand out plus the
 //! number of different selectors, times the different sets of labels that a selector has to look at; not as much as
 //! there are waiters or resources.
+//!
+//! What one request wants by name it gets first, then what it wants by labels, shared out among these parts so that as
+//! much as possible of each is met (`sharing.rs`), then what it wants of any kind.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,6 +15,7 @@ use crate::command::Wanted;
 use crate::index::{Demand, Selector, Turn, demands, held};
 use crate::name::Target;
 use crate::request::{Part, RequestId};
+use crate::sharing::{Claim, share_out};
 use crate::state::Ledger;
 
 type Candidates<'a> = Box<dyn Iterator<Item = &'a Target> + 'a>;
@@ -31,12 +35,12 @@ struct Cursor<'a> {
     rest: Candidates<'a>,
 }
 
-/// What the next one in line would get.
-pub(crate) struct Share {
+/// What the next one in line would get with one selector, or with all that go by labels.
+pub(crate) struct Share<'a> {
     pub(crate) request: RequestId,
-    /// Whether it is all that this request wants of this line with this selector.
+    /// Whether it is all that this request wants of this line with these selectors.
     pub(crate) whole: bool,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) parts: Vec<(&'a Selector, Vec<Target>)>,
 }
 
 impl<'a> Walk<'a> {
@@ -56,29 +60,71 @@ impl<'a> Walk<'a> {
 
     /// Takes up to `count` of what `selector` can use and nobody ahead has reserved.
     pub(crate) fn pick(&mut self, selector: &'a Selector, count: u32) -> Vec<Target> {
-        let (cursor, taken) = self.cursor(selector);
-        let seen = std::iter::from_fn(|| cursor.seen.pop_front().or_else(|| cursor.rest.next()));
-        let picked: Vec<Target> =
-            seen.filter(|target| !taken.contains(*target)).take(count as usize).cloned().collect();
-        self.taken.extend(picked.iter().cloned());
+        let picked = self.peek(selector, count as usize, &BTreeSet::new());
+        let picked: Vec<Target> = picked.into_iter().cloned().collect();
+        self.reserve(&picked);
         picked
     }
 
+    /// What one request would get with each of `wants`, which are sorted by selector; nothing is reserved by that.
+    pub(crate) fn shares(&mut self, wants: &[(&'a Selector, u32)]) -> Vec<Vec<&'a Target>> {
+        let mut mine = BTreeSet::new();
+        let mut shares = Vec::with_capacity(wants.len());
+        for alike in wants.chunk_by(|(a, _), (b, _)| a.is_by_labels() && b.is_by_labels()) {
+            let got = self.together(alike, &mine);
+            mine.extend(got.iter().flatten().copied());
+            shares.extend(got);
+        }
+        shares
+    }
+
+    /// The same for `wants` that can use some of the same targets, none of `others`.
+    fn together(
+        &mut self,
+        wants: &[(&'a Selector, u32)],
+        others: &BTreeSet<&'a Target>,
+    ) -> Vec<Vec<&'a Target>> {
+        if let &[(selector, count)] = wants {
+            return vec![self.peek(selector, count as usize, others)];
+        }
+        let ledger = self.ledger;
+        let aged = |target: &'a Target| (ledger.resources.get(target).map(|r| r.updated_at), target);
+        let total = wants.iter().map(|&(_, count)| count as usize).sum();
+        let claims: Vec<Claim<_>> = wants
+            .iter()
+            .map(|&(selector, count)| {
+                let usable = self.peek(selector, total, others).into_iter().map(aged).collect();
+                Claim { count: count as usize, usable }
+            })
+            .collect();
+        let shares = share_out(&claims, |(_, target), claim| ledger.fits(target, wants[claim].0));
+        shares.into_iter().map(|share| share.into_iter().map(|(_, target)| target).collect()).collect()
+    }
+
     /// Up to `count` of what `selector` can use, without `others`, and without reserving it.
-    pub(crate) fn peek(
+    fn peek(
         &mut self,
         selector: &'a Selector,
-        count: u32,
+        count: usize,
         others: &BTreeSet<&'a Target>,
     ) -> Vec<&'a Target> {
         let (cursor, taken) = self.cursor(selector);
-        cursor.seen.retain(|target| !taken.contains(*target));
-        let enough = others.len() + count as usize;
-        let more = cursor.rest.by_ref().filter(|target| !taken.contains(*target));
-        let more: Vec<&Target> = more.take(enough.saturating_sub(cursor.seen.len())).collect();
-        cursor.seen.extend(more);
-        let fit = cursor.seen.iter().filter(|target| !others.contains(*target));
-        fit.take(count as usize).copied().collect()
+        let (mut looked_at, mut found) = (Vec::new(), Vec::new());
+        while found.len() < count
+            && let Some(target) = cursor.seen.pop_front().or_else(|| cursor.rest.next())
+        {
+            if taken.contains(target) {
+                continue;
+            }
+            looked_at.push(target);
+            if !others.contains(target) {
+                found.push(target);
+            }
+        }
+        for target in looked_at.into_iter().rev() {
+            cursor.seen.push_front(target);
+        }
+        found
     }
 
     fn cursor(&mut self, selector: &'a Selector) -> (&mut Cursor<'a>, &BTreeSet<Target>) {
@@ -101,11 +147,10 @@ impl<'a> Walk<'a> {
     /// are missing.
     pub(crate) fn shares_of(&mut self, turn: Turn) -> BTreeMap<&'a Selector, usize> {
         let mut shares = BTreeMap::new();
-        while let Some(&(head, selector)) = self.heads.first()
-            && head == turn
+        while self.heads.first().is_some_and(|&(head, _)| head == turn)
             && let Some(share) = self.next_share(|_| true)
         {
-            shares.insert(selector, share.targets.len());
+            shares.extend(share.parts.iter().map(|(selector, targets)| (*selector, targets.len())));
         }
         shares
     }
@@ -116,19 +161,48 @@ impl<'a> Walk<'a> {
     }
 
     /// The share of the next one in line for whom `counts` says yes.
-    pub(crate) fn next_share(&mut self, counts: impl Fn(RequestId) -> bool) -> Option<Share> {
+    ///
+    /// A selector with which somebody did not get all leaves the walk: nothing is left that it could use.
+    pub(crate) fn next_share(&mut self, counts: impl Fn(RequestId) -> bool) -> Option<Share<'a>> {
         loop {
-            let (turn, selector) = self.heads.pop_first()?;
-            let want = if counts(turn.1) { self.want(turn.1, selector) } else { 0 };
-            let targets = self.pick(selector, want);
-            let whole = targets.len() == want as usize;
-            if whole {
-                self.advance(turn, selector);
+            let (turn, selectors) = self.next_heads()?;
+            if !counts(turn.1) {
+                for selector in selectors {
+                    self.advance(turn, selector);
+                }
+                continue;
             }
-            if want > 0 {
-                return Some(Share { request: turn.1, whole, targets });
+            let wants: Vec<(&Selector, u32)> =
+                selectors.into_iter().map(|selector| (selector, self.want(turn.1, selector))).collect();
+            let got = self.together(&wants, &BTreeSet::new());
+            let mut share = Share { request: turn.1, whole: true, parts: Vec::with_capacity(wants.len()) };
+            for ((selector, want), targets) in wants.into_iter().zip(got) {
+                let targets: Vec<Target> = targets.into_iter().cloned().collect();
+                self.reserve(&targets);
+                if targets.len() == want as usize {
+                    self.advance(turn, selector);
+                } else {
+                    share.whole = false;
+                }
+                share.parts.push((selector, targets));
             }
+            return Some(share);
         }
+    }
+
+    /// Whose turn it is, and with what: one selector, or all of the turn that go by labels.
+    fn next_heads(&mut self) -> Option<(Turn, Vec<&'a Selector>)> {
+        let (turn, first) = self.heads.pop_first()?;
+        let mut selectors = vec![first];
+        while let Some(&(head, next)) = self.heads.first()
+            && head == turn
+            && first.is_by_labels()
+            && next.is_by_labels()
+        {
+            self.heads.pop_first();
+            selectors.push(next);
+        }
+        Some((turn, selectors))
     }
 
     fn advance(&mut self, turn: Turn, selector: &'a Selector) {
@@ -163,7 +237,8 @@ impl Ledger {
         for same_line in demands.chunk_by(|a, b| a.wanted == b.wanted) {
             let mut walk = Walk::new(self, &same_line[0].wanted);
             walk.skip_to(turn);
-            offers.extend(same_line.iter().map(|demand| walk.pick(&demand.selector, demand.count)));
+            let wants: Vec<_> = same_line.iter().map(|demand| (&demand.selector, demand.count)).collect();
+            offers.extend(walk.shares(&wants).into_iter().map(|share| share.into_iter().cloned().collect()));
         }
         offers
     }
@@ -194,5 +269,13 @@ impl Ledger {
 
     pub(crate) fn carries(&self, target: &Target, labels: &BTreeMap<crate::Text, crate::Text>) -> bool {
         self.resources.get(target).is_some_and(|resource| resource.details().labels.include(labels))
+    }
+
+    pub(crate) fn fits(&self, target: &Target, selector: &Selector) -> bool {
+        match selector {
+            Selector::Name(name) => name == target,
+            Selector::Labels(labels) => self.carries(target, labels),
+            Selector::Any => true,
+        }
     }
 }

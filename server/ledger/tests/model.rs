@@ -10,6 +10,7 @@ mod naive;
 mod observe;
 mod promises;
 mod registry;
+mod sharing;
 mod strategy;
 
 use lessor_ledger::{Command, LeaseId, Ledger, Pool, PoolEntry, RequestId, Span, Subject, Time};
@@ -115,6 +116,13 @@ proptest! {
 
     #[test]
     fn the_ledger_is_what_the_naive_model_says(story in strategy::story(STEPS_MAX)) {
+        play(story);
+    }
+
+    #[test]
+    fn parts_of_one_pool_are_met_whenever_they_can_be_met_together(
+        story in strategy::story_of_labels(STEPS_MAX)
+    ) {
         play(story);
     }
 }

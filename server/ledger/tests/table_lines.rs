@@ -441,3 +441,111 @@ fn what_can_never_be_met_is_refused_unless_told_to_wait_anyway() {
         "#]],
     );
 }
+
+/// Neither the alphabet nor the order of the parts decides who is met.
+#[test]
+fn parts_by_labels_are_met_together_whenever_they_can_be() {
+    check(
+        "
+        pool p names=a labels=arch=arm,kit=evk
+        pool p names=b,c labels=arch=arm also
+        pool q names=x labels=arch=arm,board=evk
+        pool q names=y,z labels=arch=arm also
+        0 - sync
+        0 ann take p{arch=arm}+p{arch=arm,kit=evk}
+        0 ann take q*2{arch=arm}+q{arch=arm,board=evk}
+        0 ann release L1
+        0 ann release L2
+        1s ann take p{arch=arm,kit=evk}+p*2{arch=arm}
+        1s ann take q*2{arch=arm}+@x
+        2s - put a2 pool=r labels=i=1,k=1
+        2s - put b2 pool=r labels=j=1,k=1
+        2s - put c2 pool=r labels=j=1
+        2s - put d2 pool=r labels=i=1
+        2s ann take r{i=1}+r{j=1}+r{k=1}
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,x,y,z] -[] later[] | pool p made; pool q made; a made in p >free; b made in p >free; c made in p >free; x made in q >free; y made in q >free; z made in q >free
+            0: L1 ann [b,a] until 600s | L1 +b ann free>leased; L1 +a ann free>leased
+            0: L2 ann [y,z,x] until 600s | L2 +y ann free>leased; L2 +z ann free>leased; L2 +x ann free>leased
+            0: L1 ann [b,a] Released | L1 -b Released leased>free; L1 -a Released leased>free, over
+            0: L2 ann [y,z,x] Released | L2 -y Released leased>free; L2 -z Released leased>free; L2 -x Released leased>free, over
+            1s: L3 ann [a,b,c] until 601s | L3 +a ann free>leased; L3 +b ann free>leased; L3 +c ann free>leased
+            1s: L4 ann [y,z,x] until 601s | L4 +y ann free>leased; L4 +z ann free>leased; L4 +x ann free>leased
+            2s: new a2 in r free {"i": "1", "k": "1"} | pool r made; a2 made in r >free
+            2s: new b2 in r free {"j": "1", "k": "1"} | b2 made in r >free
+            2s: new c2 in r free {"j": "1"} | c2 made in r >free
+            2s: new d2 in r free {"i": "1"} | d2 made in r >free
+            2s: L5 ann [a2,c2,b2] until 602s | L5 +a2 ann free>leased; L5 +c2 ann free>leased; L5 +b2 ann free>leased
+        "#]],
+    );
+}
+
+/// Neither selector includes the other, and the oldest fits both.
+#[test]
+fn a_part_moves_over_for_another_of_the_same_request() {
+    check(
+        "
+        pool p names=a labels=i=1,j=1
+        pool p names=b labels=i=1 also
+        pool p names=c labels=j=1,k=1 also
+        0 - sync
+        0 x take @a,b,c
+        0 ann take p{i=1}+p{j=1}+p{k=1} wait
+        0 bob take p{i=1} wait
+        1s x release L1 targets=a
+        1s eve take p
+        2s x release L1 targets=c
+        2s eve take p
+        3s x release L1 targets=b
+        4s ann release L2
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c] -[] later[] | pool p made; a made in p >free; b made in p >free; c made in p >free
+            0: L1 x [a,b,c] until 600s | L1 +a x free>leased; L1 +b x free>leased; L1 +c x free>leased
+            0: R1 is #1, 0 of 1 and 0 of 1 and 0 of 1 | R1 ann queued
+            0: R2 is #2, 0 of 1 | R2 bob queued
+            1s: L1 x [b,c] returned [a] | L1 -a Released leased>free
+            1s: no: unavailable [p 0 of 1 to be had in state free: 2 held, 1 reserved, b is x's, c is x's]
+            2s: L1 x [b] returned [a,c] | L1 -c Released leased>free
+            2s: no: unavailable [p 0 of 1 to be had in state free: 1 held, 2 reserved, b is x's]
+            3s: L1 x [b] returned [a,c] Released | L1 -b Released leased>free, over; L2 +b ann free>leased; L2 +a ann free>leased; L2 +c ann free>leased; R1 gets L2
+            4s: L2 ann [b,a,c] Released | L2 -b Released leased>free; L2 -a Released leased>free; L2 -c Released leased>free, over; L3 +a bob free>leased; R2 gets L3
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_met_together_is_refused_with_the_part_that_is_short() {
+    check(
+        "
+        pool p names=a labels=i=1,j=1
+        pool p names=b,c labels=k=1 also
+        pool p names=d labels=i=1,k=1 also
+        0 - sync
+        0 ann take p{i=1}+p{j=1}+p{i=1,k=1}
+        0 ann take p{j=1}+@a
+        0 ann take p*2{j=1}
+        0 ann take p*2{i=1}+p*3{k=1}
+        1s ann release L1
+        1s x take @d
+        2s ann take p{i=1}+p{j=1}
+        2s ann take p{i=1}+p{j=1}+p*2
+        2s ann take p{i=1}+p{j=1} wait
+        2s eve take p{j=1}
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,d] -[] later[] | pool p made; a made in p >free; b made in p >free; c made in p >free; d made in p >free
+            0: no: the request can never be met: 1 asked for with the labels j=1, pool "p" has 0 besides what other parts of the request need
+            0: no: the request can never be met: 1 asked for with the labels j=1, pool "p" has 0 besides what other parts of the request need
+            0: no: the request can never be met: 2 asked for, 1 of pool "p" carry the labels j=1
+            0: no: the request can never be met: 3 asked for with the labels k=1, pool "p" has 2 besides what other parts of the request need; 5 asked for, pool "p" can hold at most 4
+            1s: no: there is no lease 1
+            1s: L1 x [d] until 601s | L1 +d x free>leased
+            2s: no: unavailable [p 0 of 1 to be had in state free: 1 for other parts of the request, 3 without the labels]
+            2s: no: unavailable [p 0 of 1 to be had in state free: 1 for other parts of the request, 3 without the labels]
+            2s: R1 is #1, 1 of 1 and 0 of 1 | R1 ann queued
+            2s: no: unavailable [p 0 of 1 to be had in state free: 1 reserved, 3 without the labels]
+        "#]],
+    );
+}

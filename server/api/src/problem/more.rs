@@ -71,7 +71,7 @@ pub(crate) struct ConflictView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Unmet)]
 pub(crate) struct UnmetView {
-    /// `no-such-pool`, `too-many`, `no-label-match` or `not-in-pool`.
+    /// `no-such-pool`, `too-many`, `no-label-match` (also if other parts of the request need what matches) or `not-in-pool`.
     pub(super) rule: &'static str,
     /// The pool.
     pub(super) pool: String,
@@ -126,7 +126,7 @@ impl From<&Unmet> for UnmetView {
         let (rule, pool) = match unmet {
             Unmet::NoSuchPool(pool) => ("no-such-pool", pool),
             Unmet::TooMany { pool, .. } => ("too-many", pool),
-            Unmet::NoLabelMatch { pool, .. } => ("no-label-match", pool),
+            Unmet::NoLabelMatch { pool, .. } | Unmet::NotTogether { pool, .. } => ("no-label-match", pool),
             Unmet::NotInPool { pool, .. } => ("not-in-pool", pool),
         };
         Self { rule, pool: pool.to_string(), reason: unmet.to_string() }

@@ -1,7 +1,7 @@
 //! Getting something now, or getting in line for it; and handing out what becomes free (design §3.3).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply::Draft;
@@ -14,7 +14,7 @@ use crate::lease::{Dialect, LeaseId};
 use crate::limits;
 use crate::name::{Owner, PoolName, Target, Text};
 use crate::pool::Pool;
-use crate::refusal::{Refusal, Unmet};
+use crate::refusal::Refusal;
 use crate::reply::{Reply, Settled};
 use crate::request::{Outcome, Part, Request, RequestId};
 use crate::time::Span;
@@ -117,7 +117,8 @@ impl Draft<'_> {
                 short.insert(request.id);
                 continue;
             }
-            if let Some(targets) = self.whole_offer(&request, share.targets) {
+            let share = share.parts.into_iter().flat_map(|(_, targets)| targets).collect();
+            if let Some(targets) = self.whole_offer(&request, share) {
                 walk.reserve(&targets);
                 done.insert(request.id);
                 self.grant_request(&request, targets);
@@ -266,63 +267,6 @@ impl Draft<'_> {
             let key = Key { outcome: Answer::Lease(lease), ..Key::clone(&key) };
             self.record(Change::Key(Arc::new(key)));
         }
-    }
-
-    /// Refuses what waiting can never bring about as things are.
-    fn check_satisfiable(&self, ask: &Acquire) -> Result<(), Refusal> {
-        if ask.wait_anyway {
-            return Ok(());
-        }
-        let mut asked: BTreeMap<&PoolName, u64> = BTreeMap::new();
-        let mut unmet = Vec::new();
-        for part in &ask.parts {
-            match part {
-                Part::Pool { pool, labels, count, .. } => {
-                    *asked.entry(pool).or_default() += u64::from(*count);
-                    unmet.extend(self.unmet_labels(pool, labels, u64::from(*count)));
-                }
-                Part::Named { targets, pool: Some(pool), .. } => {
-                    let strays = targets.iter().filter(|target| {
-                        self.ledger.resources.get(*target).is_none_or(|resource| resource.pool != *pool)
-                    });
-                    unmet.extend(strays.map(|t| Unmet::NotInPool { target: t.clone(), pool: pool.clone() }));
-                }
-                Part::Named { pool: None, .. } => {}
-            }
-            if let Part::Named { targets, .. } = part {
-                for pool in targets.iter().filter_map(|target| self.pool_of(target)) {
-                    *asked.entry(pool).or_default() += 1;
-                }
-            }
-        }
-        unmet.extend(asked.into_iter().filter_map(|(pool, asked)| self.unmet_count(pool, asked)));
-        if unmet.is_empty() { Ok(()) } else { Err(Refusal::Unsatisfiable(unmet)) }
-    }
-
-    fn unmet_count(&self, pool: &PoolName, asked: u64) -> Option<Unmet> {
-        let Some(record) = self.ledger.pools.get(pool) else {
-            return Some(Unmet::NoSuchPool(pool.clone()));
-        };
-        let there = self.ledger.index.members.get(pool).map_or(0, |members| members.all.len() as u64);
-        let can_be = record.lifecycle.as_ref().map_or(0, |l| u64::try_from(l.max_count).unwrap_or(0));
-        let most = there.max(can_be);
-        (asked > most).then(|| Unmet::TooMany { pool: pool.clone(), asked, most })
-    }
-
-    fn unmet_labels(
-        &self,
-        pool: &PoolName,
-        labels: &BTreeMap<crate::Text, crate::Text>,
-        asked: u64,
-    ) -> Option<Unmet> {
-        let members = self.ledger.index.members.get(pool).filter(|_| !labels.is_empty())?;
-        let most = members.labelled.count(labels) as u64;
-        (asked > most).then(|| Unmet::NoLabelMatch {
-            pool: pool.clone(),
-            asked,
-            most,
-            labels: labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
-        })
     }
 
     fn check_ttl_of(&self, ttl: Span, parts: &[Part]) -> Result<(), Refusal> {

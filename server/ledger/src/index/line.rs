@@ -17,8 +17,8 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn(pub(crate) Reverse<i32>, pub(crate) RequestId);
 
-/// Which of a line's resources will do. The narrowest comes first, so that of one request's demands the pickiest
-/// is served first.
+/// Which of a line's resources will do. In the order in which one request's demands are served: what has no choice
+/// first, what has every choice last, and those between are shared out together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Selector {
     /// This one.
@@ -27,6 +27,12 @@ pub(crate) enum Selector {
     Labels(BTreeMap<Text, Text>),
     /// Any.
     Any,
+}
+
+impl Selector {
+    pub(crate) fn is_by_labels(&self) -> bool {
+        matches!(self, Self::Labels(_))
+    }
 }
 
 /// The live waiters for one pool and state, or for one unregistered target. Waiters that want the same are in one
@@ -48,7 +54,7 @@ pub(crate) struct Demand {
 
 pub(crate) type Registry = OrdMap<Target, std::sync::Arc<Resource>>;
 
-/// What `parts` amount to, line by line, the pickiest demand of each line first; the same demand twice is one
+/// What `parts` amount to, line by line, the demands of each line in the order of [`Selector`]; the same demand twice is one
 /// demand for the sum.
 pub(crate) fn demands(parts: &[Part], resources: &Registry) -> Vec<Demand> {
     let mut sums: BTreeMap<(Wanted, Selector), u32> = BTreeMap::new();

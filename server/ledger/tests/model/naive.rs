@@ -94,7 +94,7 @@ pub(crate) enum Spot {
     Loose(Target),
 }
 
-/// What will do there; the pickiest first.
+/// What will do there; what has no choice first, what has every choice last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
     Name(Target),
@@ -198,7 +198,7 @@ impl Model {
     }
 
     /// What is there for a want and in nobody's share yet, the least recently written first.
-    fn choices(&self, (spot, fit, _): &Want, shared: &BTreeSet<Target>) -> Vec<Target> {
+    pub(crate) fn choices(&self, (spot, fit, _): &Want, shared: &BTreeSet<Target>) -> Vec<Target> {
         let mut found: Vec<(Time, Target)> = match spot {
             Spot::Loose(target) => match self.thing(target) {
                 None if self.free(target) => vec![(Time::ZERO, target.clone())],
@@ -232,18 +232,10 @@ impl Model {
     pub(crate) fn offers(&self, wants: &[Want], place: Turn) -> Vec<Vec<Target>> {
         let mut shared = BTreeSet::new();
         for ahead in self.line().iter().filter(|waiter| turn(waiter) < place) {
-            for want in self.wants(&ahead.parts) {
-                let share: Vec<Target> = self.choices(&want, &shared).into_iter().take(want.2).collect();
-                shared.extend(share);
-            }
+            let theirs = self.share(&self.wants(&ahead.parts), &shared);
+            shared.extend(theirs.into_iter().flatten());
         }
-        let mut offers = Vec::new();
-        for want in wants {
-            let share: Vec<Target> = self.choices(want, &shared).into_iter().take(want.2).collect();
-            shared.extend(share.iter().cloned());
-            offers.push(share);
-        }
-        offers
+        self.share(wants, &shared)
     }
 
     /// Everything that `wants` ask for, if all of it is there.
@@ -269,7 +261,7 @@ impl Model {
                 }
             }
         }
-        Some(targets)
+        Some(self.as_told(parts, targets))
     }
 
     /// How many stand ahead at the worst of the spots, plus one; and how much is there for each want.

@@ -9,7 +9,7 @@ use lessor_ledger::{
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{self, select};
 
 use crate::script::parse;
 
@@ -109,6 +109,65 @@ fn acquire() -> impl Strategy<Value = Command> {
             }))
         },
     )
+}
+
+/// Requests for what carries several labels, over few resources that carry some of them.
+pub(crate) fn story_of_labels(steps_max: usize) -> impl Strategy<Value = Vec<(Span, Command)>> {
+    let pool = || parse::pool_name("p");
+    let marks = |most: usize| {
+        sample::subsequence(vec!["i", "j", "k"], 0..=most).prop_map(|keys| {
+            keys.into_iter().map(|key| (Text::from(key), Text::from("1"))).collect::<BTreeMap<_, _>>()
+        })
+    };
+    let part = move || {
+        (marks(2), prop_oneof![3 => Just(1u32), 1 => Just(2u32)])
+            .prop_map(move |(labels, count)| Part::Pool { pool: pool(), state: State::free(), labels, count })
+    };
+    let named =
+        vec(target(), 1..2).prop_map(|targets| Part::Named { targets, pool: None, state: State::free() });
+    let part = prop_oneof![9 => part(), 1 => named];
+    let queue = prop_oneof![2 => Just((false, false)), 4 => Just((true, false)), 1 => Just((true, true))];
+    let acquire = (owner(), vec(part, 1..5), queue, prop_oneof![4 => Just(0), 1 => -1..2i32]).prop_map(
+        |(owner, parts, (queue, wait_anyway), priority)| {
+            Command::Acquire(Box::new(Acquire {
+                owner,
+                parts,
+                to_state: parse::state("leased"),
+                ttl: Some(Span::from_secs(60)),
+                queue,
+                wait_anyway,
+                priority,
+                purpose: None,
+                key: None,
+            }))
+        },
+    );
+    let put = (target(), marks(3)).prop_map(move |(name, labels)| {
+        Command::PutResource(Box::new(ResourceEdit {
+            name,
+            revision: None,
+            pool: Some(pool()),
+            state: Some(State::free()),
+            labels: Some(labels),
+            user_data: None,
+            addresses: None,
+            cordon: None,
+        }))
+    });
+    let release = (lease(), option::weighted(0.5, targets())).prop_map(|(lease, targets)| Command::Release {
+        lease,
+        owner: None,
+        targets,
+        to_state: None,
+    });
+    let command = prop_oneof![
+        6 => acquire,
+        4 => put,
+        4 => release,
+        1 => request().prop_map(Command::Poll),
+        1 => request().prop_map(Command::Withdraw),
+    ];
+    vec((select(vec![0, 0, 1, 20, 31]).prop_map(Span::from_secs), command), 1..steps_max)
 }
 
 fn lease() -> impl Strategy<Value = LeaseId> {

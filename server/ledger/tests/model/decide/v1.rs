@@ -7,7 +7,7 @@ use lessor_ledger::{
 };
 
 use super::Said;
-use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Thing, Waiter};
+use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Waiter};
 
 const LONGEST: Span = Span::from_secs(30 * 86_400);
 
@@ -103,12 +103,9 @@ impl Model {
         let mut asked: BTreeMap<PoolName, usize> = BTreeMap::new();
         for part in parts {
             match part {
-                Part::Pool { pool, labels, count, .. } => {
+                Part::Pool { pool, count, .. } => {
                     *asked.entry(pool.clone()).or_default() += *count as usize;
-                    let fits = |thing: &&Thing| {
-                        labels.iter().all(|(key, value)| thing.labels.get(key) == Some(value))
-                    };
-                    if !labels.is_empty() && self.members(pool).filter(fits).count() < *count as usize {
+                    if !self.labels_can_be_met(parts, pool) {
                         return true;
                     }
                 }
