@@ -62,6 +62,41 @@ fn a_lease_lists_its_targets_in_the_order_asked_for() {
     );
 }
 
+/// What is held goes on as long as the pool allows by now; to ask for more is refused.
+#[test]
+fn a_renewal_without_ttl_is_clipped_to_what_the_pool_allows_by_now() {
+    check(
+        "
+        pool p names=a max-ttl=1h
+        pool q names=b,c max-ttl=1h
+        0 - sync
+        0 ann take @a,b,free ttl=30m
+        0 bob take @c
+        nopool p
+        nopool q
+        pool p names=a max-ttl=8s
+        pool q names=b,c max-ttl=5s
+        1s - sync
+        2s ann renew L1
+        2s bob renew L2
+        3s ann renew L1 ttl=30m
+        3s ann renew L1 ttl=2s
+        4s ann renew L1
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c] -[] later[] | pool p made; pool q made; a made in p >free; b made in q >free; c made in q >free
+            0: L1 ann [a,b,free] until 1800s | L1 +a ann free>leased; L1 +b ann free>leased; L1 +free ann
+            0: L2 bob [c] until 600s | L2 +c bob free>leased
+            1s: synced +[] -[] later[] | pool p changed; pool q changed
+            2s: L1 ann [a,b,free] until 7s
+            2s: L2 bob [c] until 7s
+            3s: no: ttl must be more than 0 and at most 5000 ms in pool "q"
+            3s: L1 ann [a,b,free] until 5s
+            4s: L1 ann [a,b,free] until 6s
+        "#]],
+    );
+}
+
 /// Shorter, longer, as it was; and keeps the new TTL.
 #[test]
 fn renewing_sets_the_deadline_from_now() {

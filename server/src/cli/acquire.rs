@@ -52,7 +52,7 @@ impl Acquire {
             return Ok(());
         }
         let signal = tokio::select! {
-            failure = hold(client, output, &held, self.ask.ttl) => return Err(failure),
+            failure = hold(client, output, &held) => return Err(failure),
             signal = signals.end() => signal,
         };
         release(client, output, &held, Moment::now().plus(RELEASE_RETRY_MAX)).await;
@@ -61,15 +61,15 @@ impl Acquire {
     }
 }
 
-/// Renews for ever; comes back only when the lease is lost.
-async fn hold(client: &Client, output: &Output, held: &Held, asked_ttl: Option<Duration>) -> Failure {
+/// Renews for ever; comes back only when the lease is lost. The server knows by how long, and what the pool allows.
+async fn hold(client: &Client, output: &Output, held: &Held) -> Failure {
     let mut held = held.clone();
     loop {
         let (Some(until), Some(ttl)) = (held.until, held.ttl) else { std::future::pending().await };
         sleep_until(until.minus(ttl).plus(ttl / 3)).await;
         let sent = Moment::now();
         let within = (ttl / 9).max(Duration::from_millis(100));
-        let body = match renewed(client, held.id, asked_ttl, None, within).await {
+        let body = match renewed(client, held.id, None, None, within).await {
             Ok(body) => body,
             Err(Failure::Problem(problem)) if matches!(problem.status, 404 | 409 | 410) => {
                 return Failure::LeaseLost(format!("lease {} was lost: {problem}", held.id));

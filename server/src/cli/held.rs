@@ -30,14 +30,6 @@ impl What {
         }
     }
 
-    /// What a renewal calls how long it is to last.
-    pub(crate) fn term(self) -> &'static str {
-        match self {
-            Self::Lease => "ttl",
-            Self::Job => "lock_duration",
-        }
-    }
-
     /// Its name for people.
     pub(crate) fn noun(self) -> &'static str {
         match self {

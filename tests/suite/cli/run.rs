@@ -12,7 +12,7 @@ use lessor_tests::{Server, Setup, wait};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use super::{Beside, NONE, content, is_alive, leases, lessor, run_at, server};
+use super::{Beside, NONE, content, is_alive, leases, lessor, lessor_with_input, run_at, server};
 
 /// Says when it lives, in nanoseconds since 1970, over and over, and does not die of SIGTERM.
 const STUBBORN: &str =
@@ -62,6 +62,20 @@ fn the_lease_is_renewed_as_long_as_the_command_runs() {
     wait::pass(Duration::from_secs(2));
     assert_eq!(leases(&server), held, "after twice its TTL it is still the same lease");
     assert_eq!(run.code(), 0);
+    assert_eq!(leases(&server), NONE);
+}
+
+#[test]
+fn a_command_outlives_a_max_ttl_that_was_lowered_below_its_own() {
+    let pools =
+        |most: &str| format!("resources: [{{type: gpu, state: free, names: [gpu-1], max-ttl: {most}}}]");
+    let server = Setup::new().pools(pools("1h")).start();
+    let mut run = Beside::start(&server, "run", &["run", "-p", "gpu", "--ttl", "3s", "--", "sleep", "6"]);
+    run.says("leased gpu-1 for 3.0s");
+    lessor_with_input(&server, &["pools", "apply", "-"], &pools("900ms")).gives(0);
+    let ttl = || server.get("/v1/leases/1").json()["ttl_ms"].clone();
+    wait::until("the TTL is that of the pool", wait::SOON, || ttl() == json!(900));
+    assert_eq!(run.code(), 0, "it was renewed until it ended");
     assert_eq!(leases(&server), NONE);
 }
 

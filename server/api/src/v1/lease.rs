@@ -138,7 +138,7 @@ pub(crate) struct RenewBody {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 512)]
     owner: Option<String>,
-    /// A new TTL, from now on; the one that it has by default.
+    /// A new TTL, from now on; by default the one that it has, or the longest that its pools allow now.
     #[serde(default)]
     ttl: Option<Length>,
 }

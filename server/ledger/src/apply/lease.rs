@@ -14,7 +14,8 @@ use crate::resource::Resource;
 use crate::time::Span;
 
 impl Draft<'_> {
-    /// Moves the deadline of every target to `ttl`, or the lease's own TTL, from now on.
+    /// Moves the deadline of every target to `ttl` from now on; by default to the lease's own TTL, as far as the pools
+    /// allow it by now.
     pub(super) fn renew(
         &mut self,
         id: LeaseId,
@@ -22,12 +23,12 @@ impl Draft<'_> {
         ttl: Option<Span>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
+        let own = lease.ttl.map(|own| own.min(self.longest_ttl(self.pools_of(&lease.targets)).0));
+        let ttl = ttl.or(own);
         // A ConTest lease may have been taken for no time at all, which nothing can be renewed by.
-        let own = lease.ttl.filter(|own| !own.is_positive());
-        if let Some(ttl) = ttl.or(own) {
+        if let Some(ttl) = ttl {
             self.check_ttl(ttl, &lease.targets)?;
         }
-        let ttl = ttl.or(lease.ttl);
         if let Some(ttl) = ttl {
             let deadline = self.now.plus(ttl);
             for target in &lease.targets {
@@ -133,7 +134,7 @@ impl Draft<'_> {
 
     /// A TTL must be positive and no longer than every pool concerned allows.
     pub(super) fn check_ttl(&self, ttl: Span, targets: &[Target]) -> Result<(), Refusal> {
-        self.check_ttl_in(ttl, targets.iter().map(|target| self.pool_of(target)))
+        self.check_ttl_in(ttl, self.pools_of(targets))
     }
 
     /// As [`Self::check_ttl`] for these pools; `None` stands for what is in no pool.
@@ -142,16 +143,28 @@ impl Draft<'_> {
         ttl: Span,
         pools: impl Iterator<Item = Option<&'a PoolName>>,
     ) -> Result<(), Refusal> {
-        let limit = |name: Option<&'a PoolName>| {
-            let most = name.and_then(|name| self.ledger.pools.get(name)?.max_ttl);
-            most.map_or((limits::TTL_MAX, None), |most| (most, name))
-        };
-        let (most, pool) = pools.map(limit).min_by_key(|(most, _)| *most).unwrap_or((limits::TTL_MAX, None));
+        let (most, pool) = self.longest_ttl(pools);
         if ttl.is_positive() && ttl <= most {
             Ok(())
         } else {
             Err(Refusal::TtlOutOfRange { max_ms: most.millis(), pool: pool.cloned() })
         }
+    }
+
+    /// The longest TTL that all of these pools allow, and the one that sets it.
+    pub(super) fn longest_ttl<'a>(
+        &'a self,
+        pools: impl Iterator<Item = Option<&'a PoolName>>,
+    ) -> (Span, Option<&'a PoolName>) {
+        let limit = |name: Option<&'a PoolName>| {
+            let most = name.and_then(|name| self.ledger.pools.get(name)?.max_ttl);
+            most.map_or((limits::TTL_MAX, None), |most| (most, name))
+        };
+        pools.map(limit).min_by_key(|(most, _)| *most).unwrap_or((limits::TTL_MAX, None))
+    }
+
+    fn pools_of<'a>(&'a self, targets: &'a [Target]) -> impl Iterator<Item = Option<&'a PoolName>> {
+        targets.iter().map(|target| self.pool_of(target))
     }
 
     pub(super) fn pool_of(&self, target: &Target) -> Option<&PoolName> {

@@ -19,7 +19,6 @@ use crate::cli::limits::{ANSWER_MAX, KILL_MARGIN, LOOK_EVERY, ON_LOST_MAX, RETRY
 use crate::cli::output::{Output, cell};
 use crate::cli::signals::Signals;
 use crate::cli::text::clean;
-use crate::cli::value;
 
 /// How the command ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,22 +68,15 @@ pub(crate) struct Guard<'a> {
     client: &'a Client,
     output: &'a Output,
     held: (What, u64),
-    asked_ttl: Option<Duration>,
     grace: Duration,
     /// `None` for a lease without deadline, which needs no renewal.
     term: Option<(Moment, Duration)>,
 }
 
 impl<'a> Guard<'a> {
-    /// Guards `held`, asking for `asked_ttl` with every renewal if that is set.
-    pub(crate) fn new(
-        client: &'a Client,
-        output: &'a Output,
-        held: &Held,
-        asked_ttl: Option<Duration>,
-        grace: Duration,
-    ) -> Self {
-        Self { client, output, held: (held.what, held.id), asked_ttl, grace, term: held.until.zip(held.ttl) }
+    /// Guards `held`.
+    pub(crate) fn new(client: &'a Client, output: &'a Output, held: &Held, grace: Duration) -> Self {
+        Self { client, output, held: (held.what, held.id), grace, term: held.until.zip(held.ttl) }
     }
 
     fn plan(&self) -> Option<Plan> {
@@ -105,7 +97,7 @@ impl<'a> Guard<'a> {
     pub(crate) async fn freshen(&mut self) -> Result<(), String> {
         let mut backoff = Backoff::new();
         while let Some(plan) = self.plan().filter(|plan| plan.renew_at.left().is_zero()) {
-            match renew(self.client, self.held, self.asked_ttl, plan).await {
+            match renew(self.client, self.held, plan).await {
                 Renewal::Done(held) => self.term = held.until.zip(held.ttl),
                 Renewal::Lost(why) => return Err(why),
                 Renewal::Failed(failure) => {
@@ -189,7 +181,7 @@ impl<'a> Guard<'a> {
                 }
                 () = due(renew_at), if trying.is_none() && renew_at.is_some() => {
                     let plan = plan.expect("a renewal is due only if there is a plan");
-                    trying = Some(Box::pin(renew(self.client, self.held, self.asked_ttl, plan)));
+                    trying = Some(Box::pin(renew(self.client, self.held, plan)));
                 }
                 () = due(term_at), if term_at.is_some() => {
                     kill_at = plan.map(|plan| plan.kill_at);
@@ -290,15 +282,16 @@ async fn taken(client: &Client, (what, id): (What, u64)) -> String {
 }
 
 /// Tries once to renew. The deadline counts from before the request is sent.
-async fn renew(client: &Client, (what, id): (What, u64), ttl: Option<Duration>, plan: Plan) -> Renewal {
+///
+/// It names no TTL: the server knows it, and gives less of it if the pool does not allow as much any more.
+async fn renew(client: &Client, (what, id): (What, u64), plan: Plan) -> Renewal {
     // A connection that hangs must not eat the time for trying another one.
     let third = plan.term_at.since(plan.renew_at) / 3;
     let within = third.max(RETRY_FIRST).min(ANSWER_MAX);
-    let body = ttl.map_or_else(|| json!({}), |ttl| json!({ what.term(): value::millis(ttl) }));
     let sent = Moment::now();
     let answer = async {
         let call = client.post(&["v1", what.place(), &id.to_string(), "renew"])?;
-        let answer = call.json(&body).within(within).send().await?;
+        let answer = call.json(&json!({})).within(within).send().await?;
         Held::read_as(what, client, answer.body, sent)
     };
     match answer.await {

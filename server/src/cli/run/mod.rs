@@ -120,7 +120,7 @@ impl Run {
         held: &Held,
         vars: &[(String, String)],
     ) -> Result<End, Failure> {
-        let mut guard = Guard::new(client, output, held, self.ask.ttl, self.grace.unwrap_or(GRACE_DEFAULT));
+        let mut guard = Guard::new(client, output, held, self.grace.unwrap_or(GRACE_DEFAULT));
         if let Err(why) = guard.freshen().await {
             return Ok(End::Lost(why));
         }

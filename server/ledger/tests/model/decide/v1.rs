@@ -168,7 +168,11 @@ impl Model {
         let ttl = match (ttl, deal.ttl) {
             (Some(ttl), _) => Some(self.check_ttl(ttl, deal.targets.iter().map(|t| self.pool_of(t)))?),
             (None, Some(own)) if !own.is_positive() => return Err("ttl".into()),
-            (None, own) => own,
+            (None, own) => {
+                let pools =
+                    deal.targets.iter().filter_map(|target| self.pool(&self.pool_of(target)?)?.max_ttl);
+                own.map(|own| pools.fold(own.min(LONGEST), Span::min))
+            }
         };
         let now = self.time();
         if let Some(ttl) = ttl {
