@@ -1,10 +1,13 @@
 //! Invariants: what must hold after every step, for tests and for `lessor check`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::index::Index;
 use crate::index::held;
 use crate::job::{JobTarget, Phase};
+use crate::lease::LeaseId;
+use crate::name::Target;
 use crate::request::Part;
 use crate::state::Ledger;
 
@@ -33,6 +36,11 @@ impl Ledger {
     }
 
     fn check_locks(&self, found: &mut Vec<Violation>) {
+        let listed: BTreeSet<(LeaseId, &Target)> = self
+            .leases
+            .values()
+            .flat_map(|lease| lease.targets.iter().map(|target| (lease.id, target)))
+            .collect();
         for lock in self.locks.values() {
             match self.leases.get(&lock.lease) {
                 None => found
@@ -43,7 +51,7 @@ impl Ledger {
                         lock.target, lease.id
                     )));
                 }
-                Some(lease) if !lease.targets.contains(&lock.target) => {
+                Some(lease) if !listed.contains(&(lease.id, &lock.target)) => {
                     found.push(Violation(format!(
                         "lease {} does not know its lock of {:?}",
                         lease.id, lock.target
@@ -174,7 +182,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 21] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 23] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -190,6 +198,8 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 21] {
         ("lines", kept.lines == fresh.lines),
         ("silence", kept.silence == fresh.silence),
         ("outcomes", kept.outcomes == fresh.outcomes),
+        ("waiting_size", kept.waiting_size == fresh.waiting_size),
+        ("outcomes_size", kept.outcomes_size == fresh.outcomes_size),
         ("pollers", kept.pollers == fresh.pollers),
         ("named", kept.named == fresh.named),
         ("keys_by_age", kept.keys_by_age == fresh.keys_by_age),

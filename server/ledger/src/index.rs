@@ -54,6 +54,10 @@ pub(crate) struct Index {
     pub(crate) silence: OrdSet<(Time, RequestId)>,
     /// Settled requests by when they are forgotten.
     pub(crate) outcomes: OrdSet<(Time, RequestId)>,
+    /// [`Request::size`] of those that wait, together.
+    pub(crate) waiting_size: usize,
+    /// The same of those that are settled.
+    pub(crate) outcomes_size: usize,
     /// Boskos pollers by what they wait for and their `request_id`.
     pub(crate) pollers: OrdMap<(PoolName, State, Text), RequestId>,
     /// Waiting requests by the targets that they name.

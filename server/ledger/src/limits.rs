@@ -29,9 +29,22 @@ pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most requests waiting at once in the whole server.
 pub const REQUESTS_MAX: usize = 100_000;
 
+/// Most names, labels and parts of all waiting requests together: two for each request that may wait. One takes some
+/// 2 KiB in the lines, so all of them 400 MiB.
+pub const REQUESTS_SIZE_MAX: usize = 2 * REQUESTS_MAX;
+
+/// Most targets locked at once, by leases of any kind, at which a name that is no resource can still be locked: a million
+/// resources, all of them held, and a quarter of that in other names. One takes up to 1 KiB. Resources are locked beyond
+/// it, and so are names that were waited for, of which there are at most [`REQUESTS_SIZE_MAX`].
+pub const LOCKS_MAX: usize = 1_250_000;
+
 /// Most settled requests whose outcome is remembered; beyond that the oldest are forgotten before
 /// [`OUTCOME_KEEP`] is over. As many as can wait at once.
 pub const OUTCOMES_MAX: usize = REQUESTS_MAX;
+
+/// Most names, labels and parts of all settled requests together, as [`REQUESTS_SIZE_MAX`]. They stand in no line, so one
+/// takes some 50 bytes.
+pub const OUTCOMES_SIZE_MAX: usize = 5 * REQUESTS_SIZE_MAX;
 
 /// Most idempotency keys remembered at once.
 pub const KEYS_MAX: usize = 200_000;
@@ -100,6 +113,9 @@ pub const TARGET_FACTS_BYTES_MAX: usize = 64 * 1024;
 
 /// Most that a manager may say about all targets of one job, in bytes, because a commit carries all of it.
 pub const JOB_FACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Shortest that acquiring or one attempt to release may be given: with less, no manager could ever do it.
+pub const JOB_CALL_MIN: Span = Span::from_secs(1);
 
 /// Longest that acquiring or one attempt to release may take: 24 h. Upstream takes 5 min if nobody says otherwise.
 pub const JOB_CALL_MAX: Span = Span::from_secs(24 * 60 * 60);

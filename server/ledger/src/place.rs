@@ -28,6 +28,8 @@ pub struct Blocker {
     pub count: u32,
     /// How many are there for it, after everybody ahead has had their share.
     pub there: u32,
+    /// Whether there is no such pool, or none any more: waiting brings nothing before somebody makes it.
+    pub pool_missing: bool,
     /// Who holds what it could use, at most [`Blocker::HOLDERS_MAX`] of them.
     pub holders: Vec<Conflict>,
 }
@@ -56,7 +58,7 @@ impl Ledger {
         let there = self.offers(&demands, turn);
         let blockers = demands.into_iter().zip(there).map(|(demand, there)| {
             let holders = self.holders(&demand, Blocker::HOLDERS_MAX);
-            Blocker::new(demand, there.len(), holders)
+            self.blocker(demand, there.len(), holders)
         });
         Some(Place { position: ahead.unwrap_or(0) + 1, blockers: blockers.collect() })
     }
@@ -87,10 +89,19 @@ impl Ledger {
                 let known = holders
                     .entry((wanted, &demand.selector))
                     .or_insert_with(|| self.holders(demand, Blocker::HOLDERS_MAX));
-                place.blockers.push(Blocker::new(demand.clone(), there, known.clone()));
+                place.blockers.push(self.blocker(demand.clone(), there, known.clone()));
             }
         }
         places
+    }
+
+    fn blocker(&self, demand: Demand, there: usize, holders: Vec<Conflict>) -> Blocker {
+        let pool_missing = match &demand.wanted {
+            Wanted::Pool(pool, _) => !self.pools.contains_key(pool),
+            Wanted::Target(_) => false,
+        };
+        let there = u32::try_from(there).unwrap_or(u32::MAX);
+        Blocker { wanted: demand.wanted, count: demand.count, there, pool_missing, holders }
     }
 
     /// How many of the line are ahead of each of `stands`, which are sorted.
@@ -125,13 +136,6 @@ impl Ledger {
                 }
             }
         }
-    }
-}
-
-impl Blocker {
-    fn new(demand: Demand, there: usize, holders: Vec<Conflict>) -> Self {
-        let there = u32::try_from(there).unwrap_or(u32::MAX);
-        Self { wanted: demand.wanted, count: demand.count, there, holders }
     }
 }
 

@@ -121,10 +121,12 @@ pub enum Refusal {
     #[error("job {} is run by the server, which looks after its locks: renew or end the job instead", .0.0)]
     JobManaged(Job),
     /// A length of time is out of its range.
-    #[error("{what} must be more than 0 and at most {max_ms} ms")]
+    #[error("{what} must be {} and at most {max_ms} ms", .least_ms.map_or("more than 0".to_owned(), |ms| format!("at least {ms} ms")))]
     SpanOutOfRange {
         /// Which.
         what: &'static str,
+        /// The shortest allowed, in milliseconds; `None` if anything above 0 is.
+        least_ms: Option<i64>,
         /// The longest allowed, in milliseconds.
         max_ms: i64,
     },

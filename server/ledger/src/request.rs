@@ -98,6 +98,16 @@ pub enum Part {
 }
 
 impl Request {
+    /// How much it asks for: its parts, and the names and labels in them, each of which takes room in the indexes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let said = self.parts.iter().map(|part| match part {
+            Part::Pool { labels, .. } => 1 + labels.len(),
+            Part::Named { targets, .. } => 1 + targets.len(),
+        });
+        said.sum()
+    }
+
     /// Whether it still waits.
     #[must_use]
     pub fn waits(&self) -> bool {

@@ -11,7 +11,7 @@ mod render;
 
 use std::collections::BTreeMap;
 
-use lessor_ledger::{Change, Command, Counters, Ledger, PoolEntry, Settings, Span, Step, Time};
+use lessor_ledger::{Change, Command, Counters, Event, Ledger, PoolEntry, Settings, Span, Step, Time};
 
 /// What a script has come to.
 pub(crate) struct Stage {
@@ -93,6 +93,14 @@ impl Stage {
         assert_eq!(self.ledger.check(), [], "after {said}");
         assert_eq!(records(&self.mirror), records(&self.ledger), "a replay differs after {said}");
         step
+    }
+
+    /// Everything that was told, in order.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.log.iter().filter_map(|change| match change {
+            Change::Event(event) => Some(event.as_ref()),
+            _ => None,
+        })
     }
 
     /// A ledger that knows nothing but what happened.

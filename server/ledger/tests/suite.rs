@@ -1,13 +1,17 @@
 //! Everything that is known about the rules, as tests.
 //!
 //! - `table_*`: one script per rule, with the replies and changes that it must give.
+//! - `growth`, `long_calls`: what must not cost more than it does.
+//! - `room`, `job_bytes`: how much there may be.
 //! - `model`: random commands of all dialects against a deliberately naive second reading of the rules.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals that way")]
 
 mod growth;
 mod job_bytes;
+mod long_calls;
 mod model;
+mod room;
 mod script;
 mod table_boskos;
 mod table_contest;

@@ -321,3 +321,28 @@ fn a_pool_makes_another_for_who_waits_when_one_is_cordoned() {
         "#]],
     );
 }
+
+/// Nothing leads to `fre` by itself, to `free` a cleaner does.
+#[test]
+fn a_v1_waiter_for_another_state_makes_nothing() {
+    check(
+        "
+        pool d dynamic=1/4
+        pool e dynamic=0/4 state=dirty
+        0 - sync
+        0 ann take d*4:fre wait
+        0 ann take e*2:fre wait
+        0 - show d e
+        0 bob take e*2 wait
+        0 - show e
+        ",
+        &expect![[r#"
+            0: synced +[] -[] later[] | pool d made; pool e made; e880a903 made in d >free
+            0: R1 is #1, 0 of 4 | R1 ann queued
+            0: R2 is #1, 0 of 2 | R2 ann queued
+            d: 1/4, 0 held of 1, {"free": 1}; e: 0/4, 0 held of 0, {}
+            0: R3 is #1, 0 of 2 | R3 bob queued; 3a3bfc2b made in e >dirty; cf4b166f made in e >dirty
+            e: 0/4, 0 held of 2, {"dirty": 2}
+        "#]],
+    );
+}

@@ -411,8 +411,8 @@ fn numbers_out_of_range_and_managers_that_are_not_there() {
         &expect![[r#"
             0: no: there is no plugin "csv"
             0: csv v1 | csv PluginInstalled (v1)
-            0: no: acquire_timeout must be more than 0 and at most 86400000 ms
-            0: no: release_timeout must be more than 0 and at most 86400000 ms
+            0: no: acquire_timeout must be at least 1000 ms and at most 86400000 ms
+            0: no: release_timeout must be at least 1000 ms and at most 86400000 ms
             0: no: lock_duration must be more than 0 and at most 2592000000 ms
             0: locked [a] | L1 +a job:1
             0: J2 acquiring until 300s [] | job:J2 JobStarted (for ann)
@@ -493,6 +493,154 @@ fn a_key_starts_one_job() {
             4s: locked [q] | L3 +q job:8
             86402s: done | job:J2 JobFailed (acquiring took longer than 300000 ms); L3 q lapsed
             86402s: J4 acquiring until 86702s [] | job:J4 JobStarted (for ann)
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_is_leased_no_longer_than_the_pools_of_its_targets_allow() {
+    check(
+        "
+        pool p names=a max-ttl=5m
+        pool q names=b max-ttl=5s
+        0 - sync
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 j-lock 15m b
+        0 - job-acquired J1 a,b,c
+        0 - show a b c
+        1s ann job-renew J1
+        2s ann job-renew J1 hold=1h
+        3s ann job-renew J1 hold=1s
+        4s+ - tick
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; pool q made; a made in p >free; b made in q >free
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: locked [b] | L2 +b job:J1
+            0: J1 leased until 5s [a,b,c] | L3 +a job:J1; L3 +c job:J1; job:J1 TargetAcquired a; job:J1 TargetAcquired b; job:J1 TargetAcquired c
+            a in p free @0s rev 1, job:J1 L3 since 0s until 5s; b in q free @0s rev 2, job:J1 L2 since 0s until 5s; c, job:J1 L3 since 0s until 5s
+            1s: J1 leased until 6s [a,b,c]
+            2s: J1 leased until 7s [a,b,c]
+            3s: J1 leased until 4s [a,b,c]
+            4s+: done | job:J1 JobReleasing (nobody renewed it within 1000 ms)
+        "#]],
+    );
+}
+
+/// What nobody came back for is left as any lease that ran out; what was given back is as its manager left it.
+#[test]
+fn what_a_job_that_ran_out_had_goes_where_leases_that_ran_out_go() {
+    check(
+        "
+        pool p names=a,b,c,d on-expire=dirty
+        0 - sync
+        0 - plugin-install csv v1
+        0 ann job-start csv hold=1s
+        0 - job-acquired J1 a,u
+        0 bob job-start csv hold=1s
+        0 - job-acquired J3 b
+        0 cid job-start csv hold=10s
+        0 - job-acquired J5 c
+        0 dan job-start csv hold=1s
+        0 - job-acquired J7 d
+        1s+ - tick
+        2s - job-released J1 1
+        2s - job-unreleased J3 1 broken
+        2s - job-force J3 gone
+        2s cid job-end J5
+        2s - job-released J5 1
+        2s - show a b c
+        2s - patch a state=free
+        3s eve job-start csv hold=1s
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c,d] -[] later[] | pool p made; a made in p >free; b made in p >free; c made in p >free; d made in p >free
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 1s [a,u] | L2 +a job:J1; L2 +u job:J1; job:J1 TargetAcquired a; job:J1 TargetAcquired u
+            0: J3 acquiring until 300s [] | job:J3 JobStarted (for bob)
+            0: J3 leased until 1s [b] | L4 +b job:J3; job:J3 TargetAcquired b
+            0: J5 acquiring until 300s [] | job:J5 JobStarted (for cid)
+            0: J5 leased until 10s [c] | L6 +c job:J5; job:J5 TargetAcquired c
+            0: J7 acquiring until 300s [] | job:J7 JobStarted (for dan)
+            0: J7 leased until 1s [d] | L8 +d job:J7; job:J7 TargetAcquired d
+            1s+: done | job:J1 JobReleasing (nobody renewed it within 1000 ms); job:J3 JobReleasing (nobody renewed it within 1000 ms); job:J7 JobReleasing (nobody renewed it within 1000 ms)
+            2s: J1 cancelled [a,u] Expired | job:J1 TargetReleased a; job:J1 TargetReleased u; L2 -a Released free>dirty; L2 -u Released, over; job:J1 JobCancelled (nobody renewed it within 1000 ms)
+            2s: J3 stuck after 1, again 3s [b] Expired | job:J3 JobReleaseFailed (broken)
+            2s: J3 failed [b] Expired | job:J3 TargetReleased b; L4 -b Released free>dirty, over; job:J3 JobFailed (forced: gone)
+            2s: J5 releasing #1 until 302s [c] Asked | job:J5 JobReleasing
+            2s: J5 completed [c] Asked | job:J5 TargetReleased c; L6 -c Released, over; job:J5 JobCompleted
+            a in p dirty @2s rev 5, not held; b in p dirty @2s rev 6, not held; c in p free @0s rev 3, not held
+            2s: a in p free | a changed dirty>free
+            3s: J9 acquiring until 303s [] | job:J9 JobStarted (for eve)
+        "#]],
+    );
+}
+
+#[test]
+fn a_plugin_that_can_again_is_asked_again() {
+    check(
+        "
+        0 - plugin-install csv v1
+        0 - plugin-install other v1
+        0 ann job-start csv
+        0 - job-acquired J1 a
+        0 - job-end J1
+        0 bob job-start other
+        0 - job-acquired J3 b
+        0 - job-end J3
+        0 - job-unreleased J3 1 broken
+        0 - job-unreleased J1 1 off
+        1s+ - tick
+        2s - job-unreleased J1 2 off
+        4s+ - tick
+        5s - job-unreleased J1 3 off
+        9s+ - tick
+        10s - plugin-disable csv
+        10s - job-unreleased J1 4 off
+        11s - plugin-enable csv
+        12s+ - tick
+        13s - job-unreleased J1 5 off
+        14s - plugin-enable csv
+        15s+ - tick
+        16s - job-unreleased J1 6 off
+        17s - plugin-install csv v2
+        18s+ - tick
+        19s - job-unreleased J1 7 off
+        20s - plugin-back csv v1
+        21s+ - tick
+        ",
+        &expect![[r#"
+            0: csv v1 | csv PluginInstalled (v1)
+            0: other v1 | other PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: J1 leased until 600s [a] | L2 +a job:J1; job:J1 TargetAcquired a
+            0: J1 releasing #1 until 300s [a] Asked | job:J1 JobReleasing
+            0: J3 acquiring until 300s [] | job:J3 JobStarted (for bob)
+            0: J3 leased until 600s [b] | L4 +b job:J3; job:J3 TargetAcquired b
+            0: J3 releasing #1 until 300s [b] Asked | job:J3 JobReleasing
+            0: J3 stuck after 1, again 1s [b] Asked | job:J3 JobReleaseFailed (broken)
+            0: J1 stuck after 1, again 1s [a] Asked | job:J1 JobReleaseFailed (off)
+            1s+: done | job:J1 JobReleasing (attempt 2); job:J3 JobReleasing (attempt 2)
+            2s: J1 stuck after 2, again 4s [a] Asked | job:J1 JobReleaseFailed (off)
+            4s+: done | job:J1 JobReleasing (attempt 3)
+            5s: J1 stuck after 3, again 9s [a] Asked | job:J1 JobReleaseFailed (off)
+            9s+: done | job:J1 JobReleasing (attempt 4)
+            10s: csv v1 off | csv PluginDisabled (v1)
+            10s: J1 stuck after 4, again 18s [a] Asked | job:J1 JobReleaseFailed (off)
+            11s: csv v1 | csv PluginEnabled (v1)
+            12s+: done | job:J1 JobReleasing (attempt 5)
+            13s: J1 stuck after 5, again 29s [a] Asked | job:J1 JobReleaseFailed (off)
+            14s: csv v1
+            15s+: done | job:J1 JobReleasing (attempt 6)
+            16s: J1 stuck after 6, again 48s [a] Asked | job:J1 JobReleaseFailed (off)
+            17s: csv v2 before v1 | csv PluginReplaced (v2)
+            18s+: done | job:J1 JobReleasing (attempt 7)
+            19s: J1 stuck after 7, again 83s [a] Asked | job:J1 JobReleaseFailed (off)
+            20s: csv v1 before v2 | csv PluginRolledBack (v1)
+            21s+: done | job:J1 JobReleasing (attempt 8)
         "#]],
     );
 }

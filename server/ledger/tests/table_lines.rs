@@ -436,7 +436,7 @@ fn what_can_never_be_met_is_refused_unless_told_to_wait_anyway() {
             0: no: the request can never be met: 3 asked for, 2 of pool "p" carry the labels k=1; 3 asked for, pool "p" can hold at most 2
             0: no: the request can never be met: 4 asked for, pool "d" can hold at most 3
             0: no: the request can never be met: 1 asked for, 0 of pool "p" carry the labels j=1; 4 asked for, pool "p" can hold at most 2; there is no pool "zz"
-            0: R1 is #1, 0 of 1 | R1 ann queued
+            0: R1 is #1, 0 of 1 of no pool | R1 ann queued
             0: new n in zz free | pool zz made; n made in zz >free; L1 +n ann free>leased; R1 gets L1
         "#]],
     );

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use expect_test::expect;
 use lessor_ledger::{
-    Change, Details, Dialect, Lease, LeaseId, Lifecycle, Lock, Origin, Owner, Pool, PoolOrigin, Resource,
-    State, Target, Text, Time,
+    Change, Details, Dialect, EventKind, Lease, LeaseId, Lifecycle, Lock, Origin, Owner, Pool, PoolOrigin,
+    Resource, State, Target, Text, Time,
 };
 
-use crate::script::Stage;
-use crate::script::parse::{pool_name, state, target};
+use crate::script::parse::{pool_name, state, target, time};
+use crate::script::{Stage, check};
 
 /// What is stored before: `pool: name name:state[o]`, one static pool per line; `[o]` is owned. All last written at 0.
 fn stored(text: &str) -> Vec<Change> {
@@ -169,6 +170,42 @@ fn a_move_that_is_taken_back_before_the_release_does_not_happen() {
     assert_eq!(stage.ledger.resource("a").map(|a| a.pool.as_str().to_owned()), Some("p".into()));
 }
 
+/// A cordon is about the machine, and nobody lifted it.
+#[test]
+fn what_moves_to_another_pool_keeps_its_cordon() {
+    let mut stage = Stage::with(&stored("p: a b:busy[o] c:busy[o] d:busy[o]"));
+    stage.play(
+        "0 - patch a cordon=fire until=1h
+         0 - patch b cordon=drain
+         0 - patch c cordon=drain
+         pool q names=a,b,c,d
+         10s - sync
+         11s - patch c uncordon
+         11s - patch d cordon=late
+         12s o b-release b free
+         12s o b-release c free
+         12s o b-release d free",
+    );
+    let cordon = |name| stage.ledger.resource(name).expect("it moved").cordon();
+    let shown = |name| cordon(name).map(|cordon| (&*cordon.message, cordon.since, cordon.until));
+    assert_eq!(shown("a"), Some(("fire", Time::ZERO, Some(time("1h")))));
+    assert_eq!(shown("b"), Some(("drain", Time::ZERO, None)));
+    assert_eq!(shown("c"), None);
+    assert_eq!(shown("d"), Some(("late", time("11s"), None)));
+    assert!(stage.ledger.members_after("q", None).count() == 4, "all of them moved");
+    let told = stage.events().filter(|event| event.kind == EventKind::ResourceCordoned);
+    let told: Vec<String> = told
+        .filter(|event| event.pool.as_ref().is_some_and(|pool| pool.as_str() == "q"))
+        .map(|event| {
+            format!("{} {}", event.target.as_ref().expect("a name"), event.note.as_ref().expect("why"))
+        })
+        .collect();
+    assert_eq!(told, ["a fire", "b drain", "d late"]);
+    stage.play("1h+ - tick");
+    assert_eq!(stage.ledger.resource("a").expect("it stays").cordon(), None);
+    stage.replay_twice();
+}
+
 #[test]
 fn a_deferred_removal_happens_when_the_lock_lapses() {
     let mut stage = Stage::with(&stored("p: a"));
@@ -194,4 +231,36 @@ fn the_names_of_an_entry_share_their_labels() {
     stage.play("pool p names=a,b labels=site=ber\n0 - sync\n1s - patch a data=k=v");
     let labels = |name| &raw const *stage.ledger.resource(name).expect("it is listed").details().labels;
     assert!(std::ptr::eq(labels("a"), labels("b")));
+}
+
+#[test]
+fn who_waits_in_a_pool_that_goes_is_told_and_stays_in_line() {
+    check(
+        "
+        pool p names=a
+        pool q names=b
+        0 - sync
+        0 ann take p
+        0 bob take p wait
+        0 cid take none anyway
+        nopool p
+        1s - sync
+        1s - poll R1
+        2s ann release L1
+        3s - poll R1
+        pool p names=c
+        4s - sync
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; pool q made; a made in p >free; b made in q >free
+            0: L1 ann [a] until 600s | L1 +a ann free>leased
+            0: R1 is #1, 0 of 1 | R1 bob queued
+            0: R2 is #1, 0 of 1 of no pool | R2 cid queued
+            1s: synced +[] -[] later[a] | pool p changed
+            1s: R1 is #1, 0 of 1
+            2s: L1 ann [a] Released | L1 -a Released leased>free, over; a gone from p free>; pool p gone
+            3s: R1 is #1, 0 of 1 of no pool
+            4s: synced +[c] -[] later[] | pool p made; c made in p >free; L2 +c bob free>leased; R1 gets L2
+        "#]],
+    );
 }

@@ -49,10 +49,10 @@ pub(crate) struct Order {
     /// What the manager is told when it releases, as JSON; `@FILE` reads it from a file
     #[arg(long, value_name = "JSON", value_parser = value::json, default_value = "{}", help_heading = "What a target manager is told")]
     pub(crate) release_params: Value,
-    /// How long acquiring may take [default: 5m]
+    /// How long acquiring may take, at least 1s [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = value::positive_duration, help_heading = "What a target manager is told")]
     pub(crate) acquire_timeout: Option<Duration>,
-    /// How long one attempt to release may take [default: 5m]
+    /// How long one attempt to release may take, at least 1s [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = value::positive_duration, help_heading = "What a target manager is told")]
     pub(crate) release_timeout: Option<Duration>,
 }

@@ -37,7 +37,9 @@ pub(crate) fn waits_for(request: &Value) -> String {
             .filter_map(|holder| holder["holder"].as_str())
             .collect();
         let mut notes = Vec::new();
-        if blocker["target"].is_null() {
+        if blocker["pool_missing"] == true {
+            notes.push("there is no such pool".to_owned());
+        } else if blocker["target"].is_null() {
             notes.push(format!("{} there", cell(blocker, "there")));
         }
         if !holders.is_empty() {

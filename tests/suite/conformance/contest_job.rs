@@ -60,7 +60,7 @@ fn contest_062_a_failed_acquisition_keeps_no_other_job_from_its_targets() {
 fn contest_063_acquiring_for_too_long_fails_the_job() {
     let server = serving();
     let order = json!({"do": "lock-for-ever", "names": ["a"]});
-    let job = server.job("museum", &order, &json!({"acquire_timeout": "300ms"}));
+    let job = server.job("museum", &order, &json!({"acquire_timeout": "1s"}));
     assert_eq!((&job["phase"], &job["cause"]), (&json!("failed"), &json!("acquire-timeout")), "{job}");
     let events = server.job_events(id(&job));
     assert!(!events.contains(&"target-acquire-err".to_owned()), "{events:?}");

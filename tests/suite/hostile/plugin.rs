@@ -108,6 +108,8 @@ fn jobs_with_times_keys_and_parameters_out_of_range() {
             odd("a time that is a list", "acquire_timeout", json!([1]), 400, MALFORMED),
             odd("no time to acquire", "acquire_timeout", json!("0s"), 400, INVALID),
             odd("less than no time to release", "release_timeout", json!(-1), 400, INVALID),
+            odd("less than a second to acquire", "acquire_timeout", json!("999ms"), 400, INVALID),
+            odd("less than a second to release", "release_timeout", json!(999), 400, INVALID),
             odd("more than a day to acquire", "acquire_timeout", json!("24h1ms"), 400, INVALID),
             odd("more than a day to release", "release_timeout", json!(86_400_001), 400, INVALID),
             odd("a lease of more than 30 days", "lock_duration", json!("720h1ms"), 400, INVALID),

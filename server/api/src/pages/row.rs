@@ -222,6 +222,7 @@ fn part(part: &Part) -> Text {
 
 fn blocker(blocker: &Blocker, now: Time, most: usize) -> lessor_web::Blocker {
     let words = match &blocker.wanted {
+        Wanted::Pool(pool, _) if blocker.pool_missing => format!("there is no pool {pool}"),
         Wanted::Pool(pool, state) => format!("{} of {} {state} in {pool}", blocker.there, blocker.count),
         Wanted::Target(target) => format!("{target}"),
     };

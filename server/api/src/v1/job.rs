@@ -44,13 +44,14 @@ pub(crate) struct StartBody {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     release_parameters: Option<Value>,
-    /// How long acquiring may take; 5 minutes by default, at most a day.
+    /// How long acquiring may take; 5 minutes by default, at least a second, at most a day.
     #[serde(default, serialize_with = "key::nanos")]
     acquire_timeout: Option<Length>,
-    /// How long the targets are leased without a renewal; 10 minutes by default, at most 30 days.
+    /// How long the targets are leased without a renewal; 10 minutes by default, at most 30 days, and no longer than the
+    /// `max-ttl` of their pools.
     #[serde(default, serialize_with = "key::nanos")]
     lock_duration: Option<Length>,
-    /// How long one attempt to release may take; 5 minutes by default, at most a day.
+    /// How long one attempt to release may take; 5 minutes by default, at least a second, at most a day.
     #[serde(default, serialize_with = "key::nanos")]
     release_timeout: Option<Length>,
     /// The client's own name for this job: the same again, and it is the same job. Kept for a day; a job that is

@@ -103,14 +103,13 @@ impl Draft<'_> {
             self.record(Change::Request(Arc::new(alive)));
             return Ok(());
         }
-        self.room_for_request()?;
         let part = Part::Pool {
             pool: ask.pool.clone(),
             state: ask.state.clone(),
             labels: BTreeMap::new(),
             count: 1,
         };
-        let request = Arc::new(Request {
+        let request = Request {
             id: RequestId(self.ledger.counters.request + 1),
             owner: ask.owner.clone(),
             dialect: Dialect::Boskos,
@@ -124,7 +123,9 @@ impl Draft<'_> {
             live_until,
             dormant: false,
             outcome: None,
-        });
+        };
+        self.room_for_request(request.size())?;
+        let request = Arc::new(request);
         self.record(Change::Request(Arc::clone(&request)));
         self.tell_queued(&request);
         Ok(())

@@ -32,6 +32,7 @@ impl Draft<'_> {
         if !conflicts.is_empty() {
             return Err(Refusal::Busy(conflicts));
         }
+        self.room_for_locks(&call.targets)?;
         self.lock_all(&call, &call.targets);
         Ok(Reply::Locked(call.targets))
     }
@@ -42,6 +43,7 @@ impl Draft<'_> {
         let free = call.targets.iter().filter(|target| self.conflict_for(&call.owner, target).is_none());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let taken: Vec<Target> = free.take(limit).cloned().collect();
+        self.room_for_locks(&taken)?;
         self.lock_all(&call, &taken);
         Ok(Reply::Locked(taken))
     }

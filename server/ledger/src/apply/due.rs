@@ -157,7 +157,9 @@ impl Draft<'_> {
     /// Forgets outcomes that nobody can want any more; at the bound the oldest go earlier.
     pub(super) fn forget_outcomes(&mut self) {
         while let Some(&(at, id)) = self.ledger.index.outcomes.get_min()
-            && (at < self.now || self.ledger.index.outcomes.len() > limits::OUTCOMES_MAX)
+            && (at < self.now
+                || self.ledger.index.outcomes.len() > limits::OUTCOMES_MAX
+                || self.ledger.index.outcomes_size > limits::OUTCOMES_SIZE_MAX)
         {
             self.record(Change::RequestGone(id));
         }

@@ -154,6 +154,7 @@ impl Draft<'_> {
             Wanted::Pool(name, state) if *name == pool.name => Some((state, line)),
             Wanted::Pool(..) | Wanted::Target(_) => None,
         });
+        let lines = lines.filter(|(state, _)| grows_for(pool, state));
         let short = lines.map(|(state, line)| self.short_of(pool, state, line)).max();
         if let Some(short) = short.filter(|short| *short > 0) {
             self.create_on_demand(&pool.name, short);
@@ -204,7 +205,9 @@ impl Draft<'_> {
     /// As [`Self::create_on_demand`], for every pool of a `/v1` request that got less than it wants.
     pub(super) fn create_for(&mut self, demands: &[Demand], offers: &[Vec<Target>]) {
         for (demand, offer) in demands.iter().zip(offers) {
-            if let (Wanted::Pool(pool, _), Selector::Any) = (&demand.wanted, &demand.selector) {
+            if let (Wanted::Pool(pool, state), Selector::Any) = (&demand.wanted, &demand.selector)
+                && self.ledger.pools.get(pool).is_some_and(|pool| grows_for(pool, state))
+            {
                 self.create_on_demand(pool, (demand.count as usize).saturating_sub(offer.len()));
             }
         }
@@ -220,13 +223,8 @@ impl Draft<'_> {
         if let Some(next) = &resource.details().moves_to
             && let Some(pool) = self.ledger.pools.get(&next.pool).cloned()
         {
-            self.create(
-                target.clone(),
-                pool.name.clone(),
-                next.state.clone(),
-                Origin::Listed,
-                next.details.clone(),
-            );
+            let details = Details { cordon: resource.cordon().cloned(), ..next.details.clone() };
+            self.create(target.clone(), pool.name.clone(), next.state.clone(), Origin::Listed, details);
         }
     }
 
@@ -246,6 +244,12 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// Whether a `/v1` waiter for this state can be helped by a new resource: it starts in it, or is cleaned into `free`. To
+/// any other state, perhaps a typing error, nothing leads by itself.
+fn grows_for(pool: &Pool, state: &State) -> bool {
+    *state == pool.initial_state || *state == State::free()
 }
 
 /// A pool that nobody declares any more, on its way out.

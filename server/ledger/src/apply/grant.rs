@@ -7,7 +7,9 @@ use crate::apply::Draft;
 use crate::change::Change;
 use crate::event::EventKind;
 use crate::lease::{Cause, Dialect, Lease, LeaseId, Lock, Pickup};
+use crate::limits;
 use crate::name::{Owner, State, Target, Text};
+use crate::refusal::Refusal;
 use crate::request::RequestId;
 use crate::time::{Span, Time};
 
@@ -26,7 +28,8 @@ pub(super) struct NewLease {
 }
 
 impl Draft<'_> {
-    /// Grants `new`. The caller has made sure that no target is held and that there is at least one.
+    /// Grants `new`. The caller has made sure that no target is held, that there is at least one, and (unless it was
+    /// waited for) that there is room.
     pub(super) fn grant(&mut self, new: NewLease) -> LeaseId {
         let id = LeaseId(self.ledger.counters.lease + 1);
         let deadline = new.ttl.map(|ttl| self.now.plus(ttl));
@@ -55,6 +58,19 @@ impl Draft<'_> {
             self.expire(id, &targets);
         }
         id
+    }
+
+    /// Whether `targets` may be locked on top of what is. What is in the lock table already takes no more room, and a
+    /// resource has its room.
+    pub(super) fn room_for_locks(&self, targets: &[Target]) -> Result<(), Refusal> {
+        let room = limits::LOCKS_MAX.saturating_sub(self.ledger.locks.len());
+        let known = |target: &Target| {
+            self.ledger.locks.contains_key(target) || self.ledger.resources.contains_key(target)
+        };
+        if targets.len() > room && targets.iter().filter(|target| !known(target)).count() > room {
+            return Err(Refusal::Full { what: "targets locked at once", limit: limits::LOCKS_MAX });
+        }
+        Ok(())
     }
 
     /// How a lease of `targets`, which nobody holds yet, is to be collected.

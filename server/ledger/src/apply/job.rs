@@ -13,12 +13,13 @@ use crate::apply::Draft;
 use crate::change::{Answer, Change};
 use crate::command::{ContestLock, JobCommand, JobStart};
 use crate::event::{Event, EventKind};
-use crate::job::{JobRecord, Phase, Verdict};
+use crate::job::{EndCause, Ending, JobRecord, JobTarget, Phase, Verdict};
 use crate::lease::{Cause, Ended, LeaseId};
 use crate::limits;
-use crate::name::{Job, Owner, Target, Text};
+use crate::name::{Job, Owner, PluginName, Target, Text};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::resource::Resource;
 use crate::time::{Span, Time};
 
 impl Draft<'_> {
@@ -82,9 +83,9 @@ impl Draft<'_> {
                 return Err(Refusal::TooLarge { what: "bytes of parameters", limit });
             }
         }
-        within("acquire_timeout", start.acquire_timeout, limits::JOB_CALL_MAX)?;
-        within("release_timeout", start.release_timeout, limits::JOB_CALL_MAX)?;
-        within("lock_duration", start.lock_duration, limits::TTL_MAX)?;
+        callable("acquire_timeout", start.acquire_timeout)?;
+        callable("release_timeout", start.release_timeout)?;
+        lockable("lock_duration", start.lock_duration)?;
         if self.ledger.index.jobs_due.len() >= limits::JOBS_MAX {
             return Err(Refusal::Full { what: "jobs at once", limit: limits::JOBS_MAX });
         }
@@ -130,12 +131,19 @@ impl Draft<'_> {
         id
     }
 
+    /// As much of `duration` as the pools of `targets` allow: nobody knew which they would be when it was asked for.
+    fn allowed(&self, duration: Span, targets: &[JobTarget]) -> Span {
+        let (most, _) = self.longest_ttl(targets.iter().map(|target| self.pool_of(&target.id)));
+        duration.min(most)
+    }
+
     /// Moves the deadline of every target on.
     fn renew_job(&mut self, id: Job, owner: Option<Owner>, duration: Option<Span>) -> Result<Reply, Refusal> {
         let job = self.job_of(id, owner)?;
         let Phase::Leased { .. } = job.phase else { return Err(wrong_phase(&job)) };
         let lock_duration = duration.unwrap_or(job.lock_duration);
-        within("lock_duration", lock_duration, limits::TTL_MAX)?;
+        lockable("lock_duration", lock_duration)?;
+        let lock_duration = self.allowed(lock_duration, &job.targets);
         let until = self.now.plus(lock_duration);
         self.move_deadlines(job.targets.iter().map(|target| &target.id), until);
         let renewed = JobRecord {
@@ -164,6 +172,23 @@ impl Draft<'_> {
             }
         }
         self.forget_jobs();
+    }
+
+    /// Lets the jobs that `manager` could not release be tried again: it may be able to now.
+    ///
+    /// In a moment rather than at once, because whoever runs the plugin puts the version in place after it is recorded.
+    pub(super) fn hasten_releases(&mut self, manager: &PluginName) {
+        let soon = self.now.plus(limits::RELEASE_RETRY_MIN);
+        let stuck = self.ledger.live_jobs().filter(|job| job.manager == *manager);
+        let stuck: Vec<_> = stuck.cloned().collect();
+        for job in stuck {
+            if let Phase::Stuck { attempts, retry_at } = job.phase
+                && retry_at > soon
+            {
+                let phase = Phase::Stuck { attempts, retry_at: soon };
+                self.put_job(JobRecord { phase, ..JobRecord::clone(&job) });
+            }
+        }
     }
 
     /// What a stop of the server did to jobs. A job that was being acquired has failed, because nobody knows how far
@@ -229,15 +254,21 @@ impl Draft<'_> {
         };
         let note = job.ending.as_ref().and_then(|ending| ending.reason.clone());
         let job = self.put_job(JobRecord { phase: Phase::Over { at: self.now, verdict }, ..job });
-        self.free_others(&job.holder(), &[]);
+        match &job.ending {
+            // As with any lease that ran out: whoever left it behind did not clean up.
+            Some(Ending { cause: EndCause::Expired, .. }) => {
+                self.free_others(&job.holder(), &[], Self::after_expiry);
+            }
+            _ => self.free_others(&job.holder(), &[], |_, _| {}),
+        }
         let mut event = self.job_event(kind, &job);
         event.note = note;
         self.tell(event);
         job
     }
 
-    /// Gives back what `holder` has locked, but for `kept`.
-    fn free_others(&mut self, holder: &Owner, kept: &[Target]) {
+    /// Gives back what `holder` has locked, but for `kept`. `edit` is what that does to the resources among it.
+    fn free_others(&mut self, holder: &Owner, kept: &[Target], edit: impl Fn(&Self, &mut Resource)) {
         let kept: BTreeSet<&Target> = kept.iter().collect();
         let leases = self.ledger.leases_of(holder, None);
         let others: Vec<(LeaseId, Vec<Target>)> = leases
@@ -246,7 +277,7 @@ impl Draft<'_> {
         let how = self.ended(Cause::Released);
         for (lease, targets) in others {
             if !targets.is_empty() {
-                self.give_back(lease, &targets, &how, None);
+                self.strip(lease, &targets, &how, &edit);
             }
         }
     }
@@ -316,12 +347,21 @@ fn wrong_phase(job: &JobRecord) -> Refusal {
     Refusal::JobPhase { job: job.id, phase: job.phase.name() }
 }
 
-fn within(what: &'static str, span: Span, most: Span) -> Result<(), Refusal> {
-    if span.is_positive() && span <= most {
-        Ok(())
-    } else {
-        Err(Refusal::SpanOutOfRange { what, max_ms: most.millis() })
+/// How long a manager may be given for one call.
+fn callable(what: &'static str, span: Span) -> Result<(), Refusal> {
+    let (least, most) = (limits::JOB_CALL_MIN, limits::JOB_CALL_MAX);
+    if (least..=most).contains(&span) {
+        return Ok(());
     }
+    Err(Refusal::SpanOutOfRange { what, least_ms: Some(least.millis()), max_ms: most.millis() })
+}
+
+/// How long a job may ask to be leased.
+fn lockable(what: &'static str, span: Span) -> Result<(), Refusal> {
+    if span.is_positive() && span <= limits::TTL_MAX {
+        return Ok(());
+    }
+    Err(Refusal::SpanOutOfRange { what, least_ms: None, max_ms: limits::TTL_MAX.millis() })
 }
 
 /// As much of `text` as a record may carry.

@@ -1,5 +1,6 @@
 //! What can be done with a lease: renew it, give it back, take it away.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply::Draft;
@@ -49,11 +50,18 @@ impl Draft<'_> {
         to_state: Option<&State>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
-        let targets = targets.unwrap_or_else(|| lease.targets.clone());
-        let foreign = |t: &&Target| !lease.targets.contains(t) && !lease.returned.contains(t);
-        let missing: Vec<Missing> = targets
+        let asked = targets.unwrap_or_else(|| lease.targets.clone());
+        // The lock table knows what the lease still has; looking through its own list would take the square of it.
+        let locked = |target: &Target| self.ledger.locks.get(target).is_some_and(|lock| lock.lease == id);
+        let (targets, others): (Vec<Target>, Vec<Target>) = asked.into_iter().partition(locked);
+        let mut passed: BTreeSet<&Target> = BTreeSet::new();
+        if !others.is_empty() {
+            passed.extend(&lease.returned);
+        }
+        // What is named again is not missing twice.
+        let missing: Vec<Missing> = others
             .iter()
-            .filter(foreign)
+            .filter(|&target| passed.insert(target))
             .map(|target| Missing {
                 target: target.clone(),
                 holder: self.ledger.conflict(target).and_then(|conflict| conflict.holder),
@@ -62,7 +70,7 @@ impl Draft<'_> {
         if !missing.is_empty() {
             return Err(Refusal::NotHeld(missing));
         }
-        if !targets.iter().any(|target| lease.targets.contains(target)) {
+        if targets.is_empty() {
             return Ok(Reply::Released(lease));
         }
         let how = self.ended(Cause::Released);

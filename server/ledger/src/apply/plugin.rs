@@ -14,12 +14,19 @@ use crate::reply::Reply;
 
 impl Draft<'_> {
     pub(super) fn plugin(&mut self, command: PluginCommand) -> Result<Reply, Refusal> {
-        match command {
+        let reply = match command {
             PluginCommand::Install { name, version, origin } => self.install_plugin(name, version, origin),
             PluginCommand::Enable { name, enabled } => self.enable_plugin(name, enabled),
             PluginCommand::RollBack { name, digest } => self.roll_back_plugin(name, &digest),
             PluginCommand::Remove { name } => self.remove_plugin(name),
+        }?;
+        // Also if nothing changed here: one in quarantine is enabled, and switched on again all the same.
+        if let Reply::Plugin(plugin) = &reply
+            && plugin.enabled
+        {
+            self.hasten_releases(&plugin.name);
         }
+        Ok(reply)
     }
 
     fn install_plugin(

@@ -36,6 +36,7 @@ impl Draft<'_> {
         let offers = self.ledger.offers(&demands, place);
         if is_whole(&demands, &offers) {
             let targets = arranged(&ask.parts, &self.ledger.resources, &demands, offers);
+            self.room_for_locks(&targets)?;
             let lease = self.grant_v1(&ask, targets, None);
             self.remember_acquire(&ask, Answer::Lease(lease));
             return Ok(Reply::Granted(Box::new(self.granted(lease)?)));
@@ -43,8 +44,8 @@ impl Draft<'_> {
         if !ask.queue {
             return Err(Refusal::Unavailable(self.ledger.missing(&demands, &offers)));
         }
-        self.room_for_request()?;
         let request = Arc::new(self.request_for(ask.clone()));
+        self.room_for_request(request.size())?;
         self.record(Change::Request(Arc::clone(&request)));
         self.tell_queued(&request);
         self.remember_acquire(&ask, Answer::Request(request.id));
@@ -93,23 +94,30 @@ impl Draft<'_> {
                 self.see_off(&target);
             } else if let Some(pool) = self.stirred.pop_first() {
                 self.update_dynamic(&pool);
-            } else if let Some(line) = self.freed.pop_first() {
-                self.serve(&line);
-            } else {
+            } else if self.freed.is_empty() {
                 return;
+            } else {
+                // Who could not have everything is looked at once for all of these lines, not once for each: grants
+                // only take away, and what else happens frees lines of its own.
+                let mut short = BTreeSet::new();
+                for line in std::mem::take(&mut self.freed) {
+                    self.serve(&line, &mut short);
+                }
             }
         }
     }
 
     /// Grants whatever the waiters of one line can now have, in the order of their turns.
-    fn serve(&mut self, line: &Wanted) {
+    ///
+    /// `short` are requests that are known not to get everything.
+    fn serve(&mut self, line: &Wanted, short: &mut BTreeSet<RequestId>) {
         if !self.ledger.index.lines.contains_key(line) {
             return;
         }
         // The walk looks at the ledger as it was before the first grant, which it accounts for itself.
         let before = self.ledger.clone();
         let mut walk = Walk::new(&before, line);
-        let (mut done, mut short) = (BTreeSet::new(), BTreeSet::new());
+        let mut done = BTreeSet::new();
         while let Some(share) = walk.next_share(|request| !done.contains(&request)) {
             let Some(request) = self.ledger.requests.get(&share.request).cloned() else { continue };
             // Grants only take away: who could not have everything a moment ago cannot have it now.
@@ -211,9 +219,14 @@ impl Draft<'_> {
         Ok(Reply::Queued(Arc::clone(request), place))
     }
 
-    pub(super) fn room_for_request(&self) -> Result<(), Refusal> {
+    /// Whether one more request may wait that is of this size.
+    pub(super) fn room_for_request(&self, size: usize) -> Result<(), Refusal> {
         if self.ledger.index.silence.len() >= limits::REQUESTS_MAX {
             return Err(Refusal::Full { what: "requests waiting", limit: limits::REQUESTS_MAX });
+        }
+        if self.ledger.index.waiting_size.saturating_add(size) > limits::REQUESTS_SIZE_MAX {
+            let limit = limits::REQUESTS_SIZE_MAX;
+            return Err(Refusal::Full { what: "names, labels and parts of the requests waiting", limit });
         }
         Ok(())
     }

@@ -193,6 +193,11 @@ impl Draft<'_> {
         self.record(Change::Resource(Arc::clone(&resource)));
         let event = self.resource_event(EventKind::ResourceCreated, &resource);
         self.tell(event);
+        if let Some(cordon) = resource.cordon() {
+            let mut event = self.resource_event(EventKind::ResourceCordoned, &resource);
+            event.note = Some(Text::clone(&cordon.message));
+            self.tell(event);
+        }
         resource
     }
 

@@ -27,13 +27,15 @@ impl Draft<'_> {
         let stored: Vec<Arc<Resource>> = self.ledger.resources.values().cloned().collect();
         let before: Vec<Arc<Pool>> = self.ledger.pools.values().cloned().collect();
         self.sync_pools(&plan, &before);
-        for resource in stored {
-            self.sync_resource(&plan, &before, &resource, &mut report);
+        for resource in &stored {
+            self.sync_resource(&plan, &before, resource, &mut report);
         }
         for (&name, &entry) in &plan.names {
             if !self.ledger.resources.contains_key(name) {
                 let pool = &entry.pool;
-                let details = listed_details(&Details::default(), entry, name);
+                let moved = stored.binary_search_by_key(&name, |resource| &resource.name).ok();
+                let cordon = moved.and_then(|at| stored[at].cordon().cloned());
+                let details = listed_details(&Details { cordon, ..Details::default() }, entry, name);
                 self.create(
                     name.clone(),
                     pool.name.clone(),
@@ -111,7 +113,8 @@ impl Draft<'_> {
         self.record(Change::Resource(Arc::new(next)));
     }
 
-    /// S3, S4: deletes a resource and makes it anew elsewhere, now or when it is given back.
+    /// S3, S4: deletes a resource and makes it anew elsewhere, now or when it is given back. State and user data are new
+    /// then; a cordon stays, because it is about the machine, and nobody lifted it.
     fn send_off(&mut self, resource: &Arc<Resource>, next: Option<Move>, report: &mut SyncReport) {
         if self.is_held(&resource.name) {
             let details = Details { moves_to: next.map(Box::new), ..resource.details().clone() };

@@ -124,6 +124,7 @@ fn stands(request: &Request) -> bool {
 impl Index {
     pub(crate) fn request_came(&mut self, request: &Request, resources: &Registry) {
         self.look_at(request).insert((silence(request), request.id));
+        *self.size_with(request) += request.size();
         if let Some(place) = poller(request) {
             self.pollers.insert(place, request.id);
         }
@@ -141,6 +142,7 @@ impl Index {
 
     pub(crate) fn request_went(&mut self, request: &Request, resources: &Registry) {
         self.look_at(request).remove(&(silence(request), request.id));
+        *self.size_with(request) -= request.size();
         if let Some(place) = poller(request) {
             self.pollers.remove(&place);
         }
@@ -158,6 +160,10 @@ impl Index {
 
     fn look_at(&mut self, request: &Request) -> &mut OrdSet<(Time, RequestId)> {
         if request.waits() { &mut self.silence } else { &mut self.outcomes }
+    }
+
+    fn size_with(&mut self, request: &Request) -> &mut usize {
+        if request.waits() { &mut self.waiting_size } else { &mut self.outcomes_size }
     }
 
     fn join_line(&mut self, wanted: Wanted, selector: Selector, turn: Turn) {

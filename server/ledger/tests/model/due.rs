@@ -117,7 +117,8 @@ impl Model {
             if let Some((pool, state, labels)) = thing.moves
                 && self.pool(&pool).is_some()
             {
-                self.make(Some(thing.name), pool, state, Origin::Listed).labels = labels;
+                let made = self.make(Some(thing.name), pool, state, Origin::Listed);
+                (made.labels, made.cordon) = (labels, thing.cordon);
             }
         }
     }
@@ -209,7 +210,9 @@ impl Model {
             .iter()
             .flat_map(|waiter| self.wants(&waiter.parts))
             .filter_map(|(spot, fit, _)| match (spot, fit) {
-                (Spot::Pool(name, state), Fit::Any) if name == pool.name => Some(state),
+                (Spot::Pool(name, state), Fit::Any) if name == pool.name && leads_to(pool, &state) => {
+                    Some(state)
+                }
                 _ => None,
             })
             .collect();
@@ -268,4 +271,9 @@ impl Model {
 
 pub(crate) fn leaves(thing: &Thing) -> bool {
     thing.state == State::to_be_deleted() || thing.state == State::tombstone()
+}
+
+/// Whether what a pool makes is in this state, or gets there.
+pub(crate) fn leads_to(pool: &Pool, state: &State) -> bool {
+    [&pool.initial_state, &State::free()].contains(&state)
 }

@@ -104,7 +104,8 @@ impl Model {
             self.pools.push(entry.pool.clone());
         }
         let mut deferred = Vec::new();
-        for thing in self.things.clone() {
+        let things_before = self.things.clone();
+        for thing in things_before.clone() {
             let listed = entries.iter().find(|entry| entry.names.contains(&thing.name));
             let is_dynamic = dynamic_before.contains(&thing.pool)
                 || entries.iter().any(|e| e.pool.name == thing.pool && e.pool.lifecycle.is_some());
@@ -135,7 +136,10 @@ impl Model {
                 if self.thing(name).is_none() {
                     let (pool, state) = (entry.pool.name.clone(), entry.pool.initial_state.clone());
                     let labels = labels_of(entry);
-                    self.make(Some(name.clone()), pool, state, Origin::Listed).labels = labels;
+                    let before = things_before.iter().find(|thing| thing.name == *name);
+                    let cordon = before.and_then(|thing| thing.cordon.clone());
+                    let made = self.make(Some(name.clone()), pool, state, Origin::Listed);
+                    (made.labels, made.cordon) = (labels, cordon);
                 }
             }
         }

@@ -47,7 +47,10 @@ fn reply(reply: &Reply) -> String {
         Reply::Granted(grant) => self::grant(grant),
         Reply::Replayed(lease) => format!("was L{lease}"),
         Reply::Queued(request, place) => {
-            let there = place.blockers.iter().map(|b| format!("{} of {}", b.there, b.count));
+            let there = place.blockers.iter().map(|blocker| {
+                let missing = if blocker.pool_missing { " of no pool" } else { "" };
+                format!("{} of {}{missing}", blocker.there, blocker.count)
+            });
             format!("R{} is #{}, {}", request.id, place.position, there.collect::<Vec<_>>().join(" and "))
         }
         Reply::Settled(request) => format!("settled: {}", self::request(request)),

@@ -92,7 +92,7 @@ struct Around {
     /// A limit that is not as by default, e.g. `cpu_ms=10000`; may be repeated
     #[arg(long, value_name = "NAME=NUMBER", value_parser = pair)]
     limit: Vec<(String, String)>,
-    /// How long the call may take
+    /// How long the call may take, at least 1s
     #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = PLUGIN_TIMEOUT_DEFAULT)]
     timeout: Duration,
     /// How long the job leases its targets

@@ -38,7 +38,8 @@ pub(crate) struct JobView {
     release_parameters: Option<Value>,
     /// How long acquiring may take, in milliseconds.
     acquire_timeout_ms: i64,
-    /// How long the targets are leased from each renewal on, in milliseconds.
+    /// How long the targets are leased from each renewal on, in milliseconds: what was asked for, or the least `max-ttl` of
+    /// their pools.
     lock_duration_ms: i64,
     /// How long one attempt to release may take, in milliseconds.
     release_timeout_ms: i64,

@@ -81,6 +81,8 @@ pub(crate) struct BlockerView {
     count: u32,
     /// How many are there for it, after everybody ahead has had their share.
     there: u32,
+    /// Whether there is no such pool, or none any more: waiting brings nothing before somebody makes it.
+    pool_missing: bool,
     /// Who holds what it could use; a few of them.
     holders: Vec<ConflictView>,
 }
@@ -145,6 +147,7 @@ impl BlockerView {
             Wanted::Target(target) => (None, None, Some(target.to_string())),
         };
         let holders = blocker.holders.iter().map(ConflictView::from).collect();
-        Self { pool, state, target, count: blocker.count, there: blocker.there, holders }
+        let Blocker { count, there, pool_missing, .. } = *blocker;
+        Self { pool, state, target, count, there, pool_missing, holders }
     }
 }

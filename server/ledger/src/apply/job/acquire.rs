@@ -29,11 +29,13 @@ impl Draft<'_> {
             Ok(targets) => targets,
             Err(error) => return self.acquire_failed(id, &error),
         };
-        let until = self.now.plus(job.lock_duration);
+        let lock_duration = self.allowed(job.lock_duration, &targets);
+        let until = self.now.plus(lock_duration);
         let names: Vec<Target> = targets.iter().map(|target| target.id.clone()).collect();
         self.lock_for(&job, &names, until);
-        self.free_others(&job.holder(), &names);
+        self.free_others(&job.holder(), &names, |_, _| {});
         let leased = self.put_job(JobRecord {
+            lock_duration,
             phase: Phase::Leased { until },
             renewed_at: Some(self.now),
             targets,
@@ -90,11 +92,12 @@ impl Draft<'_> {
                 format!("{name}{}", holder.or(why).unwrap_or_else(|| " cannot be had".to_owned()))
             })
             .collect();
-        if conflicts.is_empty() {
-            Ok(targets)
-        } else {
-            Err(format!("cannot lock what was acquired: {}", conflicts.join(", ")))
+        if !conflicts.is_empty() {
+            return Err(format!("cannot lock what was acquired: {}", conflicts.join(", ")));
         }
+        let names: Vec<Target> = targets.iter().map(|target| target.id.clone()).collect();
+        self.room_for_locks(&names).map_err(|full| format!("cannot lock what was acquired: {full}"))?;
+        Ok(targets)
     }
 
     /// The framework lock: re-bases what the manager has locked already and takes the rest in one new lease.
@@ -111,7 +114,7 @@ impl Draft<'_> {
                 dialect: Dialect::Contest,
                 targets: new,
                 to_state: None,
-                ttl: Some(job.lock_duration),
+                ttl: Some(until.since(self.now)),
                 purpose: Some(job.purpose()),
                 key: None,
                 request: None,

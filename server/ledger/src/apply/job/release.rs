@@ -135,7 +135,10 @@ impl Draft<'_> {
         }
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
         let reason = clip(&format!("forced{by}: {reason}"));
-        let ending = Ending { cause: EndCause::Asked, at: self.now, reason: Some(reason) };
+        // One that nobody renewed was left behind, whoever clears it away.
+        let expired = job.ending.as_ref().is_some_and(|ending| ending.cause == EndCause::Expired);
+        let cause = if expired { EndCause::Expired } else { EndCause::Asked };
+        let ending = Ending { cause, at: self.now, reason: Some(reason) };
         self.tell_targets(EventKind::TargetReleased, &job);
         let forced = JobRecord { ending: Some(ending), ..JobRecord::clone(&job) };
         Ok(Reply::Job(self.finish(forced, Verdict::Failed)))

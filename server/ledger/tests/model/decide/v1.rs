@@ -7,7 +7,8 @@ use lessor_ledger::{
 };
 
 use super::Said;
-use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Waiter};
+use crate::model::due::leads_to;
+use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Thing, Waiter};
 
 const LONGEST: Span = Span::from_secs(30 * 86_400);
 
@@ -62,8 +63,9 @@ impl Model {
         self.waiters.push(Waiter { parts, ttl, priority, ..waiter });
         self.remember(&ask, Answer::Request(id));
         for ((spot, fit, count), offer) in wants.iter().zip(&offers) {
-            if let (Spot::Pool(pool, _), Fit::Any) = (spot, fit)
+            if let (Spot::Pool(pool, state), Fit::Any) = (spot, fit)
                 && let Some(pool) = self.pool(pool).filter(|pool| pool.lifecycle.is_some()).cloned()
+                && leads_to(&pool, state)
             {
                 self.grow(&pool, count - offer.len());
             }
@@ -209,9 +211,15 @@ impl Model {
         let deal = self.deal(id).expect("it is active").clone();
         let targets = targets.unwrap_or(&deal.targets);
         let foreign = targets.iter().filter(|t| !deal.targets.contains(t) && !deal.returned.contains(t));
-        let foreign: Vec<String> = foreign.map(|target| self.whose(target)).collect();
-        if !foreign.is_empty() {
-            return Err(format!("not held {}", foreign.join(",")));
+        let mut told: Vec<&Target> = Vec::new();
+        for target in foreign {
+            if !told.contains(&target) {
+                told.push(target);
+            }
+        }
+        if !told.is_empty() {
+            let whose: Vec<String> = told.into_iter().map(|target| self.whose(target)).collect();
+            return Err(format!("not held {}", whose.join(",")));
         }
         for target in targets.iter().filter(|target| deal.targets.contains(target)) {
             if self.hold(target).is_some_and(|hold| hold.lease == id) {

@@ -1,0 +1,118 @@
+//! What a call costs grows with its length, not with the square of it.
+
+use std::time::{Duration, Instant};
+
+use lessor_ledger::{
+    Acquire, Command, LeaseId, Ledger, Owner, Part, Refusal, Reply, RequestId, Settings, Span, State, Target,
+    Time,
+};
+
+/// Least and most targets of the calls that are compared.
+const SIZES: (usize, usize) = (250, 8_000);
+
+/// How many times as long the large call may take: it is 32 times as large, a logarithm and the caches of the
+/// processor make that some 45, and a square would make it 1,000.
+const GROWTH_MAX: u32 = 250;
+
+fn names(prefix: &str, count: usize) -> Vec<Target> {
+    (0..count).map(|n| Target::new(format!("{prefix}-{n:05}")).expect("a name")).collect()
+}
+
+fn owner(name: &str) -> Owner {
+    Owner::new(name).expect("a name")
+}
+
+fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
+    ledger.apply(command, Time::ZERO).reply
+}
+
+fn take(owner_name: &str, targets: Vec<Target>, queue: bool) -> Command {
+    Command::Acquire(Box::new(Acquire {
+        owner: owner(owner_name),
+        parts: vec![Part::Named { targets, pool: None, state: State::free() }],
+        to_state: State::new("leased").expect("a state"),
+        ttl: None,
+        queue,
+        wait_anyway: queue,
+        priority: 0,
+        purpose: None,
+        key: None,
+    }))
+}
+
+/// Lease 1 of `ann`, over so many targets.
+fn leased(count: usize) -> Ledger {
+    let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 });
+    apply(&mut ledger, take("ann", names("t", count), false)).expect("a lease");
+    ledger
+}
+
+fn release(targets: Vec<Target>) -> Command {
+    Command::Release { lease: LeaseId(1), owner: Some(owner("ann")), targets: Some(targets), to_state: None }
+}
+
+/// The least time of some runs of `work` on what `make` makes, which is what a busy machine disturbs least.
+#[expect(clippy::disallowed_methods, reason = "what is measured here is time")]
+fn cost<T>(make: impl Fn() -> T, work: impl Fn(T)) -> Duration {
+    let run = || {
+        let stage = make();
+        let start = Instant::now();
+        work(stage);
+        start.elapsed()
+    };
+    (0..9).map(|_| run()).min().expect("some runs")
+}
+
+/// Measures `work` on what `make` makes of each size.
+fn grows_no_faster<T>(make: impl Fn(usize) -> T, work: impl Fn(T)) {
+    let (small, large) = (cost(|| make(SIZES.0), &work), cost(|| make(SIZES.1), &work));
+    assert!(large < small * GROWTH_MAX, "{small:?} for {}, {large:?} for {}", SIZES.0, SIZES.1);
+}
+
+#[test]
+fn a_release_of_what_is_not_held_costs_what_it_names() {
+    grows_no_faster(
+        |count| (leased(count), release(names("other", count))),
+        |(mut ledger, release)| match apply(&mut ledger, release) {
+            Err(Refusal::NotHeld(missing)) => assert!(missing.len() >= SIZES.0),
+            other => panic!("not refused: {other:?}"),
+        },
+    );
+}
+
+#[test]
+fn a_release_of_half_a_lease_costs_what_it_names() {
+    grows_no_faster(
+        |count| (leased(count), release(names("t", count).split_off(count / 2))),
+        |(mut ledger, release)| assert!(apply(&mut ledger, release).is_ok()),
+    );
+}
+
+#[test]
+fn releasing_again_what_was_given_back_costs_what_it_names() {
+    grows_no_faster(
+        |count| {
+            let mut ledger = leased(count);
+            let back = release(names("t", count).split_off(1));
+            apply(&mut ledger, back.clone()).expect("given back");
+            (ledger, back)
+        },
+        |(mut ledger, release)| assert!(apply(&mut ledger, release).is_ok()),
+    );
+}
+
+/// Somebody waits for all of it, and does not get it.
+#[test]
+fn a_release_that_helps_nobody_costs_what_it_names() {
+    grows_no_faster(
+        |count| {
+            let mut ledger = leased(count);
+            apply(&mut ledger, take("bob", names("t", count), true)).expect("in line");
+            (ledger, release(names("t", count).split_off(1)))
+        },
+        |(mut ledger, release)| {
+            assert!(apply(&mut ledger, release).is_ok());
+            assert!(ledger.request(RequestId(1)).is_some_and(|request| request.waits()));
+        },
+    );
+}

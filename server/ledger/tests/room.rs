@@ -1,0 +1,111 @@
+//! How much may wait and be locked in the whole server.
+
+use lessor_ledger::limits::{LOCKS_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX};
+use lessor_ledger::{
+    Acquire, Change, Command, ContestLock, Job, LeaseId, Ledger, Lock, Owner, Part, Refusal, Reply,
+    RequestId, Settings, Span, State, Target, Time,
+};
+
+fn ledger() -> Ledger {
+    Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 })
+}
+
+fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
+    ledger.apply(command, Time::ZERO).reply
+}
+
+fn target(name: &str) -> Target {
+    Target::new(name).expect("a name")
+}
+
+/// Waits for all of `targets`, or takes them.
+fn take(targets: Vec<Target>, queue: bool) -> Command {
+    Command::Acquire(Box::new(Acquire {
+        owner: Owner::new("ann").expect("a name"),
+        parts: vec![Part::Named { targets, pool: None, state: State::free() }],
+        to_state: State::new("leased").expect("a state"),
+        ttl: None,
+        queue,
+        wait_anyway: queue,
+        priority: 0,
+        purpose: None,
+        key: None,
+    }))
+}
+
+/// As many targets as one call may name, of which nobody can have the first.
+fn many(call: usize) -> Vec<Target> {
+    let rest = (1..TARGETS_PER_CALL_MAX - 1).map(|n| target(&format!("{call}-{n}")));
+    std::iter::once(target("x")).chain(rest).collect()
+}
+
+fn full(reply: Result<Reply, Refusal>, bound: usize) {
+    match reply {
+        Err(Refusal::Full { limit, .. }) => assert_eq!(limit, bound),
+        other => panic!("not full: {other:?}"),
+    }
+}
+
+#[test]
+fn what_waits_is_bounded_in_size_and_not_only_in_number() {
+    let mut ledger = ledger();
+    apply(&mut ledger, take(vec![target("x")], false)).expect("it is free");
+    let calls = REQUESTS_SIZE_MAX / TARGETS_PER_CALL_MAX;
+    for call in 0..calls {
+        apply(&mut ledger, take(many(call), true)).expect("there is room");
+    }
+    full(apply(&mut ledger, take(many(calls), true)), REQUESTS_SIZE_MAX);
+    full(apply(&mut ledger, take(vec![target("x")], true)), REQUESTS_SIZE_MAX);
+    apply(&mut ledger, take(vec![target("y")], false)).expect("who does not wait needs no room");
+    apply(&mut ledger, Command::Withdraw(RequestId(1))).expect("it waits");
+    apply(&mut ledger, take(many(calls), true)).expect("there is room again");
+    assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn outcomes_are_forgotten_earlier_when_they_are_large() {
+    let mut ledger = ledger();
+    apply(&mut ledger, take(vec![target("x")], false)).expect("it is free");
+    let calls = OUTCOMES_SIZE_MAX / TARGETS_PER_CALL_MAX + 1;
+    for call in 1..=calls {
+        apply(&mut ledger, take(many(call), true)).expect("there is room");
+        apply(&mut ledger, Command::Withdraw(RequestId(call as u64))).expect("it waits");
+    }
+    apply(&mut ledger, Command::Tick).expect("a tick");
+    assert!(ledger.request(RequestId(1)).is_none(), "the oldest");
+    assert!(ledger.request(RequestId(2)).is_some_and(|request| !request.waits()));
+    assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn so_many_targets_are_locked_and_no_more() {
+    let mut ledger = ledger();
+    let owner = Owner::of_job(Job(1));
+    for n in 0..LOCKS_MAX {
+        let (target, lease) = (target(&n.to_string()), LeaseId(1));
+        let (owner, taken_at) = (owner.clone(), Time::ZERO);
+        let lock = Lock { target, lease, owner, taken_at, deadline: None, lapsed: false };
+        ledger.absorb(&Change::Lock(lock.into()));
+    }
+    let edit = lessor_ledger::ResourceEdit {
+        name: target("gpu"),
+        revision: None,
+        pool: Some(lessor_ledger::PoolName::new("p").expect("a name")),
+        state: None,
+        labels: None,
+        user_data: None,
+        addresses: None,
+        cordon: None,
+    };
+    apply(&mut ledger, Command::PutResource(Box::new(edit))).expect("it is new");
+    let lock = |name: &str| ContestLock {
+        job: Job(1),
+        duration: Span::from_secs(60),
+        targets: vec![Some(target("0")), Some(target(name))],
+    };
+    full(apply(&mut ledger, take(vec![target("new")], false)), LOCKS_MAX);
+    full(apply(&mut ledger, Command::ContestLock(lock("new"))), LOCKS_MAX);
+    full(apply(&mut ledger, Command::ContestTryLock { lock: lock("new"), limit: 2 }), LOCKS_MAX);
+    apply(&mut ledger, Command::ContestLock(lock("1"))).expect("what is locked takes no more room");
+    apply(&mut ledger, take(vec![target("gpu")], false)).expect("a resource has its room");
+}
