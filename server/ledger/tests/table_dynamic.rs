@@ -305,19 +305,19 @@ fn a_resource_with_the_cleaner_is_on_its_way_out() {
 fn a_pool_makes_another_for_who_waits_when_one_is_cordoned() {
     check(
         "
-        0 ann take d:dirty wait anyway
-        pool d dynamic=1/2
+        0 ann take d wait anyway
+        pool d dynamic=1/2 state=dirty
         0 - sync
         0 - show d
         1s - patch e880a903-bcff-4547-b478-13be66bc5bf9 cordon=fan
         1s - show d
         ",
         &expect![[r#"
-            0: R1 is #1, 0 of 1 | R1 ann queued
-            0: synced +[] -[] later[] | pool d made; e880a903 made in d >free
-            d: 1/2, 0 held of 1, {"free": 1}
-            1s: e880a903-bcff-4547-b478-13be66bc5bf9 in d free cordoned: fan | e880a903-bcff-4547-b478-13be66bc5bf9 cordoned; 8ea5269b made in d >free
-            d: 1/2, 0 held of 2, {"free": 2}
+            0: R1 is #1, 0 of 1 of no pool | R1 ann queued
+            0: synced +[] -[] later[] | pool d made; e880a903 made in d >dirty
+            d: 1/2, 0 held of 1, {"dirty": 1}
+            1s: e880a903-bcff-4547-b478-13be66bc5bf9 in d dirty cordoned: fan | e880a903-bcff-4547-b478-13be66bc5bf9 cordoned; 8ea5269b made in d >dirty
+            d: 1/2, 0 held of 2, {"dirty": 2}
         "#]],
     );
 }
