@@ -8,7 +8,7 @@ use lessor_ledger::{
 
 use super::Said;
 use crate::model::due::leads_to;
-use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Thing, Waiter};
+use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Waiter};
 
 const LONGEST: Span = Span::from_secs(30 * 86_400);
 
