@@ -206,6 +206,29 @@ fn what_lies_on_disk_is_held_against_its_digest() {
 }
 
 #[test]
+fn a_picker_leaves_what_is_not_free_and_a_locker_says_why_it_cannot_lock() {
+    let server = Setup::new().pool("gpu", &["gpu-1", "gpu-2", "gpu-3"]).start();
+    server.install("picker", "pool-picker", &json!({"grants": {"locker": true, "inventory": true}}));
+    server.install("targets", "target-list", &json!({"grants": {"locker": true}}));
+    let patch = |name: &str, body: Value| {
+        assert_eq!(server.send_json("PATCH", &format!("/v1/resources/{name}"), &body).status, 200);
+    };
+    patch("gpu-1", json!({"state": "dirty"}));
+    patch("gpu-3", json!({"cordon": {"message": "fan"}}));
+    let too_many = server.job("picker", &json!({"pool": "gpu", "count": 2}), &json!({}));
+    assert_eq!(too_many["failure"], "2 resources are wanted, 1 could be had", "{too_many}");
+    assert_eq!(targets(&server.job("picker", &json!({"pool": "gpu"}), &json!({}))), ["gpu-2"]);
+    let dirty = json!({"pool": "gpu", "state": "dirty"});
+    assert_eq!(targets(&server.job("picker", &dirty, &json!({}))), ["gpu-1"]);
+
+    let cordoned = server.job("targets", &json!({"Targets": [{"ID": "gpu-3"}]}), &json!({}));
+    let failure = cordoned["failure"].as_str().unwrap_or_default();
+    assert!(failure.ends_with("gpu-3 (cordoned: fan)"), "{cordoned}");
+    // What of a failure is for programs is in the log.
+    assert!(server.said().contains("a plugin says that it failed"), "{}", server.said());
+}
+
+#[test]
 fn a_granted_secret_reaches_the_plugin_and_nothing_else() {
     let mut server = serving();
     let job = server.job("museum", &json!({"do": "secret", "names": ["token"]}), &json!({}));
@@ -243,8 +266,8 @@ fn plugins_of_the_configuration_run_from_the_start_and_go_when_they_are_not_name
     std::fs::write(&config, "").expect("the file is ours");
     server.kill();
     server.restart();
-    server.prepared();
-    assert_eq!(server.get("/v1/plugins").json()["items"], json!([]));
+    // It serves what it has prepared, and then removes what is not named any more.
+    wait::until("the plugin is gone", wait::SOON, || server.get("/v1/plugins").json()["items"] == json!([]));
 }
 
 #[test]

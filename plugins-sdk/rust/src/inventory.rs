@@ -11,7 +11,7 @@ pub struct Query {
     pub state: Option<String>,
     /// With all of these labels only.
     pub labels: Vec<(String, String)>,
-    /// Only those that nobody holds.
+    /// Only those that are free: see [`Resource::free`].
     pub free_only: bool,
     /// How many at most: 1 to 10,000.
     pub limit: u32,
@@ -32,7 +32,8 @@ pub struct Resource {
     pub pool: String,
     /// Its state.
     pub state: String,
-    /// Whether nobody holds it.
+    /// Whether it could be locked by its name: nobody holds it, and it is not cordoned. It may be in any state, and those who
+    /// wait in line for its pool may be about to get it: a lock by name goes before them.
     pub free: bool,
     /// Its labels.
     pub labels: Vec<(String, String)>,
@@ -51,7 +52,7 @@ pub struct Pool {
     pub name: String,
     /// How many resources it has.
     pub resources: u64,
-    /// How many of them nobody holds.
+    /// How many of them nobody holds, in any state, cordoned ones too.
     pub free: u64,
 }
 

@@ -54,11 +54,12 @@ impl Problems {
 /// Why a call did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// A word for programs, e.g. `busy`.
+    /// A word for the log of the server, e.g. `busy`; the job tells the message only.
     pub code: String,
     /// For people: lower-case, without a full stop.
     pub message: String,
-    /// Whether the same call may succeed later.
+    /// Whether the same call may succeed later. For the log: a `release` is called again until it succeeds, an `acquire` that
+    /// failed is not.
     pub retryable: bool,
 }
 

@@ -3,6 +3,11 @@
 use std::time::Duration;
 
 use lessor_ledger::Span;
+use lessor_ledger::limits::JOB_PARAMETERS_BYTES_MAX;
+use lessor_plugins::limits::PARAMETERS_BYTES_MAX;
+
+// What a job keeps, its manager must take.
+const _: () = assert!(JOB_PARAMETERS_BYTES_MAX == PARAMETERS_BYTES_MAX);
 
 /// How long acquiring may take if nobody says otherwise: `ConTest`'s own.
 pub const ACQUIRE_TIMEOUT_DEFAULT: Span = Span::from_secs(5 * 60);

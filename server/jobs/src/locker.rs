@@ -78,14 +78,17 @@ fn refused(error: Error) -> LockerError {
     match refusal {
         Refusal::Busy(conflicts) | Refusal::Unavailable(conflicts) => {
             let targets = conflicts.iter().filter_map(|conflict| conflict.target.as_ref());
-            let told = conflicts.iter().map(|conflict| (conflict.target.as_ref(), conflict.holder.as_ref()));
-            let message = format!("{message}: {}", spell(told));
+            let told = conflicts.iter().filter_map(|conflict| {
+                let target = conflict.target.as_ref()?;
+                Some(spell(target, conflict.holder.as_ref(), conflict.why.as_deref()))
+            });
+            let message = format!("{message}: {}", first(told));
             LockerError::Held { targets: targets.map(ToString::to_string).collect(), message }
         }
         Refusal::NotHeld(missing) => {
             let targets = missing.iter().map(|missing| missing.target.to_string()).collect();
-            let told = missing.iter().map(|missing| (Some(&missing.target), missing.holder.as_ref()));
-            let message = format!("{message}: {}", spell(told));
+            let told = missing.iter().map(|missing| spell(&missing.target, missing.holder.as_ref(), None));
+            let message = format!("{message}: {}", first(told));
             LockerError::NotHeld { targets, message }
         }
         Refusal::NoSuchJob(_) | Refusal::JobPhase { .. } | Refusal::Full { .. } => {
@@ -95,11 +98,14 @@ fn refused(error: Error) -> LockerError {
     }
 }
 
-/// The first targets of a refusal, each with who holds it.
-fn spell<'a>(told: impl Iterator<Item = (Option<&'a Target>, Option<&'a Owner>)>) -> String {
-    let words = told.filter_map(|(target, holder)| {
-        let target = target?;
-        Some(holder.map_or_else(|| target.to_string(), |holder| format!("{target} (held by {holder})")))
-    });
-    words.take(TARGETS_SPELLED_MAX).collect::<Vec<_>>().join(", ")
+/// A target of a refusal, with who holds it and what else is in the way.
+fn spell(target: &Target, holder: Option<&Owner>, why: Option<&str>) -> String {
+    let holder = holder.map(|holder| format!("held by {holder}"));
+    let reasons: Vec<&str> = holder.as_deref().into_iter().chain(why).collect();
+    if reasons.is_empty() { target.to_string() } else { format!("{target} ({})", reasons.join(", ")) }
+}
+
+/// The first targets of a refusal.
+fn first(told: impl Iterator<Item = String>) -> String {
+    told.take(TARGETS_SPELLED_MAX).collect::<Vec<_>>().join(", ")
 }

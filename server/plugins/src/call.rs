@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 pub struct JobCall {
     /// The job.
     pub job: u64,
-    /// How long the call may take, waiting for its turn included. The plugin's own `wall_ms` holds too.
+    /// How long the call may take, waiting for its turn included. The plugin's own `wall_ms` holds too, and the plugin is
+    /// told the lesser of them.
     pub timeout: Duration,
     /// How long locks should last that the plugin takes.
     pub lock_duration: Duration,
@@ -124,7 +125,7 @@ pub struct ResourceQuery {
     pub state: Option<String>,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
-    /// Held by nobody.
+    /// Those that could be locked by name.
     pub free_only: bool,
     /// How many at most: 1 to 10,000.
     pub limit: u32,
@@ -139,7 +140,7 @@ pub struct ResourceView {
     pub pool: String,
     /// Its state.
     pub state: String,
-    /// Whether nobody holds it.
+    /// Whether it could be locked by its name: nobody holds it, and it is not cordoned.
     pub free: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,

@@ -138,8 +138,8 @@ pub const CONCURRENCY: (u64, u64, u64) = (1, 8, CALLS_MAX as u64 / 2);
 /// How long checking parameters may take. The contract promises it to be quick.
 pub const VALIDATE_WALL: Duration = Duration::from_secs(5);
 
-/// Most bytes of the parameters of a call, as JSON. Bodies of the API are smaller.
-pub const PARAMETERS_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of the parameters of a call, as JSON: the ledger's bound.
+pub const PARAMETERS_BYTES_MAX: usize = 256 << 10;
 
 /// Most bytes of the settings of a plugin, as JSON.
 pub const SETTINGS_BYTES_MAX: usize = 1 << 20;
@@ -147,8 +147,12 @@ pub const SETTINGS_BYTES_MAX: usize = 1 << 20;
 /// Most targets of an answer, and of one call of the locker.
 pub const TARGETS_MAX: usize = 10_000;
 
-/// Most bytes of the name of a target: the ledger's bound.
+/// Most bytes of the name of a target: the ledger's bound. Also of its name in the DNS, and of each name and value of its
+/// labels, which may be those of a resource.
 pub const TARGET_BYTES_MAX: usize = 512;
+
+/// Most bytes of the code of a failure that the log keeps: a word.
+pub const FAILURE_CODE_BYTES_MAX: usize = 64;
 
 /// Most bytes of what a target manager keeps with a target.
 pub const MANAGER_STATE_BYTES_MAX: usize = 64 << 10;

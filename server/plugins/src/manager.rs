@@ -13,8 +13,8 @@ use crate::clock::now;
 use crate::contract::types;
 use crate::guest::Visit;
 use crate::limits::{
-    MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX, PROBLEM_BYTES_MAX, PROBLEMS_MAX,
-    TARGET_BYTES_MAX, TARGETS_MAX, VALIDATE_WALL,
+    FAILURE_CODE_BYTES_MAX, MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX,
+    PROBLEM_BYTES_MAX, PROBLEMS_MAX, TARGET_BYTES_MAX, TARGETS_MAX, VALIDATE_WALL,
 };
 use crate::plugin::{End, Plugin};
 use crate::text;
@@ -105,10 +105,10 @@ impl TargetManager {
         call: JobCall,
         parameters: impl Into<Parameters<'_>>,
     ) -> Result<Vec<Target>, CallError> {
-        let question = Question::Acquire(call_record(&call), parameters.into().text()?);
+        let question = Question::Acquire(self.call_record(&call), parameters.into().text()?);
         match self.call(question, Some(call), true).await? {
             Answer::Acquired(Ok(targets)) => checked(targets),
-            Answer::Acquired(Err(failure)) => Err(failed(&failure)),
+            Answer::Acquired(Err(failure)) => Err(self.failed(&failure)),
             Answer::Checked(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
         }
     }
@@ -129,10 +129,10 @@ impl TargetManager {
         targets: &[Target],
     ) -> Result<(), CallError> {
         let targets = targets.iter().cloned().map(wire).collect();
-        let question = Question::Release(call_record(&call), parameters.into().text()?, targets);
+        let question = Question::Release(self.call_record(&call), parameters.into().text()?, targets);
         match self.call(question, Some(call), false).await? {
             Answer::Released(Ok(())) => Ok(()),
-            Answer::Released(Err(failure)) => Err(failed(&failure)),
+            Answer::Released(Err(failure)) => Err(self.failed(&failure)),
             Answer::Checked(_) | Answer::Acquired(_) => unreachable!("an answer is of the question's kind"),
         }
     }
@@ -143,6 +143,29 @@ impl TargetManager {
             Answer::Checked(Err(problems)) => Err(CallError::Problems(tamed(problems))),
             Answer::Acquired(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
         }
+    }
+
+    /// What the plugin is told of its call.
+    fn call_record(&self, call: &JobCall) -> types::Call {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        types::Call {
+            job: call.job,
+            lock_duration_ms: ms(call.lock_duration),
+            timeout_ms: ms(call.timeout).min(self.plugin.current().context.limits.wall_ms),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The plugin's own word that it failed. What of it is for programs goes to the log.
+    fn failed(&self, failure: &types::Failure) -> CallError {
+        let retryable = failure.retryable;
+        let (code, message) = (
+            text::tame(&failure.code, FAILURE_CODE_BYTES_MAX),
+            text::tame(&failure.message, MESSAGE_BYTES_MAX),
+        );
+        let plugin = &*self.plugin.current().context.name;
+        tracing::info!(target: "plugin", plugin, code, retryable, message, "a plugin says that it failed");
+        CallError::Failed { message, retryable }
     }
 
     /// Makes a call with the current version, and notes how it went.
@@ -183,16 +206,6 @@ impl std::fmt::Debug for TargetManager {
     }
 }
 
-fn call_record(call: &JobCall) -> types::Call {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    types::Call {
-        job: call.job,
-        lock_duration_ms: ms(call.lock_duration),
-        timeout_ms: ms(call.timeout),
-        extra: Vec::new(),
-    }
-}
-
 fn wire(target: Target) -> types::Target {
     let Target { id, fqdn, ipv4, ipv6, manager_state, labels } = target;
     types::Target { id, fqdn, ipv4, ipv6, manager_state, labels: labels.into_iter().collect() }
@@ -204,13 +217,6 @@ fn tamed(problems: Vec<types::Problem>) -> Vec<Problem> {
         message: text::tame(&message, PROBLEM_BYTES_MAX),
     });
     kept.collect()
-}
-
-fn failed(failure: &types::Failure) -> CallError {
-    CallError::Failed {
-        message: text::tame(&failure.message, MESSAGE_BYTES_MAX),
-        retryable: failure.retryable,
-    }
 }
 
 /// The targets of an answer, if they can be targets.
@@ -249,10 +255,21 @@ fn read(target: types::Target) -> Result<Target, String> {
             return Err("its state is not JSON".to_owned());
         }
     }
-    let tame = |text: &str| text::tame(text, TARGET_BYTES_MAX);
-    let fqdn = fqdn.map(|fqdn| tame(&fqdn));
-    let labels: BTreeMap<_, _> = labels.iter().map(|(name, value)| (tame(name), tame(value))).collect();
+    let fqdn = fqdn.map(|fqdn| short("its FQDN", &fqdn)).transpose()?;
+    let labels = labels.iter().map(|(name, value)| {
+        Ok((short("the name of a label", name)?, short("the value of a label", value)?))
+    });
+    let labels = labels.collect::<Result<BTreeMap<_, _>, String>>()?;
     Ok(Target { id, fqdn, ipv4, ipv6, manager_state, labels })
+}
+
+/// Text of a target that people see, if it is not too long.
+fn short(what: &str, text: &str) -> Result<String, String> {
+    let bytes = text.len();
+    if bytes > TARGET_BYTES_MAX {
+        return Err(format!("{what} has {bytes} bytes: at most {TARGET_BYTES_MAX} are taken"));
+    }
+    Ok(text::tame(text, TARGET_BYTES_MAX))
 }
 
 /// Whether text is an IPv4 address written as one of version 6, as `ConTest` takes it.

@@ -36,7 +36,8 @@ pub(crate) struct StartBody {
     /// Who asks.
     #[schema(min_length = 1, max_length = 512)]
     owner: String,
-    /// What to acquire: any JSON, for the manager to judge. To it, null is not the same as nothing.
+    /// What to acquire: any JSON, for the manager to judge, but numbers beyond 64 bits are rounded. To it, null is not
+    /// the same as nothing.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     acquire_parameters: Option<Value>,

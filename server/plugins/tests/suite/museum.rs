@@ -64,6 +64,27 @@ async fn an_answer_has_an_end() {
 }
 
 #[tokio::test]
+async fn a_label_is_taken_whole_or_not_at_all() {
+    let fits = told(json!({"do": "label", "count": 512})).await.unwrap();
+    assert_eq!(fits[0].labels["site"].len(), 512);
+    let message = "the plugin returned a bad target, number 0: the value of a label has 513 bytes: at most 512 are taken";
+    let long = told(json!({"do": "label", "count": 513})).await;
+    assert_eq!(long, Err(CallError::Failed { message: message.to_owned(), retryable: false }));
+}
+
+#[tokio::test]
+async fn it_is_told_the_lesser_of_its_limit_and_the_job_s() {
+    let mut hurried = museum();
+    hurried.limits.wall_ms = 7_000;
+    // A call of the rig has half a minute.
+    for (spec, ms) in [(museum(), "30000"), (hurried, "7000")] {
+        let rig = Rig::with(spec, component("museum")).await;
+        let told = rig.acquire("museum", &json!({"do": "timeout"})).await.unwrap();
+        assert_eq!(told[0].id, ms);
+    }
+}
+
+#[tokio::test]
 async fn what_it_keeps_with_a_target_is_json() {
     let message = "the plugin returned a bad target, number 0: its state is not JSON".to_owned();
     let bad = told(json!({"do": "bad-state"})).await;

@@ -113,6 +113,12 @@ fn act(job: &Job, order: &Order) -> Result<Vec<Target>, Failure> {
             pick(&order.names, &there)
                 .map_err(|id| Failure::permanent("unknown", format!("there is no {id}")))
         }
+        "label" => {
+            let labels =
+                vec![("site".to_owned(), "x".repeat(usize::try_from(order.count).unwrap_or_default()))];
+            Ok(vec![Target { labels, ..Target::named("x") }])
+        }
+        "timeout" => Ok(vec![Target::named(job.timeout.as_millis().to_string())]),
         "bad-state" => Ok(vec![Target { manager_state: Some("{".to_owned()), ..Target::named("x") }]),
         "fail" => Err(Failure::retryable("told", "as told\n\u{1b}[31m")),
         _ => Ok(named(order)),
