@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use lessor_keeper::chain;
 use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
 
@@ -11,7 +12,7 @@ use super::components::read_file;
 use super::ready::{Change, bounded};
 use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
 use crate::jobs::plugin_name;
-use crate::limits::FILE_READ_MAX;
+use crate::limits::{FILE_READ_MAX, PREPARATIONS_MAX};
 
 /// A plugin of the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,8 @@ pub enum Source {
 }
 
 impl Plugins {
-    /// Prepares what was installed before, then what is configured, one after the other. From this call on everything waits
+    /// Prepares what was installed before, then what is configured, a few at a time: one that takes long to compile keeps
+    /// no other away. From this call on everything waits
     /// for them that needs them, until the future that is returned has come to them. What does not fit any more is told in
     /// the log and by [`look`](Self::look), and holds nothing else up. Plugins that the configuration does not name any more
     /// are removed, unless jobs need them.
@@ -51,12 +53,16 @@ impl Plugins {
             let _before_it_is_followed_again = plugins.0.refreshing.lock().await;
             // By then the keeper has settled what the stop left over.
             let _ = plugins.0.keeper.submit(Command::Tick).await;
-            for record in plugins.0.keeper.snapshot().plugins() {
-                plugins.prepare_again(record).await;
-                if plugins.0.host.status(record.name.as_str()).is_some() || !named.contains(&record.name) {
-                    plugins.0.prepared(&record.name);
-                }
-            }
+            let snapshot = plugins.0.keeper.snapshot();
+            let again =
+                stream::iter(snapshot.plugins()).for_each_concurrent(PREPARATIONS_MAX, async |record| {
+                    plugins.prepare_again(record).await;
+                    if plugins.0.host.status(record.name.as_str()).is_some() || !named.contains(&record.name)
+                    {
+                        plugins.0.prepared(&record.name);
+                    }
+                });
+            again.await;
             plugins.follow(configured).await;
             plugins.0.preparing.send_replace(BTreeSet::new());
         }
@@ -112,20 +118,7 @@ impl Plugins {
     async fn follow(&self, configured: Vec<Configured>) {
         let named = names(&configured);
         self.0.configured().retain(|name, _| named.contains(name));
-        for one in configured {
-            let spelled = one.name.clone();
-            let done = self.configure(one, false).await;
-            let name = plugin_name(&spelled);
-            if let Err(error) = done {
-                tracing::error!(plugin = spelled, error = chain(&error), "a configured plugin does not run");
-                if let Ok(name) = &name {
-                    self.0.broken().insert(name.clone(), chain(&error));
-                }
-            }
-            if let Ok(name) = &name {
-                self.0.prepared(name);
-            }
-        }
+        stream::iter(configured).for_each_concurrent(PREPARATIONS_MAX, |one| self.follow_one(one)).await;
         let snapshot = self.0.keeper.snapshot();
         self.0.broken().retain(|name, _| named.contains(name) || snapshot.plugin(name.as_str()).is_some());
         let gone = |record: &&Arc<PluginRecord>| {
@@ -141,6 +134,21 @@ impl Plugins {
             }
         }
         self.sweep().await;
+    }
+
+    async fn follow_one(&self, configured: Configured) {
+        let spelled = configured.name.clone();
+        let done = self.configure(configured, false).await;
+        let name = plugin_name(&spelled);
+        if let Err(error) = done {
+            tracing::error!(plugin = spelled, error = chain(&error), "a configured plugin does not run");
+            if let Ok(name) = &name {
+                self.0.broken().insert(name.clone(), chain(&error));
+            }
+        }
+        if let Ok(name) = &name {
+            self.0.prepared(name);
+        }
     }
 
     /// What came over the API runs if it may have its grants, and only then.
