@@ -15,8 +15,9 @@ pub(crate) enum Mood {
     Good = 0,
     /// Nothing can be written: what a commit writes is lost.
     RefusesWrites = 1,
-    /// Everything is written, but the disk will not say so: what a commit writes is kept, and the commit fails.
-    RefusesSyncs = 2,
+    /// Everything is written, but the disk will not say so, and nothing can be written after that: what a commit writes is
+    /// kept, and the commit fails.
+    BreaksAtSync = 2,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +105,10 @@ impl StorageBackend for DiskFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.refuse(Mood::RefusesSyncs)?;
+        if let broken @ Err(_) = self.disk.refuse(Mood::BreaksAtSync) {
+            self.disk.set(Mood::RefusesWrites);
+            return broken;
+        }
         self.disk.refuse(Mood::RefusesWrites)?;
         if self.is_log {
             self.disk.wait();

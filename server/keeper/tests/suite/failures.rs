@@ -64,7 +64,7 @@ async fn a_commit_that_the_disk_kept_without_saying_so_is_found_again() {
     let lab = Lab::new(1).await;
     let first = lab.acquire("ann").await.expect("something is free");
     let watch = lab.queue("bob").await;
-    lab.disk.set(Mood::RefusesSyncs);
+    lab.disk.set(Mood::BreaksAtSync);
     let error = lab.release(&first).await.expect_err("the disk is broken");
     assert!(matches!(error, Error::ReadOnly(_)), "{error:?}");
     // Not durable for certain, so nobody sees it.
