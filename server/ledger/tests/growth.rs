@@ -1,16 +1,14 @@
 //! What a command costs does not grow with how much there is (promise P6): the same story in a small lab and in one
 //! that is 64 times as large.
 
-use std::time::{Duration, Instant};
-
 use lessor_ledger::{Ledger, PoolEntry, Settings, Span, Target, Time};
 
+use crate::cost;
 use crate::script::parse;
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 64 * SMALL;
 
-/// The quickest of so many rounds counts, so that a busy machine makes no difference.
 const ROUNDS: usize = 25;
 
 /// How many times as long the large lab may take: a tree is a few levels deeper, and does not fit into the
@@ -44,21 +42,11 @@ impl Lab {
         self.now = self.now.plus(Span::from_millis(1));
         self.ledger.apply(command, self.now).reply.is_ok()
     }
-
-    #[expect(clippy::disallowed_methods, reason = "what is measured here is time")]
-    fn quickest(&mut self, round: impl Fn(&mut Self, usize)) -> Duration {
-        let time = |number| {
-            let began = Instant::now();
-            round(self, number);
-            began.elapsed()
-        };
-        (0..ROUNDS).map(time).min().expect("there are some rounds")
-    }
 }
 
 fn assert_does_not_grow(lab: impl Fn(usize) -> Lab, round: impl Fn(&mut Lab, usize)) {
-    let small = lab(SMALL).quickest(&round);
-    let large = lab(LARGE).quickest(&round);
+    let least = |mut lab: Lab| cost::least(ROUNDS, |number| number, |number| round(&mut lab, *number));
+    let (small, large) = (least(lab(SMALL)), least(lab(LARGE)));
     assert!(large < small * RATIO_MAX, "{large:?} with {LARGE}, {small:?} with {SMALL}");
 }
 

@@ -1,14 +1,16 @@
 //! What a call costs grows with its length, not with the square of it.
 
-use std::time::{Duration, Instant};
-
 use lessor_ledger::{
     Acquire, Command, LeaseId, Ledger, Owner, Part, Refusal, Reply, RequestId, Settings, Span, State, Target,
     Time,
 };
 
+use crate::cost;
+
 /// Least and most targets of the calls that are compared.
 const SIZES: (usize, usize) = (500, 8_000);
+
+const ROUNDS: usize = 9;
 
 /// How many times as long the large call may take: it is 16 times as large, a logarithm and the caches of the
 /// processor make that some 40, and a square would make it 256.
@@ -51,21 +53,10 @@ fn release(targets: Vec<Target>) -> Command {
     Command::Release { lease: LeaseId(1), owner: Some(owner("ann")), targets: Some(targets), to_state: None }
 }
 
-/// The least time of some runs of `work` on what `make` makes, which is what a busy machine disturbs least.
-#[expect(clippy::disallowed_methods, reason = "what is measured here is time")]
-fn cost<T>(make: impl Fn() -> T, work: impl Fn(&mut T)) -> Duration {
-    let run = || {
-        let mut stage = make();
-        let start = Instant::now();
-        work(&mut stage);
-        start.elapsed()
-    };
-    (0..9).map(|_| run()).min().expect("some runs")
-}
-
 /// Measures `work` on what `make` makes of each size.
 fn grows_no_faster<T>(make: impl Fn(usize) -> T, work: impl Fn(&mut T)) {
-    let (small, large) = (cost(|| make(SIZES.0), &work), cost(|| make(SIZES.1), &work));
+    let cost = |size| cost::least(ROUNDS, |_| make(size), &work);
+    let (small, large) = (cost(SIZES.0), cost(SIZES.1));
     assert!(large < small * GROWTH_MAX, "{small:?} for {}, {large:?} for {}", SIZES.0, SIZES.1);
 }
 
