@@ -1,7 +1,7 @@
 //! The slow lane: a call that computes for more than a moment goes on in turns with all others that do.
 //!
 //! Each poll of such a call, which is a tick of its guest or less, needs two turns: one among the calls of its plugin, and
-//! one among the plugins. So many loops take no more of the processors than one does, and a plugin that loops many times
+//! one among the plugins. So many loops have no more turns than one has, and a plugin that loops many times
 //! over delays the long calls of another no more than one that loops once. A call that is over within a tick, as most are,
 //! never comes here; nor does a turn last while a guest waits for the host.
 
