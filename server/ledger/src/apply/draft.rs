@@ -48,18 +48,18 @@ impl Draft<'_> {
 
     /// The dynamic pool whose counts a change to come is about to change; a heartbeat or a renewal changes none.
     fn stirred_by<'a>(&'a self, change: &'a Change) -> Option<&'a PoolName> {
+        // Most pools are not dynamic, and that is the quickest to see.
         let dynamic = |pool: &&PoolName| self.lifecycle_of(pool).is_some();
         let locked = |target, now: Option<&Lock>| {
-            let before = self.ledger.locks.get(target).map(AsRef::as_ref);
-            let pool = self.ledger.resources.get(target).map(|resource| &resource.pool);
-            pool.filter(|_| held(before) != held(now)).filter(dynamic)
+            let before = || self.ledger.locks.get(target).map(AsRef::as_ref);
+            self.pool_of(target).filter(dynamic).filter(|_| held(before()) != held(now))
         };
         match change {
             Change::Pool(pool) => pool.lifecycle.as_ref().map(|_| &pool.name),
             Change::Resource(next) => {
-                let before = self.ledger.resources.get(&next.name);
-                let same = before.is_some_and(|before| is_counted_alike(before, next));
-                Some(&next.pool).filter(|_| !same).filter(dynamic)
+                let before = || self.ledger.resources.get(&next.name);
+                let same = || before().is_some_and(|before| is_counted_alike(before, next));
+                Some(&next.pool).filter(dynamic).filter(|_| !same())
             }
             Change::Lock(lock) => locked(&lock.target, Some(lock)),
             Change::LockGone(target) => locked(target, None),

@@ -24,13 +24,11 @@ impl Draft<'_> {
         ttl: Option<Span>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
-        let own = lease.ttl.map(|own| own.min(self.longest_ttl(self.pools_of(&lease.targets)).0));
-        let ttl = ttl.or(own);
-        // A ConTest lease may have been taken for no time at all, which nothing can be renewed by.
+        let own = || Some(lease.ttl?.min(self.longest_ttl(self.pools_of(&lease.targets)).0));
+        let ttl = ttl.or_else(own);
         if let Some(ttl) = ttl {
+            // A ConTest lease may have been taken for no time at all, which nothing can be renewed by.
             self.check_ttl(ttl, &lease.targets)?;
-        }
-        if let Some(ttl) = ttl {
             let deadline = self.now.plus(ttl);
             for target in &lease.targets {
                 self.rebase(target, deadline);
