@@ -1,10 +1,8 @@
 //! What a call costs grows with its length, not with the square of it.
 
-use lessor_ledger::{
-    Acquire, Command, LeaseId, Ledger, Owner, Part, Refusal, Reply, RequestId, Settings, Span, State, Target,
-    Time,
-};
+use lessor_ledger::{Command, LeaseId, Ledger, Refusal, RequestId, Target};
 
+use crate::calls::{self, apply, owner, take};
 use crate::cost;
 
 /// Least and most targets of the calls that are compared.
@@ -20,31 +18,9 @@ fn names(prefix: &str, count: usize) -> Vec<Target> {
     (0..count).map(|n| Target::new(format!("{prefix}-{n:05}")).expect("a name")).collect()
 }
 
-fn owner(name: &str) -> Owner {
-    Owner::new(name).expect("a name")
-}
-
-fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
-    ledger.apply(command, Time::ZERO).reply
-}
-
-fn take(owner_name: &str, targets: Vec<Target>, queue: bool) -> Command {
-    Command::Acquire(Box::new(Acquire {
-        owner: owner(owner_name),
-        parts: vec![Part::Named { targets, pool: None, state: State::free() }],
-        to_state: State::new("leased").expect("a state"),
-        ttl: None,
-        queue,
-        wait_anyway: queue,
-        priority: 0,
-        purpose: None,
-        key: None,
-    }))
-}
-
 /// Lease 1 of `ann`, over so many targets.
 fn leased(count: usize) -> Ledger {
-    let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 });
+    let mut ledger = calls::ledger();
     apply(&mut ledger, take("ann", names("t", count), false)).expect("a lease");
     ledger
 }

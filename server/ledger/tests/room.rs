@@ -2,35 +2,13 @@
 
 use lessor_ledger::limits::{LOCKS_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX};
 use lessor_ledger::{
-    Acquire, Change, Command, ContestLock, Job, LeaseId, Ledger, Lock, Owner, Part, Refusal, Reply,
-    RequestId, Settings, Span, State, Target, Time,
+    Change, Command, ContestLock, Job, LeaseId, Lock, Owner, Refusal, Reply, RequestId, Span, Target, Time,
 };
 
-fn ledger() -> Ledger {
-    Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 })
-}
-
-fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
-    ledger.apply(command, Time::ZERO).reply
-}
+use crate::calls::{apply, ledger, take};
 
 fn target(name: &str) -> Target {
     Target::new(name).expect("a name")
-}
-
-/// Waits for all of `targets`, or takes them.
-fn take(targets: Vec<Target>, queue: bool) -> Command {
-    Command::Acquire(Box::new(Acquire {
-        owner: Owner::new("ann").expect("a name"),
-        parts: vec![Part::Named { targets, pool: None, state: State::free() }],
-        to_state: State::new("leased").expect("a state"),
-        ttl: None,
-        queue,
-        wait_anyway: queue,
-        priority: 0,
-        purpose: None,
-        key: None,
-    }))
 }
 
 /// As many targets as one call may name, of which nobody can have the first.
@@ -49,26 +27,26 @@ fn full(reply: Result<Reply, Refusal>, bound: usize) {
 #[test]
 fn what_waits_is_bounded_in_size_and_not_only_in_number() {
     let mut ledger = ledger();
-    apply(&mut ledger, take(vec![target("x")], false)).expect("it is free");
+    apply(&mut ledger, take("ann", vec![target("x")], false)).expect("it is free");
     let calls = REQUESTS_SIZE_MAX / TARGETS_PER_CALL_MAX;
     for call in 0..calls {
-        apply(&mut ledger, take(many(call), true)).expect("there is room");
+        apply(&mut ledger, take("ann", many(call), true)).expect("there is room");
     }
-    full(apply(&mut ledger, take(many(calls), true)), REQUESTS_SIZE_MAX);
-    full(apply(&mut ledger, take(vec![target("x")], true)), REQUESTS_SIZE_MAX);
-    apply(&mut ledger, take(vec![target("y")], false)).expect("who does not wait needs no room");
+    full(apply(&mut ledger, take("ann", many(calls), true)), REQUESTS_SIZE_MAX);
+    full(apply(&mut ledger, take("ann", vec![target("x")], true)), REQUESTS_SIZE_MAX);
+    apply(&mut ledger, take("ann", vec![target("y")], false)).expect("who does not wait needs no room");
     apply(&mut ledger, Command::Withdraw(RequestId(1))).expect("it waits");
-    apply(&mut ledger, take(many(calls), true)).expect("there is room again");
+    apply(&mut ledger, take("ann", many(calls), true)).expect("there is room again");
     assert_eq!(ledger.check(), []);
 }
 
 #[test]
 fn outcomes_are_forgotten_earlier_when_they_are_large() {
     let mut ledger = ledger();
-    apply(&mut ledger, take(vec![target("x")], false)).expect("it is free");
+    apply(&mut ledger, take("ann", vec![target("x")], false)).expect("it is free");
     let calls = OUTCOMES_SIZE_MAX / TARGETS_PER_CALL_MAX + 1;
     for call in 1..=calls {
-        apply(&mut ledger, take(many(call), true)).expect("there is room");
+        apply(&mut ledger, take("ann", many(call), true)).expect("there is room");
         apply(&mut ledger, Command::Withdraw(RequestId(call as u64))).expect("it waits");
     }
     apply(&mut ledger, Command::Tick).expect("a tick");
@@ -103,9 +81,9 @@ fn so_many_targets_are_locked_and_no_more() {
         duration: Span::from_secs(60),
         targets: vec![Some(target("0")), Some(target(name))],
     };
-    full(apply(&mut ledger, take(vec![target("new")], false)), LOCKS_MAX);
+    full(apply(&mut ledger, take("ann", vec![target("new")], false)), LOCKS_MAX);
     full(apply(&mut ledger, Command::ContestLock(lock("new"))), LOCKS_MAX);
     full(apply(&mut ledger, Command::ContestTryLock { lock: lock("new"), limit: 2 }), LOCKS_MAX);
     apply(&mut ledger, Command::ContestLock(lock("1"))).expect("what is locked takes no more room");
-    apply(&mut ledger, take(vec![target("gpu")], false)).expect("a resource has its room");
+    apply(&mut ledger, take("ann", vec![target("gpu")], false)).expect("a resource has its room");
 }

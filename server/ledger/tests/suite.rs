@@ -7,6 +7,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals that way")]
 
+mod calls;
 mod cost;
 mod growth;
 mod job_bytes;

@@ -77,6 +77,7 @@ fn as_page(visitor: &Visitor, response: Response) -> Response {
 fn is_for_page(request: &Request) -> bool {
     let accepted = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut kinds = accepted.flat_map(|value| value.split(','));
-    kinds.any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html"))
-        && !request.uri().path().starts_with(API)
+    let html =
+        |kind: &str| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html");
+    !request.uri().path().starts_with(API) && kinds.any(html)
 }
