@@ -21,7 +21,6 @@ use crate::codec::{
 };
 use crate::ended::Entries;
 use crate::error::Fault;
-use crate::journal::Scribe;
 use crate::limits::CHECKPOINT_ROWS_BETWEEN_LOOKS;
 use crate::posting::{self, Subject};
 use crate::schema::{
@@ -133,10 +132,10 @@ impl Rows {
 pub(crate) fn write_parts(txn: &WriteTransaction, segments: &[Arc<Segment>]) -> Result<(), Fault> {
     let mut journal = txn.open_table(JOURNAL)?;
     let mut index = txn.open_table(EVENT_PARTS)?;
-    let mut scribe = Scribe::default();
+    let mut kept = Vec::new();
     for part in segments.iter().flat_map(|segment| &segment.parts) {
-        if let Some(kept) = scribe.history(part)? {
-            journal.insert(part.key, kept)?;
+        if part.history(&mut kept) {
+            journal.insert(part.key, kept.as_slice())?;
         }
         if part.header.events > 0 {
             index.insert(part.header.first_event, part.key)?;

@@ -7,6 +7,7 @@
 //! In the log a part has everything. What the journal keeps of it when the tables have its records is history: the events,
 //! and of the records the leases that ended, which go when the part does. A part with neither is not kept.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use lessor_ledger::{Change, Counters, Event, EventId, Time};
@@ -140,6 +141,8 @@ pub(crate) struct Header {
 pub(crate) struct Part<'a> {
     pub(crate) header: Header,
     events: &'a [u8],
+    /// Where the records begin as an item.
+    records_at: usize,
     records: &'a [u8],
 }
 
@@ -159,7 +162,8 @@ impl<'a> Part<'a> {
             events: header.events,
             more: header.more,
         };
-        Ok(Self { header, events: decoder.bytes()?, records: decoder.bytes()? })
+        let events = decoder.bytes()?;
+        Ok(Self { header, events, records_at: decoder.position(), records: decoder.bytes()? })
     }
 
     /// Hands every change to `each`: records in order, then events in order.
@@ -205,12 +209,45 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A part as the journal keeps it.
+/// A part as the log has it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPart {
     pub(crate) key: PartKey,
     pub(crate) header: Header,
     pub(crate) value: Box<[u8]>,
+    /// Where in `value` the records begin as an item.
+    records_at: usize,
+    /// Where in `value` the leases are that ended, each with its tag.
+    ended: Box<[Range<usize>]>,
+}
+
+impl StoredPart {
+    /// A part that was read from the log.
+    pub(crate) fn of(key: PartKey, value: Box<[u8]>) -> Result<Self, Fault> {
+        let Part { header, records_at, records, .. } = Part::parse(&value)?;
+        let ended = codec::ended_records(records).map_err(damaged("journal"))?;
+        let start = value.len() - records.len();
+        let ended = ended.into_iter().map(|range| start + range.start..start + range.end).collect();
+        Ok(Self { key, header, value, records_at, ended })
+    }
+
+    /// Writes to `out` what the journal keeps of it when the tables have its records; answers whether that is anything.
+    pub(crate) fn history(&self, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        out.extend_from_slice(&self.value[..self.records_at]);
+        let ended = self.ended.iter().map(|range| &self.value[range.clone()]);
+        put_section(ended, out);
+        self.header.events > 0 || !self.ended.is_empty()
+    }
+}
+
+/// Appends a byte string that is made of `pieces`.
+fn put_section<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, out: &mut Vec<u8>) {
+    let len: usize = pieces.clone().map(<[u8]>::len).sum();
+    Encoder::new(&mut *out)
+        .bytes_len(len as u64)
+        .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
+    pieces.for_each(|piece| out.extend_from_slice(piece));
 }
 
 /// Turns batches into parts, with buffers that are used again and again.
@@ -218,6 +255,8 @@ pub(crate) struct StoredPart {
 pub(crate) struct Scribe {
     records: Vec<u8>,
     events: Vec<u8>,
+    /// Where in `records` the leases are that ended.
+    ended: Vec<Range<usize>>,
     value: Vec<u8>,
 }
 
@@ -232,11 +271,7 @@ impl Scribe {
             let header = self.encode(batch, part, last_event, !rest.is_empty());
             last_event = last_event.max((header.first_event + header.events).saturating_sub(1));
             let number = u32::try_from(parts.len()).expect("a batch fits into memory");
-            parts.push(StoredPart {
-                key: (batch.number, number),
-                header,
-                value: self.value.as_slice().into(),
-            });
+            parts.push(self.part((batch.number, number), header));
             if rest.is_empty() {
                 break;
             }
@@ -245,45 +280,37 @@ impl Scribe {
         parts
     }
 
-    /// What the journal keeps of a part; `None` if that is nothing.
-    pub(crate) fn history(&mut self, part: &StoredPart) -> Result<Option<&[u8]>, Fault> {
-        let Part { header, events, records } = Part::parse(&part.value)?;
-        self.clear();
-        self.events.extend_from_slice(events);
-        codec::only_ended(records, &mut self.records).map_err(damaged("journal"))?;
-        if self.records.is_empty() && self.events.is_empty() {
-            return Ok(None);
-        }
-        self.put(&header);
-        Ok(Some(&self.value))
-    }
-
     fn encode(&mut self, batch: &Batch, changes: &[Change], last_event: u64, more: bool) -> Header {
         self.clear();
         let mut first_event = last_event + 1;
         let mut events = 0;
         for change in changes {
+            let start = self.records.len();
             codec::encode_change(change, &mut self.records, &mut self.events);
-            if let Change::Event(event) = change {
-                if events == 0 {
-                    first_event = event.id.0;
+            match change {
+                Change::Event(event) => {
+                    if events == 0 {
+                        first_event = event.id.0;
+                    }
+                    events += 1;
                 }
-                events += 1;
+                Change::Lease(lease) if lease.ended.is_some() => self.ended.push(start..self.records.len()),
+                _ => {}
             }
         }
-        let header = Header { at: batch.at, counters: batch.counters, first_event, events, more };
-        self.put(&header);
-        header
+        Header { at: batch.at, counters: batch.counters, first_event, events, more }
     }
 
     fn clear(&mut self) {
         self.records.clear();
         self.events.clear();
+        self.ended.clear();
         self.value.clear();
     }
 
-    fn put(&mut self, header: &Header) {
-        let header = HeaderRecord {
+    /// The part that was encoded.
+    fn part(&mut self, key: PartKey, header: Header) -> StoredPart {
+        let record = HeaderRecord {
             at: header.at.nanos(),
             counters: CountersRecord::of(header.counters),
             first_event: header.first_event,
@@ -292,10 +319,14 @@ impl Scribe {
         };
         Encoder::new(&mut self.value)
             .array(3)
-            .and_then(|e| e.encode(&header))
+            .and_then(|e| e.encode(&record))
             .and_then(|e| e.bytes(&self.events))
-            .and_then(|e| e.bytes(&self.records))
             .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
+        let records_at = self.value.len();
+        put_section(std::iter::once(self.records.as_slice()), &mut self.value);
+        let start = self.value.len() - self.records.len();
+        let ended = self.ended.iter().map(|range| start + range.start..start + range.end).collect();
+        StoredPart { key, header, value: self.value.as_slice().into(), records_at, ended }
     }
 
     fn shrink(&mut self) {

@@ -69,7 +69,7 @@ impl Replay {
             self.ledger.absorb(&change);
             self.changes.push(change);
         })?;
-        self.batch.push(StoredPart { key, header, value });
+        self.batch.push(StoredPart::of(key, value)?);
         if !header.more {
             self.tail.push(Segment {
                 mark: Mark::of(key.0, &header),

@@ -3,6 +3,7 @@
 //! Events are changes too, but the journal keeps them in a section of their own, so that reading an event need not
 //! step over records, and replaying records need not step over events.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use lessor_ledger::{Change, Job, LeaseId, PluginName, RequestId, Target, Text};
@@ -118,33 +119,32 @@ fn decode_change(d: &mut Decoder<'_>, names: &mut Names) -> Result<Change, Decod
     })
 }
 
-/// Copies of the records in a section those of leases that ended.
-pub(crate) fn only_ended(section: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let mut decoder = Decoder::new(section);
-    while decoder.position() < section.len() {
-        let start = decoder.position();
-        if decoder.u8()? != LEASE {
-            decoder.skip()?;
-        } else if decoder.decode::<LeaseEnd<'_>>()?.is_over() {
-            out.extend_from_slice(&section[start..decoder.position()]);
-        }
-    }
-    Ok(())
+/// Where in a records section the leases are that are over, each with its tag.
+pub(crate) fn ended_records(section: &[u8]) -> Result<Vec<Range<usize>>, DecodeError> {
+    let mut ended = Vec::new();
+    each_ended(section, |_, range| ended.push(range))?;
+    Ok(ended)
 }
 
 /// Which leases of a records section are over, without building anything else.
 pub(crate) fn ended_leases(section: &[u8]) -> Result<Vec<LeaseId>, DecodeError> {
-    let mut decoder = Decoder::new(section);
     let mut ended = Vec::new();
+    each_ended(section, |lease, _| ended.push(lease))?;
+    Ok(ended)
+}
+
+fn each_ended(section: &[u8], mut each: impl FnMut(LeaseId, Range<usize>)) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(section);
     while decoder.position() < section.len() {
+        let start = decoder.position();
         if decoder.u8()? == LEASE {
             let lease = decoder.decode::<LeaseEnd<'_>>()?;
             if lease.is_over() {
-                ended.push(LeaseId(lease.id));
+                each(LeaseId(lease.id), start..decoder.position());
             }
         } else {
             decoder.skip()?;
         }
     }
-    Ok(ended)
+    Ok(())
 }

@@ -21,7 +21,7 @@ mod resource;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use change::{decode_changes, encode_change, ended_leases, only_ended};
+pub(crate) use change::{decode_changes, encode_change, ended_leases, ended_records};
 pub(crate) use event::{EventRecord, put_kind as kind_code};
 pub(crate) use job::JobRecord;
 pub(crate) use lease::{LeaseRecord, LockRecord};

@@ -410,8 +410,8 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(&ended_leases(&records).unwrap(), &over);
-        let mut kept = Vec::new();
-        only_ended(&records, &mut kept).unwrap();
+        let kept: Vec<u8> =
+            ended_records(&records).unwrap().into_iter().flat_map(|range| records[range].to_vec()).collect();
         let mut ends = Vec::new();
         decode_changes(&kept, &mut Names::new(), |change| ends.push(change)).unwrap();
         let ended = |change: &&Change| matches!(change, Change::Lease(lease) if lease.ended.is_some());
