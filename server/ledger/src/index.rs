@@ -7,12 +7,14 @@ mod labelled;
 mod line;
 mod members;
 mod shelf;
+mod standing;
 
 use imbl::{OrdMap, OrdSet};
 
 pub(crate) use line::{Demand, Line, Selector, Turn, arranged, demands, turn};
 pub(crate) use members::Members;
 pub(crate) use shelf::Shelf;
+pub(crate) use standing::{Moved, Standing};
 
 use crate::change::Key;
 use crate::command::Wanted;
@@ -108,46 +110,32 @@ impl Index {
         }
     }
 
-    /// Moves a resource from where `old` stood to where `new` stands, with the same lock before and after.
-    pub(crate) fn resource_changed(
-        &mut self,
-        old: Option<&Resource>,
-        new: Option<&Resource>,
-        lock: Option<&Lock>,
-    ) {
-        if let Some(old) = old {
-            self.leave_shelf(old, lock);
+    /// Moves a target from where it stood to where it stands.
+    pub(crate) fn target_moved(&mut self, Moved { before, after }: &Moved) {
+        self.lock_moved(before.lock.as_deref(), after.lock.as_deref());
+        if before.is_placed_as(after) {
+            return;
+        }
+        if let Some(old) = &before.resource {
+            self.leave_shelf(old, before.is_held());
             if let Some(at) = cordon_end(old) {
                 self.cordons.remove(&(at, old.name.clone()));
             }
         }
-        if let Some(new) = new {
-            self.join_shelf(new, lock);
+        if let Some(new) = &after.resource {
+            self.join_shelf(new, after.is_held());
             if let Some(at) = cordon_end(new) {
                 self.cordons.insert((at, new.name.clone()));
             }
         }
-        if let (Some(old), Some(new)) = (old, new)
-            && old.pool == new.pool
-        {
-            self.members_of(&new.pool).replace((old, lock), (new, lock));
-            return;
-        }
-        if let Some(old) = old {
-            self.members_of(&old.pool).leave(old, lock);
-        }
-        if let Some(new) = new {
-            self.members_of(&new.pool).join(new, lock);
-        }
+        self.member_moved(before, after);
     }
 
-    /// Replaces a target's lock, the resource staying as it is.
-    pub(crate) fn lock_changed(
-        &mut self,
-        old: Option<&Lock>,
-        new: Option<&Lock>,
-        resource: Option<&Resource>,
-    ) {
+    fn lock_moved(&mut self, old: Option<&Lock>, new: Option<&Lock>) {
+        let place = |lock: &Lock| Some((lock.deadline?, lock.lapsed));
+        if old.and_then(place) == new.and_then(place) {
+            return;
+        }
         if let Some(old) = old
             && let Some(deadline) = old.deadline
         {
@@ -160,13 +148,21 @@ impl Index {
             let set = if new.lapsed { &mut self.lapsed } else { &mut self.deadlines };
             set.insert((deadline, new.target.clone()));
         }
-        let holder = |lock: Option<&Lock>| lock.filter(|lock| !lock.lapsed).map(|lock| lock.owner.clone());
-        if let Some(resource) = resource
-            && holder(old) != holder(new)
+    }
+
+    fn member_moved(&mut self, before: &Standing, after: &Standing) {
+        if let (Some(old), Some(new)) = (&before.resource, &after.resource)
+            && old.pool == new.pool
         {
-            self.leave_shelf(resource, old);
-            self.join_shelf(resource, new);
-            self.members_of(&resource.pool).replace((resource, old), (resource, new));
+            let (old, new) = ((&**old, before.lock.as_deref()), (&**new, after.lock.as_deref()));
+            self.members_of(&new.0.pool).replace(old, new);
+            return;
+        }
+        if let Some(old) = &before.resource {
+            self.members_of(&old.pool).leave(old, before.lock.as_deref());
+        }
+        if let Some(new) = &after.resource {
+            self.members_of(&new.pool).join(new, after.lock.as_deref());
         }
     }
 
@@ -174,9 +170,9 @@ impl Index {
         self.members.entry(pool.clone()).or_default()
     }
 
-    fn leave_shelf(&mut self, resource: &Resource, lock: Option<&Lock>) {
+    fn leave_shelf(&mut self, resource: &Resource, held: bool) {
         let place = (resource.updated_at, resource.name.clone());
-        if held(lock) {
+        if held {
             let kind = (resource.pool.clone(), resource.state.clone());
             if let Some(set) = self.held.get_mut(&kind) {
                 set.remove(&place);
@@ -203,9 +199,9 @@ impl Index {
         }
     }
 
-    fn join_shelf(&mut self, resource: &Resource, lock: Option<&Lock>) {
+    fn join_shelf(&mut self, resource: &Resource, held: bool) {
         let place = (resource.updated_at, resource.name.clone());
-        if held(lock) {
+        if held {
             let kind = (resource.pool.clone(), resource.state.clone());
             self.held.entry(kind).or_default().insert(place);
             return;

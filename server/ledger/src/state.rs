@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use crate::change::{Change, Counters, Key};
-use crate::index::Index;
+use crate::index::{Index, Moved, Standing};
 use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
 use crate::name::{Job, Owner, PluginName, PoolName, Target, Text};
@@ -49,6 +49,28 @@ impl Default for Settings {
     /// Boskos' default request TTL of 30 s, and seed 0.
     fn default() -> Self {
         Self { request_ttl: Span::from_secs(30), seed: 0 }
+    }
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy)]
+pub(crate) enum Edit<'a, T> {
+    Keep,
+    Set(&'a Arc<T>),
+    Remove,
+}
+
+impl<T> Edit<'_, T> {
+    /// Answers what the record was, and what it is now.
+    fn make(self, records: &mut OrdMap<Target, Arc<T>>, name: &Target) -> (Option<Arc<T>>, Option<Arc<T>>) {
+        match self {
+            Self::Keep => {
+                let kept = records.get(name).cloned();
+                (kept.clone(), kept)
+            }
+            Self::Set(record) => (records.insert(name.clone(), Arc::clone(record)), Some(Arc::clone(record))),
+            Self::Remove => (records.remove(name), None),
+        }
     }
 }
 
@@ -115,6 +137,11 @@ impl Ledger {
     ///
     /// Absorbing a change twice is the same as absorbing it once. Changes of one step are absorbed in order.
     pub fn absorb(&mut self, change: &Change) {
+        self.fold(change);
+    }
+
+    /// The same, and what that was for the target of a resource or lock.
+    pub(crate) fn fold(&mut self, change: &Change) -> Option<Moved> {
         self.counters.cover(change);
         match change {
             Change::Pool(pool) => {
@@ -125,10 +152,14 @@ impl Ledger {
                 self.pools.remove(name);
                 self.index.pool_went(name);
             }
-            Change::Resource(resource) => self.absorb_resource(&resource.name, Some(resource)),
-            Change::ResourceGone(name) => self.absorb_resource(name, None),
-            Change::Lock(lock) => self.absorb_lock(&lock.target, Some(lock)),
-            Change::LockGone(target) => self.absorb_lock(target, None),
+            Change::Resource(resource) => {
+                return Some(self.move_target(&resource.name, Edit::Set(resource), Edit::Keep));
+            }
+            Change::ResourceGone(name) => return Some(self.move_target(name, Edit::Remove, Edit::Keep)),
+            Change::Lock(lock) => {
+                return Some(self.move_target(&lock.target, Edit::Keep, Edit::Set(lock)));
+            }
+            Change::LockGone(target) => return Some(self.move_target(target, Edit::Keep, Edit::Remove)),
             Change::Lease(lease) => self.absorb_lease(lease),
             Change::Request(request) => self.absorb_request(request.id, Some(request)),
             Change::RequestGone(id) => self.absorb_request(*id, None),
@@ -153,28 +184,29 @@ impl Ledger {
             }
             Change::Event(_) => {}
         }
+        None
     }
 
-    fn absorb_resource(&mut self, name: &Target, resource: Option<&Arc<Resource>>) {
-        let lock = self.locks.get(name).cloned();
-        let old = match resource {
-            Some(resource) => self.resources.insert(name.clone(), Arc::clone(resource)),
-            None => self.resources.remove(name),
+    /// Folds what becomes of a resource and what becomes of its lock in one go: the indexes move it once, and not by
+    /// way of a place where it never stood. The caller records both as changes, too.
+    pub(crate) fn fold_both(&mut self, resource: &Arc<Resource>, lock: Edit<'_, Lock>) -> Moved {
+        self.counters.cover(&Change::Resource(Arc::clone(resource)));
+        self.move_target(&resource.name, Edit::Set(resource), lock)
+    }
+
+    fn move_target(&mut self, name: &Target, resource: Edit<'_, Resource>, lock: Edit<'_, Lock>) -> Moved {
+        let (old, new) = resource.make(&mut self.resources, name);
+        let (old_lock, new_lock) = lock.make(&mut self.locks, name);
+        let moved = Moved {
+            before: Standing { resource: old, lock: old_lock },
+            after: Standing { resource: new, lock: new_lock },
         };
-        self.index.resource_changed(old.as_deref(), resource.map(AsRef::as_ref), lock.as_deref());
-        let moved = old.as_ref().map(|r| &r.pool) != resource.map(|r| &r.pool);
-        if moved {
-            self.index.reline(name, old.as_deref(), &self.requests, &self.resources);
+        self.index.target_moved(&moved);
+        if moved.before.pool() != moved.after.pool() {
+            let old = moved.before.resource.as_deref();
+            self.index.reline(name, old, &self.requests, &self.resources);
         }
-    }
-
-    fn absorb_lock(&mut self, target: &Target, lock: Option<&Arc<Lock>>) {
-        let old = match lock {
-            Some(lock) => self.locks.insert(target.clone(), Arc::clone(lock)),
-            None => self.locks.remove(target),
-        };
-        let resource = self.resources.get(target);
-        self.index.lock_changed(old.as_deref(), lock.map(AsRef::as_ref), resource.map(AsRef::as_ref));
+        moved
     }
 
     fn absorb_lease(&mut self, lease: &Arc<Lease>) {

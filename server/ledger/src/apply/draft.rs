@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::change::Change;
 use crate::command::Wanted;
 use crate::event::{Event, EventId, EventKind};
-use crate::index::{demands, held};
+use crate::index::{Moved, demands};
 use crate::lease::{Cause, Ended, Lease, LeaseId, Lock};
 use crate::name::{Job, PoolName, State, Target, Text};
 use crate::reply::Settled;
 use crate::request::{Part, Request, RequestId};
 use crate::resource::{Origin, Resource};
-use crate::state::Ledger;
+use crate::state::{Edit, Ledger};
 use crate::time::Time;
 
 pub(super) struct Draft<'a> {
@@ -33,52 +33,49 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     /// Folds a change into the ledger, keeps it for the reply, and notes whom it may concern.
     pub(super) fn record(&mut self, change: Change) {
-        let stirred = self.stirred_by(&change).cloned();
-        self.stirred.extend(stirred);
-        self.ledger.absorb(&change);
+        let moved = self.ledger.fold(&change);
         match &change {
-            Change::Resource(resource) => self.note_resource(&resource.name),
-            Change::Lock(lock) => self.note_resource(&lock.target),
-            Change::LockGone(target) => self.note_resource(target),
+            Change::Pool(pool) if pool.lifecycle.is_some() => {
+                self.stirred.insert(pool.name.clone());
+            }
             Change::Request(request) => self.note_request(request),
+            Change::Resource(_) | Change::Lock(_) | Change::LockGone(_) => {
+                self.note_moved(&moved.expect("it is of a target"));
+            }
             _ => {}
         }
         self.changes.push(change);
     }
 
-    /// The dynamic pool whose counts a change to come is about to change; a heartbeat or a renewal changes none.
-    fn stirred_by<'a>(&'a self, change: &'a Change) -> Option<&'a PoolName> {
-        // Most pools are not dynamic, and that is the quickest to see.
-        let dynamic = |pool: &&PoolName| self.lifecycle_of(pool).is_some();
-        let locked = |target, now: Option<&Lock>| {
-            let before = || self.ledger.locks.get(target).map(AsRef::as_ref);
-            self.pool_of(target).filter(dynamic).filter(|_| held(before()) != held(now))
-        };
-        match change {
-            Change::Pool(pool) => pool.lifecycle.as_ref().map(|_| &pool.name),
-            Change::Resource(next) => {
-                let before = || self.ledger.resources.get(&next.name);
-                let same = || before().is_some_and(|before| is_counted_alike(before, next));
-                Some(&next.pool).filter(dynamic).filter(|_| !same())
-            }
-            Change::Lock(lock) => locked(&lock.target, Some(lock)),
-            Change::LockGone(target) => locked(target, None),
-            _ => None,
-        }
+    /// Records a resource, and that it is locked; or if `lock` is `None`, that it is locked no more.
+    pub(super) fn record_both(&mut self, resource: Arc<Resource>, lock: Option<Lock>) {
+        let lock = lock.map(Arc::new);
+        let moved = self.ledger.fold_both(&resource, lock.as_ref().map_or(Edit::Remove, Edit::Set));
+        self.note_moved(&moved);
+        let gone = || Change::LockGone(resource.name.clone());
+        let lock = lock.map_or_else(gone, Change::Lock);
+        self.changes.extend([Change::Resource(resource), lock]);
     }
 
-    fn note_resource(&mut self, target: &Target) {
-        let free = !held(self.ledger.locks.get(target).map(AsRef::as_ref));
-        let Some(resource) = self.ledger.resources.get(target).cloned() else {
-            if free {
-                self.freed.insert(Wanted::Target(target.clone()));
+    fn note_moved(&mut self, Moved { before, after }: &Moved) {
+        let Some(resource) = &after.resource else {
+            if !after.is_held()
+                && let Some(lock) = before.lock.as_ref().or(after.lock.as_ref())
+            {
+                self.freed.insert(Wanted::Target(lock.target.clone()));
             }
             return;
         };
-        if free {
+        // A heartbeat or a renewal changes none of a pool's counts.
+        let alike = before.is_held() == after.is_held()
+            && before.resource.as_ref().is_some_and(|before| is_counted_alike(before, resource));
+        if !alike {
+            self.stir(&resource.pool);
+        }
+        if !after.is_held() {
             self.freed.insert(Wanted::Pool(resource.pool.clone(), resource.state.clone()));
             if resource.origin == Origin::Leaving {
-                self.leaving.insert(target.clone());
+                self.leaving.insert(resource.name.clone());
             }
         }
     }
@@ -140,15 +137,20 @@ impl Draft<'_> {
         self.ledger.counters.revision + 1
     }
 
-    /// Writes a resource anew: revision and `updated_at` move on.
+    /// Writes a resource anew.
     pub(super) fn rewrite(&mut self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
+        let next = self.rewritten(resource, edit);
+        self.record(Change::Resource(Arc::clone(&next)));
+        next
+    }
+
+    /// A resource as it is to be recorded: revision and `updated_at` move on.
+    pub(super) fn rewritten(&self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
         let mut next = resource.clone();
         edit(&mut next);
         next.revision = self.next_revision();
         next.updated_at = self.now;
-        let next = Arc::new(next);
-        self.record(Change::Resource(Arc::clone(&next)));
-        next
+        Arc::new(next)
     }
 
     /// Takes `targets` from a lease. The resources among them whose lock was still live are written by `edit`
@@ -194,20 +196,20 @@ impl Draft<'_> {
         edit: &impl Fn(&Self, &mut Resource),
     ) {
         let mut event = self.event(if over { EventKind::LeaseEnded } else { EventKind::LeaseReduced });
-        let live = held(self.ledger.locks.get(target).map(AsRef::as_ref));
-        if let Some(resource) = self.ledger.resources.get(target).cloned() {
-            event.pool = Some(resource.pool.clone());
-            if live {
-                let mut next = Resource::clone(&resource);
-                edit(self, &mut next);
-                if next != *resource {
-                    let next = self.rewrite(&next, |_| {});
-                    event.from = Some(resource.state.clone());
-                    event.to = Some(next.state.clone());
-                }
-            }
+        let resource = self.ledger.resources.get(target).cloned();
+        event.pool = resource.as_ref().map(|resource| resource.pool.clone());
+        let next = resource.as_ref().filter(|_| self.is_held(target)).and_then(|resource| {
+            let mut next = Resource::clone(resource);
+            edit(self, &mut next);
+            (next != **resource).then(|| self.rewritten(&next, |_| {}))
+        });
+        if let (Some(resource), Some(next)) = (resource, next) {
+            event.from = Some(resource.state.clone());
+            event.to = Some(next.state.clone());
+            self.record_both(next, None);
+        } else {
+            self.record(Change::LockGone(target.clone()));
         }
-        self.record(Change::LockGone(target.clone()));
         self.note_loss(&lease.owner, target, how);
         event.target = Some(target.clone());
         event.lease = Some(lease.id);

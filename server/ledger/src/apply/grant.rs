@@ -91,22 +91,24 @@ impl Draft<'_> {
     }
 
     fn take(&mut self, lease: LeaseId, new: &NewLease, target: &Target, deadline: Option<Time>) {
-        self.set_lock(Lock {
+        let lock = Lock {
             target: target.clone(),
             lease,
             owner: new.owner.clone(),
             taken_at: self.now,
             deadline,
             lapsed: false,
-        });
+        };
         let mut event = self.event(EventKind::LeaseGranted);
-        if let Some(resource) = self.ledger.resources.get(target).cloned() {
-            event.pool = Some(resource.pool.clone());
-            if let Some(state) = &new.to_state {
-                event.from = Some(resource.state.clone());
-                event.to = Some(state.clone());
-                self.rewrite(&resource, |resource| resource.state = state.clone());
-            }
+        let resource = self.ledger.resources.get(target).cloned();
+        event.pool = resource.as_ref().map(|resource| resource.pool.clone());
+        if let (Some(resource), Some(state)) = (resource, &new.to_state) {
+            event.from = Some(resource.state.clone());
+            event.to = Some(state.clone());
+            let next = self.rewritten(&resource, |resource| resource.state = state.clone());
+            self.record_both(next, Some(lock));
+        } else {
+            self.set_lock(lock);
         }
         event.target = Some(target.clone());
         event.lease = Some(lease);

@@ -86,16 +86,15 @@ impl Members {
             count_down(&mut self.by_state, &old.state);
             count_up(&mut self.by_state, &new.state);
         }
-        let holder = |lock: Option<&Lock>| lock.filter(|_| held(lock)).map(|lock| lock.owner.clone());
         let (before, after) = (holder(old_lock), holder(new_lock));
         if before != after {
             if let Some(owner) = before {
                 self.held -= 1;
-                count_down(&mut self.by_owner, &owner);
+                count_down(&mut self.by_owner, owner);
             }
             if let Some(owner) = after {
                 self.held += 1;
-                count_up(&mut self.by_owner, &owner);
+                count_up(&mut self.by_owner, owner);
             }
         }
     }
@@ -112,6 +111,10 @@ impl Members {
             Some(&mut self.idle)
         }
     }
+}
+
+fn holder(lock: Option<&Lock>) -> Option<&Owner> {
+    lock.filter(|_| held(lock)).map(|lock| &lock.owner)
 }
 
 fn count_up<K: Ord + Clone>(counts: &mut OrdMap<K, u64>, key: &K) {
