@@ -136,6 +136,9 @@ pub(crate) fn write_parts(txn: &WriteTransaction, segments: &[Arc<Segment>]) -> 
     for part in segments.iter().flat_map(|segment| &segment.parts) {
         if part.history(&mut kept) {
             journal.insert(part.key, kept.as_slice())?;
+        } else {
+            // The journal of a backup has it whole.
+            journal.remove(part.key)?;
         }
         if part.header.events > 0 {
             index.insert(part.header.first_event, part.key)?;

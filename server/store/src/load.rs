@@ -24,7 +24,7 @@ pub(crate) struct Loaded {
     pub(crate) tail: Tail,
 }
 
-/// Reads everything; `log` are the batches of the write-ahead log after the mark.
+/// Reads everything; `log` are the batches of the write-ahead log after [`read_last_batch`].
 pub(crate) fn load(
     txn: &ReadTransaction,
     log: Vec<(u64, Values)>,
@@ -35,13 +35,11 @@ pub(crate) fn load(
     load_tables(txn, &mut names, |change| ledger.absorb(change))?;
     let mark = read_mark(txn)?;
     let mut replay = Replay { ledger, names, tail: Tail::new(mark), batch: Vec::new(), changes: Vec::new() };
-    // Only a backup and a store of version 1 have batches after the mark here.
     for row in txn.open_table(JOURNAL)?.range(journal::after(mark.batch))? {
         let (key, value) = row?;
         replay.part(key.value(), value.value().into())?;
     }
-    let journaled = replay.tail.last.batch;
-    for (batch, parts) in log.into_iter().filter(|(batch, _)| *batch > journaled) {
+    for (batch, parts) in log {
         for (number, value) in (0..).zip(parts) {
             replay.part((batch, number), value)?;
         }
@@ -86,6 +84,13 @@ pub(crate) fn read_mark(txn: &ReadTransaction) -> Result<Mark, Fault> {
     let meta = txn.open_table(META)?;
     let mark = meta.get(META_MARK)?;
     mark.map_or(Ok(Mark::START), |bytes| Mark::decode(bytes.value()))
+}
+
+/// The last batch that the file has, in the tables or in the journal: what the write-ahead log goes on from. The journal of
+/// a backup, and of a store of version 1, has batches after the mark.
+pub(crate) fn read_last_batch(txn: &ReadTransaction) -> Result<u64, Fault> {
+    let journaled = txn.open_table(JOURNAL)?.last()?.map_or(0, |(key, _)| key.value().0);
+    Ok(read_mark(txn)?.batch.max(journaled))
 }
 
 /// Hands every record of the tables to `each`, in an order in which indexes are cheap to build.

@@ -12,7 +12,7 @@ use crate::error::{CommitError, Fault, OpenError};
 use crate::home::{Home, Volume};
 use crate::journal::{Batch, Mark, Scribe};
 use crate::limits::GENERATIONS_AHEAD_MAX;
-use crate::load::{load, read_mark};
+use crate::load::{load, read_last_batch};
 use crate::options::StoreOptions;
 use crate::reader::Reader;
 use crate::schema::{self, MIGRATIONS};
@@ -278,7 +278,7 @@ fn open_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> 
     let database = home.open(options.cache_bytes)?;
     let seed = schema::prepare(&database, MIGRATIONS, || options.seed.unwrap_or_else(schema::draw_number))?;
     let txn = database.begin_read().map_err(Fault::from)?;
-    let (wal, log) = Wal::open(home.logs()?, schema::read_log(&txn)?, read_mark(&txn)?.batch)?;
+    let (wal, log) = Wal::open(home.logs()?, schema::read_log(&txn)?, read_last_batch(&txn)?)?;
     let loaded = load(&txn, log, Settings { request_ttl: options.request_ttl, seed })?;
     drop(txn);
     let mut ledger = loaded.ledger;

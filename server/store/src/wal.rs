@@ -71,22 +71,22 @@ struct Found {
 }
 
 impl Wal {
-    /// Reads what is after batch `mark`, and makes ready to go on after it.
+    /// Reads what is after batch `known`, the last one that the tables or the journal have, and makes ready to go on after it.
     ///
     /// What is found is written once more and synced: after a sync that failed, the page cache may hold what the disk
     /// does not.
     pub(crate) fn open(
         disks: Vec<Box<dyn StorageBackend>>,
         store: u64,
-        mark: u64,
+        known: u64,
     ) -> Result<(Self, Vec<(u64, Values)>), Fault> {
         let mut files = Vec::with_capacity(disks.len());
         let mut found = Vec::new();
         for disk in disks {
-            let content = read(&*disk, store, mark)?;
+            let content = read(&*disk, store, known)?;
             let last = content.batches.last().map_or(0, |(batch, _)| *batch);
             let mut file = LogFile { len: disk.len()?, disk, salt: content.salt, end: content.end, last };
-            if last <= mark {
+            if last <= known {
                 file.end = 0;
             } else {
                 file.write_again()?;
@@ -95,7 +95,7 @@ impl Wal {
             found.push(content.batches);
         }
         let active = (0..files.len()).rev().max_by_key(|n| files[*n].last).unwrap_or(0);
-        let batches = in_order(found, mark)?;
+        let batches = in_order(found, known)?;
         Ok((Self { store, files, active, buffer: Vec::new() }, batches))
     }
 
@@ -155,22 +155,22 @@ impl Wal {
     }
 }
 
-/// What is in a log after batch `mark`, without changing anything.
+/// What is in a log after batch `known`, without changing anything.
 pub(crate) fn peek(
     disks: &[Box<dyn StorageBackend>],
     store: u64,
-    mark: u64,
+    known: u64,
 ) -> Result<Vec<(u64, Values)>, Fault> {
     let found: Result<Vec<_>, Fault> =
-        disks.iter().map(|disk| Ok(read(&**disk, store, mark)?.batches)).collect();
-    in_order(found?, mark)
+        disks.iter().map(|disk| Ok(read(&**disk, store, known)?.batches)).collect();
+    in_order(found?, known)
 }
 
-/// The batches of all files after `mark`, which must follow each other.
-fn in_order(files: Vec<Vec<(u64, Values)>>, mark: u64) -> Result<Vec<(u64, Values)>, Fault> {
-    let mut batches: Vec<_> = files.into_iter().flatten().filter(|(batch, _)| *batch > mark).collect();
+/// The batches of all files after `known`, which must follow each other.
+fn in_order(files: Vec<Vec<(u64, Values)>>, known: u64) -> Result<Vec<(u64, Values)>, Fault> {
+    let mut batches: Vec<_> = files.into_iter().flatten().filter(|(batch, _)| *batch > known).collect();
     batches.sort_by_key(|(batch, _)| *batch);
-    let mut before = mark;
+    let mut before = known;
     for (batch, _) in &batches {
         if *batch != before + 1 {
             return Err(WalDamage::Gap { after: before, next: *batch }.into());
@@ -265,7 +265,7 @@ fn put_record<'a>(out: &mut Vec<u8>, batch: u64, salt: u64, parts: impl ExactSiz
     out.resize(out.len().next_multiple_of(BLOCK), 0);
 }
 
-fn read(disk: &dyn StorageBackend, store: u64, mark: u64) -> Result<Found, Fault> {
+fn read(disk: &dyn StorageBackend, store: u64, known: u64) -> Result<Found, Fault> {
     let len = disk.len()?;
     let mut header = [0; HEADER];
     if len < BLOCK as u64 {
@@ -288,17 +288,17 @@ fn read(disk: &dyn StorageBackend, store: u64, mark: u64) -> Result<Found, Fault
         found.batches.push((batch, parts));
         found.end += size;
     }
-    nothing_follows(disk, len, &found, mark)?;
+    nothing_follows(disk, len, &found, known)?;
     Ok(found)
 }
 
-/// Makes sure that the end of the log is its end. Batches up to `mark` are of no interest: they are left where a crash
+/// Makes sure that the end of the log is its end. Batches up to `known` are of no interest: they are left where a crash
 /// tore the first record of a file's next use.
-fn nothing_follows(disk: &dyn StorageBackend, len: u64, found: &Found, mark: u64) -> Result<(), Fault> {
+fn nothing_follows(disk: &dyn StorageBackend, len: u64, found: &Found, known: u64) -> Result<(), Fault> {
     let mut at = found.end;
     while at < len {
         if let Some((batch, ..)) = record(disk, at, len, found.salt)?
-            && batch > mark
+            && batch > known
         {
             let after = found.batches.last().map_or(0, |(batch, _)| *batch);
             return Err(WalDamage::Gap { after, next: batch }.into());

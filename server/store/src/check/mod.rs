@@ -16,7 +16,7 @@ use crate::backend::Overlay;
 use crate::error::{Fault, OpenError};
 use crate::home;
 use crate::limits::{CACHE_BYTES, PROBLEMS_MAX};
-use crate::load::{Loaded, load, read_mark};
+use crate::load::{Loaded, load, read_last_batch};
 use crate::schema::{self, ENDED, KEYS, LEASES, LOCKS, MIGRATIONS, POOLS, REQUESTS, RESOURCES};
 use crate::wal::{self, Values};
 
@@ -92,7 +92,7 @@ pub fn check(path: &Path) -> Result<Report, OpenError> {
     }
     let seed = schema::prepare(&database, MIGRATIONS, || 0)?;
     let txn = database.begin_read().map_err(Fault::from)?;
-    let log = wal::peek(&open_logs(path)?, schema::read_log(&txn)?, read_mark(&txn)?.batch)?;
+    let log = wal::peek(&open_logs(path)?, schema::read_log(&txn)?, read_last_batch(&txn)?)?;
     verify(&txn, log, Settings { seed, ..Settings::default() }, &mut report)?;
     Ok(report)
 }

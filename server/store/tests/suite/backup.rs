@@ -1,7 +1,7 @@
 //! A backup is a store like the one that it is of, at one moment, and never replaces anything.
 
 use lessor_ledger::Ledger;
-use lessor_store::{BackupError, EventFilter, STORE_FILE, Store, check};
+use lessor_store::{BackupError, EventFilter, STORE_FILE, Store, StoreOptions, check};
 
 use crate::lab::commands::pools;
 use crate::lab::{Lab, options, show};
@@ -47,6 +47,29 @@ fn a_backup_put_in_the_place_of_its_store_does_not_take_the_log_for_its_own() {
     std::fs::rename(&copy, data.join(STORE_FILE)).unwrap();
     let (_store, found) = Store::open(&data, options()).unwrap();
     assert_eq!(show(&found), show(&restored(ledger, &found)));
+}
+
+#[test]
+fn what_a_restored_store_acknowledges_survives_a_crash_before_its_first_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.redb");
+    let never = StoreOptions { generation_changes: usize::MAX, ..options() };
+    let mut lab = Lab::new(Store::open(&folder.path().join("data"), never.clone()).unwrap(), 4);
+    lab.commit([pools()]).unwrap();
+    lab.rush(60);
+    lab.store.reader().backup_to(&copy).unwrap();
+    for run in 0..3 {
+        let mut again = Lab::new(Store::open(&copy, never.clone()).unwrap(), 5 + run);
+        again.now = lab.now.max(again.ledger.now());
+        again.memory.events = again.store.reader().events(&EventFilter::default()).unwrap();
+        again.rush(10);
+        let (ledger, events) = (show(&again.ledger), again.memory.events.clone());
+        drop(again);
+        assert_eq!(check(&copy).unwrap().problems, Vec::<String>::new());
+        let (store, found) = Store::open(&copy, never.clone()).unwrap();
+        assert_eq!(show(&found), ledger);
+        assert_eq!(store.reader().events(&EventFilter::default()).unwrap(), events);
+    }
 }
 
 #[test]

@@ -93,11 +93,18 @@ impl Lab {
         (0..=self.dice.below(4)).map(|_| commands::random(&mut self.dice, &self.ledger)).collect()
     }
 
-    /// Commits that many random batches, with some checkpoints between.
-    pub(crate) fn run(&mut self, batches: usize) {
+    /// Commits that many random batches, without a pause in which a checkpoint could begin.
+    pub(crate) fn rush(&mut self, batches: usize) {
         for _ in 0..batches {
             let commands = self.random();
             self.commit(commands).unwrap();
+        }
+    }
+
+    /// Commits that many random batches, with some checkpoints between.
+    pub(crate) fn run(&mut self, batches: usize) {
+        for _ in 0..batches {
+            self.rush(1);
             if self.dice.once_in(4) {
                 self.store.tend().unwrap();
             }
