@@ -16,6 +16,10 @@ pub const TARGETS_PER_CALL_MAX: usize = 10_000;
 /// Most parts (pools) in one request.
 pub const PARTS_PER_REQUEST_MAX: usize = 16;
 
+/// Most parts with labels in one request, times the targets that they want together: what matching them takes as long as
+/// the request waits, each time that something becomes free. 20,000 take some 30 ms; two parts may want a whole lab.
+pub const MATCHING_MAX: usize = 2 * TARGETS_PER_CALL_MAX;
+
 /// Most labels, and most user-data keys, on one resource or in one selector.
 pub const LABELS_MAX: usize = 64;
 

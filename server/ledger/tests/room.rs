@@ -1,8 +1,13 @@
 //! How much may wait and be locked in the whole server.
 
-use lessor_ledger::limits::{LOCKS_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX};
+use std::collections::BTreeMap;
+
+use lessor_ledger::limits::{
+    LOCKS_MAX, MATCHING_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX,
+};
 use lessor_ledger::{
-    Change, Command, ContestLock, Job, LeaseId, Lock, Owner, Refusal, Reply, RequestId, Span, Target, Time,
+    Change, Command, ContestLock, Job, LeaseId, Lock, Owner, Part, PoolName, Refusal, Reply, RequestId, Span,
+    State, Target, Time,
 };
 
 use crate::calls::{apply, ledger, take};
@@ -86,4 +91,25 @@ fn so_many_targets_are_locked_and_no_more() {
     full(apply(&mut ledger, Command::ContestTryLock { lock: lock("new"), limit: 2 }), LOCKS_MAX);
     apply(&mut ledger, Command::ContestLock(lock("1"))).expect("what is locked takes no more room");
     apply(&mut ledger, take("ann", vec![target("gpu")], false)).expect("a resource has its room");
+}
+
+#[test]
+fn what_must_be_matched_is_bounded() {
+    let part = |count| Part::Pool {
+        pool: PoolName::new("p").expect("a name"),
+        state: State::free(),
+        labels: BTreeMap::from([("rack".into(), "7".into())]),
+        count,
+    };
+    let ask = |parts: Vec<Part>| {
+        let Command::Acquire(mut ask) = take("ann", Vec::new(), true) else { unreachable!("it is one") };
+        ask.parts = parts;
+        apply(&mut ledger(), Command::Acquire(ask))
+    };
+    let most = u32::try_from(MATCHING_MAX / 16 / 16).expect("a number");
+    ask(vec![part(most); 16]).expect("it may wait");
+    let refused = ask(vec![part(most + 1); 16]).expect_err("it is too much");
+    assert!(matches!(refused, Refusal::TooLarge { limit: MATCHING_MAX, .. }), "{refused}");
+    let all = u32::try_from(TARGETS_PER_CALL_MAX).expect("a number");
+    ask(vec![part(all)]).expect("one part need not be matched");
 }

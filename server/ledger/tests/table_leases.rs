@@ -97,6 +97,33 @@ fn a_renewal_without_ttl_is_clipped_to_what_the_pool_allows_by_now() {
     );
 }
 
+/// Whoever waits asked for what the pool allowed then, or of a pool that was not there yet.
+#[test]
+fn who_waited_is_granted_for_no_longer_than_the_pool_allows_by_now() {
+    check(
+        "
+        pool p names=a max-ttl=1h
+        0 - sync
+        0 ann take p
+        0 bob take p wait ttl=30m
+        0 eve take later anyway ttl=20h
+        nopool p
+        pool p names=a max-ttl=8s
+        pool later names=b max-ttl=60s
+        1s - sync
+        2s ann release L1
+        ",
+        &expect![[r#"
+            0: synced +[a] -[] later[] | pool p made; a made in p >free
+            0: L1 ann [a] until 600s | L1 +a ann free>leased
+            0: R1 is #1, 0 of 1 | R1 bob queued
+            0: R2 is #1, 0 of 1 of no pool | R2 eve queued
+            1s: synced +[b] -[] later[] | pool p changed; pool later made; b made in later >free; L2 +b eve free>leased; R2 gets L2
+            2s: L1 ann [a] Released | L1 -a Released leased>free, over; L3 +a bob free>leased; R1 gets L3
+        "#]],
+    );
+}
+
 /// Shorter, longer, as it was; and keeps the new TTL.
 #[test]
 fn renewing_sets_the_deadline_from_now() {

@@ -24,7 +24,7 @@ impl Draft<'_> {
         ttl: Option<Span>,
     ) -> Result<Reply, Refusal> {
         let lease = self.active(id, owner)?;
-        let own = || Some(lease.ttl?.min(self.longest_ttl(self.pools_of(&lease.targets)).0));
+        let own = || lease.ttl.map(|ttl| self.clipped(ttl, &lease.targets));
         let ttl = ttl.or_else(own);
         if let Some(ttl) = ttl {
             // A ConTest lease may have been taken for no time at all, which nothing can be renewed by.
@@ -167,6 +167,11 @@ impl Draft<'_> {
             most.map_or((limits::TTL_MAX, None), |most| (most, name))
         };
         pools.map(limit).min_by_key(|(most, _)| *most).unwrap_or((limits::TTL_MAX, None))
+    }
+
+    /// As much of `ttl` as the pools of `targets` allow by now.
+    pub(super) fn clipped(&self, ttl: Span, targets: &[Target]) -> Span {
+        ttl.min(self.longest_ttl(self.pools_of(targets)).0)
     }
 
     fn pools_of<'a>(&'a self, targets: &'a [Target]) -> impl Iterator<Item = Option<&'a PoolName>> {

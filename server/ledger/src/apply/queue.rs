@@ -173,7 +173,9 @@ impl Draft<'_> {
             Some(request) => request.key.clone(),
             None => ask.key.as_ref().map(|(key, _)| key.clone()),
         };
-        let ttl = ask.ttl.unwrap_or_else(|| self.default_ttl(&targets));
+        // Whoever waited may have asked when the pool allowed more, or when it was not there yet.
+        let asked = ask.ttl.map(|ttl| self.clipped(ttl, &targets));
+        let ttl = asked.unwrap_or_else(|| self.default_ttl(&targets));
         self.grant(NewLease {
             owner: ask.owner.clone(),
             dialect: Dialect::V1,
@@ -310,9 +312,14 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
     }
     let mut named = BTreeSet::new();
     let mut total = 0usize;
+    let (mut by_labels, mut wanted_by_labels) = (0usize, 0usize);
     for part in parts {
         match part {
             Part::Pool { count, labels, .. } => {
+                if !labels.is_empty() {
+                    by_labels += 1;
+                    wanted_by_labels = wanted_by_labels.saturating_add(*count as usize);
+                }
                 if *count == 0 || labels.len() > limits::LABELS_MAX {
                     return Err(Refusal::TooLarge {
                         what: "labels in one selector",
@@ -331,6 +338,12 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
         return Err(Refusal::TooLarge {
             what: "targets in one request",
             limit: limits::TARGETS_PER_CALL_MAX,
+        });
+    }
+    if by_labels > 1 && by_labels.saturating_mul(wanted_by_labels) > limits::MATCHING_MAX {
+        return Err(Refusal::TooLarge {
+            what: "parts with labels times the targets that they want, in one request",
+            limit: limits::MATCHING_MAX,
         });
     }
     Ok(())

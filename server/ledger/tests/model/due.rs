@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use lessor_ledger::{Answer, Dialect, Origin, Pool, Span, State, Target};
 
-use super::naive::{CLEANER, DAY, Fate, Fit, GRACE, Model, Spot, TEN_MINUTES, TTL, Thing, Waiter, turn};
+use super::naive::{
+    CLEANER, DAY, Fate, Fit, GRACE, LONGEST, Model, Spot, TEN_MINUTES, TTL, Thing, Waiter, turn,
+};
 
 impl Model {
     /// Everything that is due at the model's time.
@@ -237,7 +239,8 @@ impl Model {
     fn serve_one(&mut self) -> bool {
         for waiter in self.line().into_iter().filter(|waiter| waiter.dialect == Dialect::V1) {
             let Some(targets) = self.whole_in_order(&waiter.parts, turn(&waiter)) else { continue };
-            let ttl = waiter.ttl.unwrap_or_else(|| self.default_ttl(&targets));
+            let asked = waiter.ttl.map(|ttl| self.clipped(ttl, &targets));
+            let ttl = asked.unwrap_or_else(|| self.default_ttl(&targets));
             let (owner, to, key) = (&waiter.owner, Some(&waiter.to), waiter.key.clone());
             let registered = targets.iter().filter_map(|target| self.thing(target));
             let before: BTreeMap<Target, State> =
@@ -256,6 +259,12 @@ impl Model {
             return true;
         }
         false
+    }
+
+    /// As much of it as the pools allow.
+    pub(crate) fn clipped(&self, ttl: Span, targets: &[Target]) -> Span {
+        let pools = targets.iter().filter_map(|target| self.pool(&self.pool_of(target)?)?.max_ttl);
+        pools.fold(ttl.min(LONGEST), Span::min)
     }
 
     /// The shortest of the pools', each capped by its own maximum.

@@ -13,6 +13,7 @@ use lessor_ledger::{
 pub(crate) const TTL: Span = Span::from_secs(30);
 pub(crate) const GRACE: Span = Span::from_secs(30);
 pub(crate) const DAY: Span = Span::from_secs(86_400);
+pub(crate) const LONGEST: Span = Span::from_secs(30 * 86_400);
 pub(crate) const TEN_MINUTES: Span = Span::from_secs(600);
 pub(crate) const CLEANER: Span = Span::from_secs(15);
 

@@ -8,9 +8,7 @@ use lessor_ledger::{
 
 use super::Said;
 use crate::model::due::leads_to;
-use crate::model::naive::{DAY, Fate, Fit, Model, Note, Spot, Waiter};
-
-const LONGEST: Span = Span::from_secs(30 * 86_400);
+use crate::model::naive::{DAY, Fate, Fit, LONGEST, Model, Note, Spot, Waiter};
 
 impl Model {
     pub(crate) fn acquire(&mut self, ask: &Acquire) -> Said {
@@ -170,11 +168,7 @@ impl Model {
         let ttl = match (ttl, deal.ttl) {
             (Some(ttl), _) => Some(self.check_ttl(ttl, deal.targets.iter().map(|t| self.pool_of(t)))?),
             (None, Some(own)) if !own.is_positive() => return Err("ttl".into()),
-            (None, own) => {
-                let pools =
-                    deal.targets.iter().filter_map(|target| self.pool(&self.pool_of(target)?)?.max_ttl);
-                own.map(|own| pools.fold(own.min(LONGEST), Span::min))
-            }
+            (None, own) => own.map(|own| self.clipped(own, &deal.targets)),
         };
         let now = self.time();
         if let Some(ttl) = ttl {
