@@ -249,7 +249,7 @@ fn by_state_is_all_or_nothing() {
         ",
         &expect![[r#"
             0: synced +[a,b,c] -[] later[] | pool p made; pool q made; a made in p >free; b made in p >free; c made in q >free
-            0: ann holds a:busy,c:busy | L1 +a ann free>busy; L1 +c ann free>busy
+            0: ann holds a:busy,c:busy | L1 +a ann free>busy; L2 +c ann free>busy
             0: no: not all of the named resources are free in state "free"
             0: no: not all of the named resources are free in state "free"
             0: no: not all of the named resources are free in state "free"
@@ -257,10 +257,10 @@ fn by_state_is_all_or_nothing() {
             0: no: not all of the named resources are free in state "busy"
             0: b in p free cordoned: x | b cordoned
             0: no: not all of the named resources are free in state "free"
-            0: done | L1 -a Released busy>free
-            1s: done | L1 -c Released busy>free, over
+            0: done | L1 -a Released busy>free, over
+            1s: done | L2 -c Released busy>free, over
             2s: b in p free | b uncordoned
-            3s: ann holds a:busy,c:busy,b:busy | L2 +a ann free>busy; L2 +c ann free>busy; L2 +b ann free>busy
+            3s: ann holds a:busy,c:busy,b:busy | L3 +a ann free>busy; L3 +b ann free>busy; L4 +c ann free>busy
         "#]],
     );
 }
@@ -355,15 +355,15 @@ fn reset_takes_what_was_silent_for_long_enough() {
         ",
         &expect![[r#"
             0: synced +[a,b,c,d,e] -[] later[] | pool p made; pool q made; a made in p >free; b made in p >free; c made in p >free; d made in p >free; e made in q >free
-            0: x holds a:busy,e:busy | L1 +a x free>busy; L1 +e x free>busy
-            1s: y holds b:busy | L2 +b y free>busy
-            2s: z holds c:other | L3 +c z free>other
+            0: x holds a:busy,e:busy | L1 +a x free>busy; L2 +e x free>busy
+            1s: y holds b:busy | L3 +b y free>busy
+            2s: z holds c:other | L4 +c z free>other
             10s: reset []
-            10s: reset [a from x] | L1 -a Reset busy>dirty
+            10s: reset [a from x] | L1 -a Reset busy>dirty, over
             10s: reset []
             10s: reset []
-            10s: reset [c from z] | L3 -c Reset other>dirty, over
-            a in p dirty @10s rev 10, not held; b in p busy @1s rev 8, y L2 since 1s until for ever; c in p dirty @10s rev 11, not held; d in p free @0s rev 4, not held; e in q busy @0s rev 7, x L1 since 0s until for ever
+            10s: reset [c from z] | L4 -c Reset other>dirty, over
+            a in p dirty @10s rev 10, not held; b in p busy @1s rev 8, y L3 since 1s until for ever; c in p dirty @10s rev 11, not held; d in p free @0s rev 4, not held; e in q busy @0s rev 7, x L2 since 0s until for ever
         "#]],
     );
 }
@@ -464,6 +464,38 @@ fn lease_ids_grow_over_all_dialects() {
             0: L3 ann [b] until 600s | L3 +b ann free>leased
             0: done | L1 -a Released busy>free, over
             0: ann holds a:busy | L4 +a ann free>busy
+        "#]],
+    );
+}
+
+/// A composite's parts come from several pools; each is held for as long as its own allows.
+#[test]
+fn what_is_acquired_by_state_has_the_ttl_of_its_pool() {
+    check(
+        "
+        pool aa names=a
+        pool bb names=b reap=2s
+        pool cc names=c ttl=30s max-ttl=1m
+        0 - sync
+        0 ann b-by-state free busy c,b,a
+        1s ann b-update c busy
+        nopool cc
+        pool cc names=c ttl=2s max-ttl=3s
+        1s - sync
+        1s ann b-update c busy
+        2s+ - tick
+        3s ann b-release a dirty
+        4s+ - tick
+        ",
+        &expect![[r#"
+            0: synced +[a,b,c] -[] later[] | pool aa made; pool bb made; pool cc made; a made in aa >free; b made in bb >free; c made in cc >free
+            0: ann holds a:busy,b:busy,c:busy | L1 +a ann free>busy; L2 +b ann free>busy; L3 +c ann free>busy
+            1s: done
+            1s: synced +[] -[] later[] | pool cc changed
+            1s: done
+            2s+: done | L2 -b Reaped busy>free, over
+            3s: done | L1 -a Released busy>dirty, over
+            4s+: done | L3 -c Expired busy>free, over
         "#]],
     );
 }

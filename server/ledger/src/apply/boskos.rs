@@ -12,7 +12,7 @@ use crate::event::EventKind;
 use crate::index::{Selector, Turn, held, turn};
 use crate::lease::{Cause, Dialect, LeaseId, Lock};
 use crate::limits;
-use crate::name::{Owner, PoolName, State, Target};
+use crate::name::{Owner, PoolName, State, Target, Text};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Part, Request, RequestId};
@@ -40,7 +40,10 @@ impl Draft<'_> {
             if let Some(request) = waiting {
                 self.record(Change::RequestGone(request.id));
             }
-            return Ok(Reply::Held(self.hand_over(&[target], &ask), ask.owner));
+            let BoskosAcquire { pool, dest, owner, request_id, .. } = ask;
+            self.hand_over(&pool, std::slice::from_ref(&target), &dest, &owner, request_id);
+            let held = self.ledger.resources.get(&target).cloned();
+            return Ok(Reply::Held(held.into_iter().collect(), owner));
         }
         let members = self.ledger.index.members.get(&ask.pool).map_or(0, |members| members.all.len());
         let exists = members > 0 || self.lifecycle_of(&ask.pool).is_some();
@@ -80,19 +83,26 @@ impl Draft<'_> {
         walk.pick(&Selector::Any, 1).pop()
     }
 
-    fn hand_over(&mut self, targets: &[Target], ask: &BoskosAcquire) -> Vec<Arc<Resource>> {
-        let ttl = self.ledger.pools.get(&ask.pool).and_then(|pool| pool.ttl_for(Dialect::Boskos));
+    /// Grants resources of one pool for as long as that says.
+    fn hand_over(
+        &mut self,
+        pool: &PoolName,
+        targets: &[Target],
+        dest: &State,
+        owner: &Owner,
+        key: Option<Text>,
+    ) {
+        let ttl = self.ledger.pools.get(pool).and_then(|pool| pool.ttl_for(Dialect::Boskos));
         self.grant(NewLease {
-            owner: ask.owner.clone(),
+            owner: owner.clone(),
             dialect: Dialect::Boskos,
             targets: targets.to_vec(),
-            to_state: Some(ask.dest.clone()),
+            to_state: Some(dest.clone()),
             ttl,
             purpose: None,
-            key: ask.request_id.clone(),
+            key,
             request: None,
         });
-        targets.iter().filter_map(|target| self.ledger.resources.get(target)).cloned().collect()
     }
 
     fn keep_place(&mut self, ask: &BoskosAcquire, waiting: Option<Arc<Request>>) -> Result<(), Refusal> {
@@ -151,12 +161,20 @@ impl Draft<'_> {
             });
             found.push(Arc::clone(resource.ok_or_else(refuse)?));
         }
-        let first = found.first().ok_or_else(refuse)?;
-        let ask =
-            BoskosAcquire { pool: first.pool.clone(), state: state.clone(), dest, owner, request_id: None };
+        if found.is_empty() {
+            return Err(refuse());
+        }
         found.sort_by(|a, b| (a.updated_at, &a.name).cmp(&(b.updated_at, &b.name)));
-        let targets: Vec<Target> = found.into_iter().map(|resource| resource.name.clone()).collect();
-        Ok(Reply::Held(self.hand_over(&targets, &ask), ask.owner))
+        // A lease for each pool, because each has a TTL of its own.
+        let mut by_pool: BTreeMap<&PoolName, Vec<Target>> = BTreeMap::new();
+        for resource in &found {
+            by_pool.entry(&resource.pool).or_default().push(resource.name.clone());
+        }
+        for (pool, targets) in by_pool {
+            self.hand_over(pool, &targets, &dest, &owner, None);
+        }
+        let held = found.iter().filter_map(|resource| self.ledger.resources.get(&resource.name)).cloned();
+        Ok(Reply::Held(held.collect(), owner))
     }
 
     /// §3.5.
@@ -197,6 +215,7 @@ impl Draft<'_> {
         let ttl = self.ledger.leases.get(&lock.lease).and_then(|lease| lease.ttl);
         let ttl = ttl.filter(|ttl| ttl.is_positive());
         let ttl = ttl.or_else(|| pool.and_then(|pool| pool.ttl_for(Dialect::Boskos)));
+        let ttl = ttl.map(|ttl| self.clipped(ttl, std::slice::from_ref(&update.name)));
         self.rewrite(&resource, |resource| {
             if resource.details().user_data != user_data {
                 resource.set_details(Details { user_data, ..resource.details().clone() });

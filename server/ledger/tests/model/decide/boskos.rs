@@ -87,12 +87,20 @@ impl Model {
             return Err("not all".into());
         }
         let mut things: Vec<_> = names.iter().filter_map(|name| self.thing(name)).collect();
-        let pool = things[0].pool.clone();
         things.sort_by(|a, b| (a.updated, &a.name).cmp(&(b.updated, &b.name)));
-        let targets: Vec<Target> = things.into_iter().map(|thing| thing.name.clone()).collect();
-        let (dest, owner) = (dest.clone(), owner.clone());
-        let ask = BoskosAcquire { pool: pool.clone(), state: state.clone(), dest, owner, request_id: None };
-        Ok(self.hand_over(&ask, &pool, &targets))
+        let things: Vec<(PoolName, Target)> =
+            things.into_iter().map(|thing| (thing.pool.clone(), thing.name.clone())).collect();
+        let pools: BTreeSet<&PoolName> = things.iter().map(|(pool, _)| pool).collect();
+        for pool in pools {
+            let mine: Vec<Target> =
+                things.iter().filter(|(of, _)| of == pool).map(|(_, name)| name.clone()).collect();
+            let (dest, owner) = (dest.clone(), owner.clone());
+            let ask =
+                BoskosAcquire { pool: pool.clone(), state: state.clone(), dest, owner, request_id: None };
+            self.hand_over(&ask, pool, &mine);
+        }
+        let names: Vec<Target> = things.into_iter().map(|(_, name)| name).collect();
+        Ok(format!("{owner} holds {}", list(&names)))
     }
 
     pub(crate) fn boskos_holder(&self, name: &Target, owner: &Owner) -> Result<(), String> {
@@ -120,6 +128,7 @@ impl Model {
         let own = self.deal(hold.lease).and_then(|deal| deal.ttl).filter(|ttl| ttl.is_positive());
         let ttl = own.or_else(|| self.pool(&pool).and_then(|pool| pool.default_ttl.or(pool.reap_after)));
         if let Some(ttl) = ttl {
+            let ttl = self.clipped(ttl, std::slice::from_ref(&update.name));
             self.set_deadline(&update.name, now.plus(ttl));
         }
         self.collect(hold.lease);
