@@ -82,7 +82,7 @@ impl Draft<'_> {
             }
             Command::BoskosAcquireByState { state, dest, owner, names } => {
                 self.not_for_a_job(&owner)?;
-                self.boskos_acquire_by_state(&state, dest, owner, names)
+                self.boskos_acquire_by_state(&state, &dest, owner, names)
             }
             Command::BoskosRelease { name, dest, owner } => {
                 self.not_for_a_job(&owner)?;

@@ -145,7 +145,7 @@ impl Draft<'_> {
     pub(super) fn boskos_acquire_by_state(
         &mut self,
         state: &State,
-        dest: State,
+        dest: &State,
         owner: Owner,
         names: Vec<Option<Target>>,
     ) -> Result<Reply, Refusal> {
@@ -171,7 +171,7 @@ impl Draft<'_> {
             by_pool.entry(&resource.pool).or_default().push(resource.name.clone());
         }
         for (pool, targets) in by_pool {
-            self.hand_over(pool, &targets, &dest, &owner, None);
+            self.hand_over(pool, &targets, dest, &owner, None);
         }
         let held = found.iter().filter_map(|resource| self.ledger.resources.get(&resource.name)).cloned();
         Ok(Reply::Held(held.collect(), owner))
