@@ -17,31 +17,48 @@ use crate::problem::{Kind, Problem};
 
 const KIB: usize = 1024;
 
-/// Room for answers, in KiB.
+/// What an answer is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// Somebody who looked, and can look again.
+    Look,
+    /// Somebody who changed something, and may learn nowhere else what came of it.
+    Change,
+}
+
+/// Room for answers, in KiB. Whoever reads slowly what they only looked at keeps nobody from learning what they did.
 #[derive(Clone, Debug)]
-pub(crate) struct Answers(Arc<Semaphore>);
+pub(crate) struct Answers {
+    looks: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
+}
 
 impl Answers {
-    /// With room for [`ANSWERS_BYTES_MAX`].
+    /// With room for [`ANSWERS_BYTES_MAX`] of each kind.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(ANSWERS_BYTES_MAX / KIB)))
+        let room = || Arc::new(Semaphore::new(ANSWERS_BYTES_MAX / KIB));
+        Self { looks: room(), changes: room() }
     }
 
     /// Counts an answer until it was sent. Streams, which have no length, have bounds of their own.
     ///
     /// # Errors
-    /// There is no room for it.
-    pub(crate) fn hold(&self, response: Response) -> Result<Response, Problem> {
+    /// There is no room for it. What it says happened has happened.
+    pub(crate) fn hold(&self, response: Response, to: To) -> Result<Response, Problem> {
         let len = response.body().size_hint().exact().and_then(|len| usize::try_from(len).ok());
         let Some(len) = len.filter(|len| *len > ANSWER_BYTES_SMALL) else { return Ok(response) };
         // One that is larger than all the room is sent when there is nothing else.
         let share = u32::try_from(len.div_ceil(KIB).min(ANSWERS_BYTES_MAX / KIB)).unwrap_or(u32::MAX);
-        match Arc::clone(&self.0).try_acquire_many_owned(share) {
+        let (room, next) = match to {
+            To::Look => (&self.looks, "ask for less at once, or later"),
+            To::Change => (&self.changes, "this was done, and has to be looked up"),
+        };
+        match Arc::clone(room).try_acquire_many_owned(share) {
             Ok(share) => Ok(response.map(|body| Body::new(Held { body, share: Arc::new(share) }))),
             Err(_) => Err(Problem::new(
                 Kind::Overloaded,
                 format!(
-                    "answers of {} MiB wait to be read by their clients, which is the limit: ask for less at once, or later",
+                    "answers of {} MiB wait to be read by their clients, which is the limit: {next}",
                     ANSWERS_BYTES_MAX / KIB / KIB
                 ),
             )),
@@ -103,18 +120,22 @@ mod tests {
     #[tokio::test]
     async fn room_is_taken_until_the_last_piece_is_gone() {
         let answers = Answers::new();
-        let free = || answers.0.available_permits();
+        let free = || answers.looks.available_permits();
         let all = free();
-        let held = answers.hold(answer(ANSWERS_BYTES_MAX / 2)).expect("there is room");
+        let held = answers.hold(answer(ANSWERS_BYTES_MAX / 2), To::Look).expect("there is room");
         assert_eq!(free(), all / 2);
-        let refused = answers.hold(answer(ANSWERS_BYTES_MAX)).expect_err("there is none");
+        let refused = answers.hold(answer(ANSWERS_BYTES_MAX), To::Look).expect_err("there is none");
         assert_eq!(refused.kind(), Kind::Overloaded);
-        assert!(answers.hold(answer(ANSWER_BYTES_SMALL)).is_ok(), "a small one is not counted");
+        assert!(answers.hold(answer(ANSWER_BYTES_SMALL), To::Look).is_ok(), "a small one is not counted");
+        let done = answers.hold(answer(ANSWERS_BYTES_MAX), To::Change).expect("looks are not in its way");
+        let refused = answers.hold(answer(ANSWERS_BYTES_MAX), To::Change).expect_err("there is one");
+        assert_eq!(refused.kind(), Kind::Overloaded);
+        drop(done);
         let bytes = to_bytes(held.into_body(), usize::MAX).await.expect("a body");
         assert_eq!((bytes.len(), free()), (ANSWERS_BYTES_MAX / 2, all / 2), "somebody still has it");
         drop(bytes);
         assert_eq!(free(), all);
-        let larger = answers.hold(answer(ANSWERS_BYTES_MAX + 1)).expect("it is alone");
+        let larger = answers.hold(answer(ANSWERS_BYTES_MAX + 1), To::Look).expect("it is alone");
         assert_eq!(larger.body().size_hint().exact(), Some(ANSWERS_BYTES_MAX as u64 + 1));
         drop(larger);
         assert_eq!(free(), all);

@@ -12,12 +12,13 @@ use serde::de::DeserializeOwned;
 use crate::limits::{
     AROUND_FILE_BYTES_MAX, BODY_BYTES_MAX, BODY_READ_MAX, LARGE_PIECE_BYTES, LARGE_PIECE_MAX, LARGE_READ_MAX,
 };
+use crate::object::Object;
 use crate::problem::{Kind, Problem};
 
-/// A JSON body. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
+/// A JSON body, which is an object. It must be `application/json`, at most [`BODY_BYTES_MAX`] long and arrive within [`BODY_READ_MAX`].
 pub(crate) struct Json<T>(pub(crate) T);
 
-/// A JSON body that may be left out or null.
+/// A JSON object that may be left out or null.
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
 /// The parameters in the path.
@@ -32,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         is_json(request.headers())?;
         let bytes = bytes(request.into_body()).await?;
-        parse(&bytes).map(Self)
+        parse(&bytes).map(|Object(value)| Self(value))
     }
 }
 
@@ -46,7 +47,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
             return Ok(Self(T::default()));
         }
         is_json?;
-        parse::<Option<T>>(&bytes).map(|value| Self(value.unwrap_or_default()))
+        parse::<Option<Object<T>>>(&bytes)
+            .map(|value| Self(value.map_or_else(T::default, |Object(value)| value)))
     }
 }
 

@@ -18,6 +18,7 @@ use futures_util::future::Either;
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use crate::answers::To;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
@@ -75,11 +76,14 @@ fn check(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
         ));
     }
     is_plain(request.headers())?;
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || is_own(request.headers(), authority.unwrap_or_default()) {
+    if only_looks(request.method()) || is_own(request.headers(), authority.unwrap_or_default()) {
         return Ok(());
     }
     Err(Problem::new(Kind::ForeignOrigin, "a browser sent this for another site"))
+}
+
+fn only_looks(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether the body, if there is one, is as it is: read as JSON, a compressed one would only look broken.
@@ -153,11 +157,12 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let to = if only_looks(request.method()) { To::Look } else { To::Change };
         let answer = match check(&self.app.hosts, &request) {
             Ok(()) => Either::Left(self.inner.call(request)),
             Err(problem) => Either::Right(ready(Ok(problem.into_response()))),
         };
-        Counted { answer, app: self.app.clone() }
+        Counted { answer, to, app: self.app.clone() }
     }
 }
 
@@ -167,6 +172,7 @@ pin_project! {
     pub struct Counted<F> {
         #[pin]
         answer: F,
+        to: To,
         app: App,
     }
 }
@@ -186,7 +192,8 @@ where
             Either::Right(refused) => refused.poll(context),
         };
         answer.map_ok(|response| {
-            let response = this.app.answers.hold(response).unwrap_or_else(IntoResponse::into_response);
+            let response =
+                this.app.answers.hold(response, *this.to).unwrap_or_else(IntoResponse::into_response);
             this.app.metrics.count_answer(response.status());
             response
         })

@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod limits;
 mod metrics;
+mod object;
 mod openapi;
 mod pages;
 mod problem;

@@ -24,7 +24,8 @@ pub(crate) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// 64 KiB of user data each.
 pub(crate) const LEASED_BYTES_MAX: usize = 1 << 20;
 
-/// Most bytes of answers that wait for their clients to read them, all together; beyond that a large answer is 503. An
+/// Most bytes of answers that wait for their clients to read them, all together: so many to those who looked, and so many
+/// to those who changed something; beyond that a large answer is 503. An
 /// answer stays in memory as long as its client takes, and clients may take for ever.
 pub(crate) const ANSWERS_BYTES_MAX: usize = 256 << 20;
 

@@ -18,6 +18,18 @@ fn json_that_is_wrong() {
             with_json(LOCK, r#"{"job":1,"targets":["x"],"duration":"1m"} {}"#),
             problem(400, MALFORMED),
         ),
+        case("a list of an object's values", with_json(LOCK, r#"[1,["x"],"1m"]"#), problem(400, MALFORMED)),
+        case(
+            "the same within an object",
+            with_json(LEASE, r#"{"owner":"x","requests":[["gpu",1]]}"#),
+            problem(400, MALFORMED),
+        ),
+        case("a list for no body", with_json("POST /v1/leases/1/release", "[]"), problem(400, MALFORMED)),
+        case(
+            "a list for a cordon",
+            with_json("PATCH /v1/resources/x", r#"{"cordon":["x"]}"#),
+            problem(400, MALFORMED),
+        ),
         case(
             "an unknown field",
             with_json(LOCK, r#"{"job":1,"targets":["x"],"duration":"1m","x":1}"#),

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::extract::Json;
 use crate::limits::HOLD_MAX;
+use crate::object;
 use crate::problem::Problem;
 use crate::time::Length;
 use crate::v1::body;
@@ -52,7 +53,7 @@ pub(crate) struct AcquireBody {
     #[schema(min_items = 1, max_items = 10000)]
     targets: Option<Vec<String>>,
     /// Several at once: all or nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional_list")]
     #[schema(min_items = 1, max_items = 16)]
     requests: Option<Vec<PartBody>>,
     /// State that the resources get; `leased` by default.

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::conditional::{self, Tags};
 use crate::extract::{Json, Path, Query};
+use crate::object;
 use crate::problem::{Kind, More, Problem};
 use crate::sieve::resource::{Candidate, KEYS};
 use crate::time::End;
@@ -163,7 +164,7 @@ pub(crate) struct EditBody {
     #[serde(default)]
     user_data: Option<BTreeMap<String, String>>,
     /// All of its addresses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     addresses: Option<AddressesBody>,
     /// An object keeps new leases off, in place of any cordon before; null lets them on again.
     #[serde(default)]
@@ -198,8 +199,7 @@ enum Cordoning {
 
 impl<'de> Deserialize<'de> for Cordoning {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = Option::deserialize(deserializer)?;
-        Ok(given.map_or(Self::Lift, Self::Set))
+        Ok(object::optional(deserializer)?.map_or(Self::Lift, Self::Set))
     }
 }
 
