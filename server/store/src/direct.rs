@@ -40,9 +40,9 @@ struct Direct {
 }
 
 impl DirectFile {
-    /// Opens the file, and creates it if there is none. Whoever has it open keeps others out.
+    /// Opens the file, and creates it if there is none, for nobody else to read. Whoever has it open keeps others out.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = private(path)?;
         let plain = FileBackend::new(file).map_err(io::Error::other)?;
         let flags = (OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed();
         let direct = match File::options().write(true).custom_flags(flags).open(path) {
@@ -52,6 +52,11 @@ impl DirectFile {
         };
         Ok(Self { plain, direct, unsynced: AtomicBool::new(true) })
     }
+}
+
+/// A file that is opened, or made for nobody else to read: user data may hold passwords of the things that are leased.
+pub(crate) fn private(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 impl Direct {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::backend::Any;
-use crate::direct::DirectFile;
+use crate::direct::{DirectFile, private};
 use crate::error::{Fault, OpenError};
 use crate::wal::FILES;
 
@@ -58,7 +58,8 @@ impl Home {
                 let file = file(path);
                 let new = !file.exists();
                 if new {
-                    make_folder(&file).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+                    let made = make_folder(&file).and_then(|()| private(&file));
+                    made.map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
                 }
                 let database = builder.create(&file).map_err(|error| explain(error, path))?;
                 if new {

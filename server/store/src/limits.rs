@@ -19,6 +19,10 @@ pub const PART_CHANGES_MAX: usize = 1_024;
 /// absorbed in less than a fifth of a second.
 pub const GENERATION_CHANGES: usize = 131_072;
 
+/// Bytes of the log after which the same is done: twice what [`GENERATION_CHANGES`] usual changes take, so that only large
+/// records come to that. What the tables lack is in memory, too, as bytes and as records.
+pub const GENERATION_BYTES: usize = 32 * 1024 * 1024;
+
 /// How many generations may be ahead of the tables. Commits wait when a slow disk lets it come to that, so that
 /// neither the log nor the memory grows without bound.
 pub const GENERATIONS_AHEAD_MAX: usize = 4;

@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// Changes after which they are written to the tables; see [`limits::GENERATION_CHANGES`]. Tests make it small.
     pub generation_changes: usize,
+    /// Bytes of the log after which they are; see [`limits::GENERATION_BYTES`]. Tests make it small.
+    pub generation_bytes: usize,
 }
 
 impl Default for StoreOptions {
@@ -27,6 +29,7 @@ impl Default for StoreOptions {
             retention: Retention::default(),
             cache_bytes: limits::CACHE_BYTES,
             generation_changes: limits::GENERATION_CHANGES,
+            generation_bytes: limits::GENERATION_BYTES,
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Store {
     /// The last batch committed.
     last: Mark,
     /// Changes since the last checkpoint began.
-    fresh: usize,
+    fresh: Fresh,
     /// Whether a checkpoint left something to be trimmed.
     untrimmed: bool,
     scribe: Scribe,
@@ -84,7 +84,7 @@ impl Store {
     fn open_home(home: Home, options: StoreOptions) -> Result<(Self, Ledger), OpenError> {
         let Opened { database, wal, tail, ledger } = open_files(&home, &options)?;
         let last = tail.last;
-        let fresh = backlog(&tail);
+        let fresh = Fresh::of(&tail);
         let shared = Arc::new(Shared { database: RwLock::new(Some(database)), tail: RwLock::new(tail) });
         let checkpointer =
             Checkpointer::start(Arc::clone(&shared), options.retention).map_err(Fault::from)?;
@@ -114,7 +114,7 @@ impl Store {
         self.shared.close();
         let Opened { database, wal, tail, ledger } = open_files(&self.home, &self.options)?;
         self.last = tail.last;
-        self.fresh = backlog(&tail);
+        self.fresh = Fresh::of(&tail);
         *self.shared.tail.write().unwrap_or_else(PoisonError::into_inner) = tail;
         *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
         self.wal = wal;
@@ -198,13 +198,13 @@ impl Store {
     /// How many changes no checkpoint has begun to write yet.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.fresh
+        self.fresh.changes
     }
 
     /// Whether [`tend`](Self::tend) has something to do or to look after.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.checkpointer.is_running() || self.fresh > 0 || self.untrimmed
+        self.checkpointer.is_running() || self.fresh.changes > 0 || self.untrimmed
     }
 
     fn ready(&self) -> Result<(), CommitError> {
@@ -218,19 +218,19 @@ impl Store {
 
     fn write_batch(&mut self, batch: Batch) -> Result<(), Fault> {
         self.look()?;
-        if self.fresh >= self.options.generation_changes.saturating_mul(GENERATIONS_AHEAD_MAX) {
+        if self.fresh.fills(GENERATIONS_AHEAD_MAX, &self.options) {
             let done = self.checkpointer.wait(Duration::MAX);
             self.take(done)?;
         }
-        if self.fresh >= self.options.generation_changes && !self.checkpointer.is_running() {
+        if self.fresh.fills(1, &self.options) && !self.checkpointer.is_running() {
             self.begin_checkpoint()?;
         }
         let parts = self.scribe.write(&batch, self.last.counters.event);
         self.wal.append(batch.number, parts.iter().map(|part| &*part.value))?;
         let Batch { number, at, counters, changes } = batch;
         self.last = Mark { batch: number, at, counters };
-        self.fresh += changes.len();
         let segment = Segment { mark: self.last, changes, parts };
+        self.fresh.add(&segment);
         self.shared.tail.write().unwrap_or_else(PoisonError::into_inner).push(segment);
         Ok(())
     }
@@ -238,7 +238,7 @@ impl Store {
     /// What is committed from now on goes to another file of the log, so that the checkpoint sets the present one free.
     fn begin_checkpoint(&mut self) -> Result<(), Fault> {
         self.wal.rotate()?;
-        self.fresh = 0;
+        self.fresh = Fresh::default();
         self.checkpointer.begin();
         Ok(())
     }
@@ -287,6 +287,28 @@ fn open_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> 
     Ok(Opened { database, wal, tail: loaded.tail, ledger })
 }
 
-fn backlog(tail: &Tail) -> usize {
-    tail.segments().map(|segment| segment.changes.len()).sum()
+/// What no checkpoint has begun to write yet.
+#[derive(Debug, Default)]
+struct Fresh {
+    changes: usize,
+    bytes: usize,
+}
+
+impl Fresh {
+    fn of(tail: &Tail) -> Self {
+        let mut fresh = Self::default();
+        tail.segments().for_each(|segment| fresh.add(segment));
+        fresh
+    }
+
+    fn add(&mut self, segment: &Segment) {
+        self.changes += segment.changes.len();
+        self.bytes += segment.parts.iter().map(|part| part.value.len()).sum::<usize>();
+    }
+
+    /// Whether it is that many generations.
+    fn fills(&self, generations: usize, options: &StoreOptions) -> bool {
+        self.changes >= options.generation_changes.saturating_mul(generations)
+            || self.bytes >= options.generation_bytes.saturating_mul(generations)
+    }
 }

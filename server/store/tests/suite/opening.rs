@@ -1,5 +1,8 @@
 //! What opening makes, finds and refuses.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+
 use lessor_ledger::{Command, CordonEdit, Counters, Ledger, ResourceEdit, Span, Time};
 use lessor_store::{Batch, CommitError, EventFilter, OpenError, STORE_FILE, Store, StoreOptions};
 
@@ -104,4 +107,34 @@ fn a_batch_out_of_order_is_refused_and_harmless() {
     let error = commit(&mut store, &ledger, 2).unwrap_err();
     assert!(matches!(error, CommitError::Order { expected: 1, given: 2 }), "{error}");
     commit(&mut store, &ledger, 1).unwrap();
+}
+
+#[test]
+fn large_records_fill_neither_the_log_nor_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = StoreOptions { generation_bytes: 256 * 1024, ..StoreOptions::default() };
+    let mut lab = Lab::new(Store::open(folder.path(), few).unwrap(), 1);
+    lab.commit([pools()]).unwrap();
+    for beat in 0..200 {
+        let user_data = BTreeMap::from([("dump".into(), format!("{beat:060000}").into())]);
+        let edit = ResourceEdit { user_data: Some(user_data), ..ResourceEdit::of(target("gpu-1")) };
+        lab.commit([Command::PatchResource(Box::new(edit))]).unwrap();
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap());
+    let logs = files.filter(|file| file.file_name().to_string_lossy().contains("wal-"));
+    let bytes: u64 = logs.map(|file| file.metadata().unwrap().len()).sum();
+    assert!(bytes < 6 * 1024 * 1024, "{bytes} bytes of log for 12 MB of records");
+    assert!(lab.store.backlog() < 100, "{} changes are not in the tables", lab.store.backlog());
+}
+
+#[test]
+fn what_is_made_in_a_folder_of_somebody_else_is_for_nobody_else_to_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    let (_store, _) = Store::open(folder.path(), options()).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
 }
