@@ -41,6 +41,8 @@ struct Look {
 enum SourceError {
     #[error("cannot read {}: {cause}", .path.display())]
     Io { path: PathBuf, cause: io::Error },
+    #[error("{} is no regular file", .path.display())]
+    Kind { path: PathBuf },
     #[error("{} has more than {POOLS_FILE_BYTES_MAX} bytes", .path.display())]
     Large { path: PathBuf },
     #[error("{} is not UTF-8", .path.display())]
@@ -102,6 +104,10 @@ fn print(text: &str) -> Print {
 
 fn read(path: &Path) -> Result<String, SourceError> {
     let io = |cause| SourceError::Io { path: path.to_owned(), cause };
+    // To open a pipe would wait for somebody to write to it.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(SourceError::Kind { path: path.to_owned() });
+    }
     let file = std::fs::File::open(path).map_err(io)?;
     let mut content = Vec::new();
     file.take(POOLS_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(io)?;

@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::clock::{Moment, jittered};
-use super::context::Context;
+use super::context::{self, Context};
 use super::failure::{Failure, Problem};
 use super::limits::{ANSWER_BYTES_MAX, ANSWER_MAX, CONNECT_MAX, PAGE, RETRY_FIRST, RETRY_MAX};
 
@@ -96,7 +96,7 @@ impl Client {
 
     /// Who asks: `given` on the command line, or by the context, or else `default`.
     pub(crate) fn owner(&self, given: Option<&String>, default: fn() -> String) -> String {
-        given.or(self.owner.as_ref()).cloned().unwrap_or_else(default)
+        context::given(given).or(self.owner.as_ref()).cloned().unwrap_or_else(default)
     }
 
     /// The server's address as shown to people and given to child processes.
@@ -300,7 +300,7 @@ async fn problem(client: &Client, response: reqwest::Response) -> Result<Failure
         Ok(body @ Value::Object(_)) => body,
         _ => Value::Object(serde_json::Map::new()),
     };
-    Ok(Failure::Problem(Box::new(Problem { status, body, taking: false })))
+    Ok(Failure::Problem(Box::new(Problem { status, body, taking: None })))
 }
 
 async fn body(client: &Client, response: reqwest::Response) -> Result<Vec<u8>, Failure> {

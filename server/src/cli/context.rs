@@ -75,7 +75,7 @@ impl Place {
 }
 
 /// What was given: an empty variable is as good as none.
-fn given(text: Option<&String>) -> Option<&String> {
+pub(crate) fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 

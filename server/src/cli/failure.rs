@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::exit::Code;
-use super::text::clean;
+use super::text::{clean, clean_lines};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +90,8 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     /// The whole document, or an empty object if the answer was none.
     pub(crate) body: Value,
-    /// Whether a conflict means that others hold what was to be taken, which only the command knows.
-    pub(crate) taking: bool,
+    /// What to do if a conflict means that others hold what was to be taken, which only the command knows.
+    pub(crate) taking: Option<&'static str>,
 }
 
 impl std::fmt::Display for Problem {
@@ -123,7 +123,7 @@ impl Problem {
     /// The exit code that stands for this problem.
     pub(crate) fn code(&self) -> Code {
         match (self.status, self.kind()) {
-            (409, _) if self.taking => Code::Busy,
+            (409, _) if self.taking.is_some() => Code::Busy,
             (_, "plugin-broke") => Code::Failed,
             (422, "unsatisfiable") => Code::Unsatisfiable,
             (404, _) => Code::NotFound,
@@ -161,7 +161,7 @@ impl Problem {
     /// What to do next.
     fn next_step(&self) -> Option<&'static str> {
         match self.code() {
-            Code::Busy => Some("wait for it with --wait 10m, or see who holds it: lessor leases list"),
+            Code::Busy => self.taking,
             Code::Unsatisfiable => {
                 Some("see what there is with `lessor pools list`, or wait all the same with --wait-anyway")
             }
@@ -287,9 +287,9 @@ impl Failure {
         }
     }
 
-    /// The message with every cause behind it, on one line.
+    /// The message with every cause behind it.
     pub(crate) fn with_causes(&self) -> String {
-        let mut text = clean(&self.to_string()).into_owned();
+        let mut text = clean_lines(&self.to_string());
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             let link = error.to_string();
@@ -302,10 +302,10 @@ impl Failure {
         text
     }
 
-    /// Says that the command tries to take something, so that a conflict means "busy".
-    pub(crate) fn held_by_others(mut self) -> Self {
+    /// Says that the command tries to take something, so that a conflict means "busy", and what to do then.
+    pub(crate) fn held_by_others(mut self, next: &'static str) -> Self {
         if let Self::Problem(problem) = &mut self {
-            problem.taking = true;
+            problem.taking = Some(next);
         }
         self
     }
@@ -324,7 +324,7 @@ mod tests {
 
     fn problem(status: u16, kind: &str) -> Problem {
         let body = json!({ "type": format!("/problems/{kind}"), "title": "T", "detail": "d" });
-        Problem { status, body, taking: kind == "busy" }
+        Problem { status, body, taking: (kind == "busy").then_some("wait") }
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
     fn a_story_names_the_holder_and_hides_control_characters() {
         let failure = Failure::Problem(Box::new(Problem {
             status: 409,
-            taking: true,
+            taking: Some("wait"),
             body: json!({
                 "type": "/problems/busy", "title": "Busy", "detail": "nothing is free",
                 "conflicts": [{ "target": "gpu-1\u{1b}[2J", "holder": "ann", "lease": 7, "until": "2030-01-01T00:00:00Z" }],

@@ -1,5 +1,6 @@
 //! A lease, or a job, that this client holds.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::client::{Backoff, Client};
 use super::clock::Moment;
 use super::failure::Failure;
-use super::limits::{JOB_RELEASE_WATCHED, RETRY_MAX};
+use super::limits::{JOB_RELEASE_WATCHED, RETRY_MAX, TARGETS_NAMED};
 use super::output::{Output, millis};
 use super::text::clean;
 use super::value;
@@ -100,7 +101,12 @@ impl Held {
     pub(crate) fn line(&self) -> String {
         let left = self.ttl.and_then(|ttl| i64::try_from(ttl.as_millis()).ok());
         let left = left.map_or_else(|| "without end".to_owned(), |ms| format!("for {}", millis(ms)));
-        let targets = self.targets().join(", ");
+        let all = self.targets();
+        let (shown, rest) = all.split_at(all.len().min(TARGETS_NAMED));
+        let mut targets = shown.join(", ");
+        if !rest.is_empty() {
+            write!(targets, " and {} more", rest.len()).expect("a string takes everything");
+        }
         format!("leased {} {left} ({} {})", clean(&targets), self.what.noun(), self.id)
     }
 }

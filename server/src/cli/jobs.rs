@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::clock::Moment;
+use super::context::given;
 use super::failure::Failure;
 use super::held::{Held, release_once};
 use super::output::{Kind, Output, cell, cell_millis, cell_time, column, optional};
@@ -219,7 +220,7 @@ impl Jobs {
                     if let Some(time) = lock_duration {
                         body["lock_duration"] = json!(value::millis(*time));
                     }
-                    if let Some(owner) = owner {
+                    if let Some(owner) = given(owner.as_ref()) {
                         body["owner"] = json!(owner);
                     }
                     let job = client.post(&["v1", "jobs", &id.to_string(), "renew"])?.json(&body).send();
@@ -229,7 +230,9 @@ impl Jobs {
             }
             Self::End { ids, wait, reason, owner } => {
                 for id in ids {
-                    let job = end(client, *id, *wait, reason.as_deref(), owner.as_deref()).await?;
+                    let job =
+                        end(client, *id, *wait, reason.as_deref(), given(owner.as_ref()).map(String::as_str))
+                            .await?;
                     output.item(KIND, &job)?;
                     if wait.is_some_and(|wait| !wait.is_zero()) {
                         is_over(&job)?;

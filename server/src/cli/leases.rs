@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::{Client, Pages};
+use super::context::given;
 use super::failure::Failure;
 use super::limits::ANSWER_MAX;
 use super::output::{Kind, List, Output, cell, cell_millis, cell_time, column, optional};
@@ -63,13 +64,17 @@ impl Renew {
     /// The first failure, when all were tried.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         if let [id] = *self.ids {
-            let body = renewed(client, id, self.ttl, self.owner.as_deref(), ANSWER_MAX).await?;
+            let body =
+                renewed(client, id, self.ttl, given(self.owner.as_ref()).map(String::as_str), ANSWER_MAX)
+                    .await?;
             return output.item(KIND, &body);
         }
         let mut list = List::new(output, KIND);
         let mut all = All::default();
         for id in &self.ids {
-            let renewal = renewed(client, *id, self.ttl, self.owner.as_deref(), ANSWER_MAX).await;
+            let renewal =
+                renewed(client, *id, self.ttl, given(self.owner.as_ref()).map(String::as_str), ANSWER_MAX)
+                    .await;
             if let Some(body) = all.take(output, *id, renewal) {
                 list.page(&[body])?;
             }
@@ -214,7 +219,7 @@ impl Release {
         let id = id.to_string();
         if self.targets.is_empty() {
             let call = client.delete(&["v1", "leases", &id])?;
-            let call = call.query_opt("owner", self.owner.as_deref());
+            let call = call.query_opt("owner", given(self.owner.as_ref()).map(String::as_str));
             call.query_opt("to_state", self.to_state.as_deref()).send().await?;
             if !output.json() {
                 return Ok(None);

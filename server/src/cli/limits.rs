@@ -90,3 +90,6 @@ pub(crate) const PLUGIN_INPUT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How long a call into a plugin that is tried may take unless told otherwise: as long as a job's by default.
 pub(crate) const PLUGIN_TIMEOUT_DEFAULT: &str = "5m";
+
+/// Most targets of a lease that are named in a line for people.
+pub(crate) const TARGETS_NAMED: usize = 10;

@@ -144,7 +144,8 @@ impl<'a> Line<'a> {
                 if failure.never_sent() {
                     self.perhaps = before;
                 }
-                Err(failure.held_by_others())
+                Err(failure
+                    .held_by_others("wait for it with --wait 10m, or see who holds it: lessor leases list"))
             }
         }
     }

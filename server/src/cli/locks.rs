@@ -106,7 +106,9 @@ impl Lock {
         };
         let answer = client.post(&["v1", "locks", verb])?.json(&body).send().await;
         let answer = answer.map_err(|failure| match self {
-            Self::Lock(_) | Self::TryLock { .. } => failure.held_by_others(),
+            Self::Lock(_) | Self::TryLock { .. } => {
+                failure.held_by_others("see who holds what, and until when: lessor lock list")
+            }
             Self::Unlock { .. } | Self::Refresh(_) | Self::List { .. } => failure,
         })?;
         match output.format() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::Failure;
-use super::text::{self, clean, json};
+use super::text::{self, clean, clean_lines, json};
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -253,10 +253,6 @@ impl Output {
             self.warn(&format!("{prefix}{}", story.trim_end()));
         }
     }
-}
-
-fn clean_lines(text: &str) -> String {
-    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// A list that is written page by page.

@@ -16,6 +16,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same of a text of several lines, which stay lines.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// A name for a line of its own that a script reads: as it is, or as a JSON string if it holds something invisible, which
 /// could end the line as well.
 pub(crate) fn name(text: &str) -> Cow<'_, str> {

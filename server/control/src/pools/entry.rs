@@ -119,6 +119,9 @@ fn check_labels(labels: &BTreeMap<Text, Text>) -> Result<(), String> {
     if labels.len() > LABELS_MAX {
         return Err(format!("{} labels, at most {LABELS_MAX} are allowed", labels.len()));
     }
+    if labels.keys().any(|key| key.is_empty()) {
+        return Err("a key must not be empty".to_owned());
+    }
     if bytes > LABELS_BYTES_MAX {
         return Err(format!("{bytes} bytes of labels, at most {LABELS_BYTES_MAX} are allowed"));
     }
