@@ -14,7 +14,7 @@ pub use form::{BulkOf, BulkPage, EditPage, ForcePage, FormError, LeaseForm, Leas
 pub use job::{JobDetail, Jobs};
 pub use lease::{LeaseDetail, Leased, Leases};
 pub use plugin::{InstallForm, InstallPage, PluginDetail, Plugins};
-pub use pool::{Chosen, PoolDetail, Pools};
+pub use pool::{Chosen, Held, PoolDetail, Pools};
 pub use queue::{Queue, WaitDetail};
 pub use resource::{ResourceDetail, Resources, TargetDetail};
 pub use rest::{Check, EventDetail, Events, Help, How, Me, Mine, Oops, Status};

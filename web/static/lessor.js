@@ -30,6 +30,13 @@ const tick = () => {
   overdue = false
   const clock = document.querySelector('[data-clock]')
   if (clock) clock.textContent = `${new Date(now).toISOString().slice(0, 19)}Z`
+  for (const time of document.querySelectorAll('time[data-at]')) {
+    if (time.textContent === time.dateTime) time.textContent = new Date(time.dateTime).toLocaleString()
+  }
+  for (const title of document.querySelectorAll('.gantt title')) {
+    const text = title.textContent.replace(/\d{4}-[\d-]+T[\d:]+Z/g, (at) => new Date(at).toLocaleString())
+    if (title.textContent !== text) title.textContent = text
+  }
   for (const time of document.querySelectorAll('time[data-rel]')) {
     const at = Date.parse(time.dateTime)
     const seconds = Math.floor(Math.abs(now - at) / 1000)

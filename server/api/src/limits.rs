@@ -85,6 +85,12 @@ pub(crate) const ACQUIRE_SERIES_MAX: usize = 1_000;
 /// Most rows of each table on the first page.
 pub(crate) const DASHBOARD_ROWS_MAX: usize = 100;
 
+/// Most jobs that failed, and are over, on the first page: the last ones.
+pub(crate) const DASHBOARD_FAILED_JOBS_MAX: usize = 5;
+
+/// Most plugins that take no calls that the first page names.
+pub(crate) const DASHBOARD_PLUGINS_MAX: usize = 5;
+
 /// Most targets named in one row of a page.
 pub(crate) const ROW_TARGETS_MAX: usize = 5;
 
@@ -110,11 +116,18 @@ pub(crate) const HISTORY_ROWS_LOOKED_AT_MAX: usize = 3_000;
 /// Rows read from the history at once while a list of them is filled through a filter.
 pub(crate) const HISTORY_ROWS_AT_ONCE: usize = 500;
 
-/// Most bytes of the cells of a file of a list: 10,000 rows of 3 kB.
+/// Most bytes of a file of a list: some 250,000 events.
 pub(crate) const EXPORT_BYTES_MAX: usize = 32 << 20;
 
-/// Most rows in a file of a list: as many as are looked at.
-pub(crate) const EXPORT_ROWS_MAX: usize = LISTING_ROWS_LOOKED_AT_MAX;
+/// Most rows looked at for a file of what is true now: five times the resources that design §5 is measured with.
+pub(crate) const EXPORT_ROWS_LOOKED_AT_MAX: usize = 50_000;
+
+/// Rows of the history that are in memory at once while a file of them is made; then others get their turn.
+pub(crate) const EXPORT_HISTORY_ROWS_AT_ONCE: usize = 10_000;
+
+/// Most rows of the history looked at for a file: as many events as are kept unless the server is told otherwise, in some
+/// seconds.
+pub(crate) const EXPORT_HISTORY_ROWS_MAX: usize = 1_000_000;
 
 /// Events on the page of one thing.
 pub(crate) const EVENTS_SHOWN: usize = 20;
@@ -134,9 +147,18 @@ pub(crate) const POOL_OWNERS_SHOWN: usize = 8;
 /// Lanes of the chart of a pool: a screen.
 pub(crate) const GANTT_LANES_MAX: usize = 50;
 
-/// Most leases in the chart of one resource, and rows in the table beside any chart; a quarter of it for each lane of
-/// a pool. In 720 points more could not be told apart.
-pub(crate) const GANTT_SPANS_PER_LANE_MAX: usize = 200;
+/// Most events read for one chart: as many as a page may look at, see [`HISTORY_ROWS_LOOKED_AT_MAX`].
+pub(crate) const GANTT_EVENTS_MAX: usize = HISTORY_ROWS_LOOKED_AT_MAX;
+
+/// Most of them for the chart of one resource: some 500 leases. In 720 points more could not be told apart.
+pub(crate) const GANTT_LANE_EVENTS_MAX: usize = 1_000;
+
+/// Rows in the table beside a chart: 4 kB on the wire.
+pub(crate) const GANTT_TABLE_ROWS_MAX: usize = 150;
+
+/// Events of a target that are looked at, before those of a chart, for when its first lease began. Few things happen to
+/// what is leased.
+pub(crate) const STAY_BEGIN_LOOKED_FOR: usize = 10;
 
 /// Lines of reasons on a form that was refused: holders, misfits, grants.
 pub(crate) const FORM_LINES_MAX: usize = 10;

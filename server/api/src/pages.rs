@@ -27,6 +27,7 @@ mod row;
 mod seen;
 mod signal;
 mod status;
+mod stay;
 mod visitor;
 
 pub(crate) mod oops;

@@ -32,16 +32,6 @@ fn is_mine(viewer: Option<&Owner>, owner: &Owner) -> bool {
     viewer == Some(owner)
 }
 
-/// What to do with a row of the history.
-pub(crate) enum Sift {
-    /// It is wanted.
-    Keep,
-    /// It is not.
-    Drop,
-    /// Neither it nor any after it is.
-    End,
-}
-
 /// How much of the history is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -63,6 +53,14 @@ pub(crate) struct Sifted<R> {
     pub(crate) looked_at: Option<usize>,
 }
 
+impl<R> Sifted<R> {
+    /// The same with other rows.
+    pub(crate) fn map<S>(self, of: impl Fn(R) -> S) -> Sifted<S> {
+        let Self { rows, next, looked_at } = self;
+        Sifted { rows: rows.into_iter().map(of).collect(), next, looked_at }
+    }
+}
+
 /// Walks through the history in pieces until enough was kept or looked at, or there is no more.
 ///
 /// `read` gives the rows that come after a number, or the first ones.
@@ -74,7 +72,7 @@ pub(crate) fn sift<R, E>(
     from: Option<u64>,
     mut read: impl FnMut(Option<u64>) -> Result<Vec<R>, E>,
     number: impl Fn(&R) -> u64,
-    judge: impl Fn(&R) -> Sift,
+    wanted: impl Fn(&R) -> bool,
 ) -> Result<Sifted<R>, E> {
     let (mut rows, mut looked_at, mut last) = (Vec::new(), 0, from);
     loop {
@@ -84,10 +82,8 @@ pub(crate) fn sift<R, E>(
             left -= 1;
             looked_at += 1;
             last = Some(number(&row));
-            match judge(&row) {
-                Sift::Keep => rows.push(row),
-                Sift::Drop => {}
-                Sift::End => return Ok(Sifted { rows, next: None, looked_at: None }),
+            if wanted(&row) {
+                rows.push(row);
             }
             let full = rows.len() == bounds.kept;
             if full || looked_at == bounds.looked_at {
@@ -108,12 +104,12 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { kept: 3, looked_at: 10, at_once: 4 };
 
-    fn sifted(upto: u64, from: Option<u64>, judge: impl Fn(u64) -> Sift) -> Sifted<u64> {
+    fn sifted(upto: u64, from: Option<u64>, wanted: impl Fn(u64) -> bool) -> Sifted<u64> {
         let read = |last: Option<u64>| {
             let first = last.map_or(1, |last| last + 1);
             Ok::<_, std::convert::Infallible>((first..=upto).take(BOUNDS.at_once).collect())
         };
-        sift(BOUNDS, from, read, |row| *row, |row| judge(*row)).expect("it cannot fail")
+        sift(BOUNDS, from, read, |row| *row, |row| wanted(*row)).expect("it cannot fail")
     }
 
     #[track_caller]
@@ -123,21 +119,19 @@ mod tests {
 
     #[test]
     fn it_ends_when_enough_was_kept_or_looked_at() {
-        let even = |row: u64| if row.is_multiple_of(2) { Sift::Keep } else { Sift::Drop };
+        let even = |row: u64| row.is_multiple_of(2);
         check(&sifted(20, None, even), &[2, 4, 6], Some(6), None);
         check(&sifted(20, Some(6), even), &[8, 10, 12], Some(12), None);
-        check(&sifted(20, None, |_| Sift::Drop), &[], Some(10), Some(10));
-        check(&sifted(20, Some(10), |_| Sift::Drop), &[], None, None);
-        check(&sifted(21, Some(10), |_| Sift::Drop), &[], Some(20), Some(10));
+        check(&sifted(20, None, |_| false), &[], Some(10), Some(10));
+        check(&sifted(20, Some(10), |_| false), &[], None, None);
+        check(&sifted(21, Some(10), |_| false), &[], Some(20), Some(10));
     }
 
     #[test]
     fn it_ends_with_the_history() {
-        check(&sifted(0, None, |_| Sift::Keep), &[], None, None);
-        check(&sifted(3, None, |_| Sift::Keep), &[1, 2, 3], None, None);
-        check(&sifted(4, None, |row| if row == 4 { Sift::Keep } else { Sift::Drop }), &[4], None, None);
-        check(&sifted(9, None, |_| Sift::Drop), &[], None, None);
-        let until_five = |row| if row < 5 { Sift::Drop } else { Sift::End };
-        check(&sifted(20, None, until_five), &[], None, None);
+        check(&sifted(0, None, |_| true), &[], None, None);
+        check(&sifted(3, None, |_| true), &[1, 2, 3], None, None);
+        check(&sifted(4, None, |row| row == 4), &[4], None, None);
+        check(&sifted(9, None, |_| false), &[], None, None);
     }
 }

@@ -17,6 +17,12 @@ const LANE: f64 = 22.0;
 const TICKS: f64 = 18.0;
 /// Fewest units that a span is drawn wide, so that it can be seen and pointed at.
 const WIDTH_MIN: f64 = 2.0;
+/// Most units that leases which are drawn as one bar are wide together; more if there would be too many bars.
+const TOGETHER_MIN: f64 = 4.0;
+/// Most bars of one chart: 8 kB on the wire.
+const BARS_MAX: usize = 300;
+/// Owners that are named of leases which are drawn as one.
+const OWNERS_NAMED: usize = 3;
 
 /// How much time a chart shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +83,9 @@ pub struct Lane {
     pub name: Text,
     /// Where more is to be read about it.
     pub href: String,
-    /// What was held, in any order.
+    /// Since when it is known who held it, in seconds before now; `None` if for all of the time that is shown.
+    pub known: Option<u64>,
+    /// What was held, the last first.
     pub spans: Vec<Span>,
 }
 
@@ -92,8 +100,12 @@ pub struct Span {
     pub owner: Text,
     /// By which lease.
     pub lease: u64,
-    /// When it began and ended, in words.
-    pub words: String,
+    /// When it began, RFC 3339 in UTC; `None` if that was before what is known.
+    pub began: Option<String>,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// How it ended.
+    pub how: Option<&'static str>,
 }
 
 /// A chart.
@@ -105,6 +117,7 @@ pub struct Gantt {
     bottom: String,
     ticks: Vec<Tick>,
     lanes: Vec<DrawnLane>,
+    notes: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -120,60 +133,123 @@ struct DrawnLane {
     href: String,
     y: String,
     baseline: String,
-    spans: Vec<DrawnSpan>,
+    /// Where what is known begins.
+    known: Option<String>,
+    bars: Vec<DrawnBar>,
 }
 
 #[derive(Clone, Debug)]
-struct DrawnSpan {
+struct DrawnBar {
     x: String,
     width: String,
     class: &'static str,
-    lease: u64,
+    href: String,
     title: String,
 }
 
 impl Gantt {
-    /// The chart of these lanes. What lies outside of the window is left out.
+    /// The chart of these lanes. What lies outside of the window is left out; leases that are too short, or too many, to
+    /// be drawn one by one are drawn together.
     #[must_use]
     pub fn of(window: Window, lanes: &[Lane]) -> Self {
         let whole = window.seconds();
-        let mut y = TICKS;
-        let drawn = lanes.iter().map(|lane| {
-            let spans = lane.spans.iter().filter_map(|span| span.drawn(whole));
+        let bars = bars(lanes, whole);
+        let (mut y, mut several, mut unknown) = (TICKS, false, false);
+        let drawn = lanes.iter().zip(bars).map(|(lane, bars)| {
+            several |= bars.iter().any(|bar| bar.spans.len() > 1);
+            let known = lane.known.filter(|&known| known < whole);
+            unknown |= known.is_some();
             let drawn = DrawnLane {
                 name: short(&lane.name),
                 href: lane.href.clone(),
                 y: coordinate(y + 3.0),
                 baseline: coordinate(y + 15.0),
-                spans: spans.collect(),
+                known: known.map(|known| coordinate(WIDTH - share(known, whole, WIDTH))),
+                bars: bars.iter().map(|bar| bar.drawn(&lane.name)).collect(),
             };
             y += LANE;
             drawn
         });
         let drawn: Vec<DrawnLane> = drawn.collect();
-        let ticks = window.ticks().into_iter().enumerate().map(|(index, (ago, words))| Tick {
-            x: coordinate(NAMES + WIDTH - share(ago, whole, WIDTH)),
-            words,
-            anchor: match index {
-                0 => "start",
-                3 => "end",
-                _ => "middle",
-            },
-        });
-        let leases: usize = drawn.iter().map(|lane| lane.spans.len()).sum();
-        let words = format!(
-            "Who held what in the last {}: {leases} leases on {} targets",
-            window.name(),
-            lanes.len()
-        );
+        let notes = [
+            (unknown, "Hatched is the time of which is not shown who held it: more happened than fits here."),
+            (several, "Dotted is more than one lease."),
+        ];
         Self {
-            words,
+            words: words(window, lanes),
             height: coordinate(y + 2.0),
             bottom: coordinate(y),
-            ticks: ticks.collect(),
+            ticks: ticks(window),
             lanes: drawn,
+            notes: notes.into_iter().filter(|(said, _)| *said).map(|(_, words)| words).collect(),
         }
     }
+
+    /// What is to be known to read it.
+    #[must_use]
+    pub fn notes(&self) -> &[&'static str] {
+        &self.notes
+    }
+}
+
+fn ticks(window: Window) -> Vec<Tick> {
+    let tick = |(index, (ago, words)): (usize, (u64, &'static str))| Tick {
+        x: coordinate(NAMES + WIDTH - share(ago, window.seconds(), WIDTH)),
+        words,
+        anchor: match index {
+            0 => "start",
+            3 => "end",
+            _ => "middle",
+        },
+    };
+    window.ticks().into_iter().enumerate().map(tick).collect()
+}
+
+fn words(window: Window, lanes: &[Lane]) -> String {
+    let shown = |span: &&Span| span.to.unwrap_or(0) < window.seconds();
+    let leases = lanes.iter().flat_map(|lane| &lane.spans).filter(shown).count();
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (leases, targets) = (counted(leases, "lease"), counted(lanes.len(), "target"));
+    format!("Who held what in the last {}: {leases} on {targets}", window.name())
+}
+
+/// Leases that are drawn as one bar, the last first, and where it is.
+struct Bar<'a> {
+    left: f64,
+    right: f64,
+    spans: Vec<&'a Span>,
+}
+
+/// The bars of all lanes: what together is narrower than a few units is one bar, and more if there would be too many bars.
+fn bars(lanes: &[Lane], whole: u64) -> Vec<Vec<Bar<'_>>> {
+    let mut together = TOGETHER_MIN;
+    loop {
+        let bars: Vec<Vec<Bar<'_>>> = lanes.iter().map(|lane| lane_bars(lane, whole, together)).collect();
+        if together >= WIDTH || bars.iter().map(Vec::len).sum::<usize>() <= BARS_MAX {
+            return bars;
+        }
+        together *= 2.0;
+    }
+}
+
+fn lane_bars(lane: &Lane, whole: u64, together: f64) -> Vec<Bar<'_>> {
+    let mut bars: Vec<Bar<'_>> = Vec::new();
+    for span in &lane.spans {
+        let end = span.to.unwrap_or(0);
+        if end >= whole {
+            continue;
+        }
+        let right = WIDTH - share(end, whole, WIDTH);
+        let left = (WIDTH - share(span.from, whole, WIDTH)).min(right - WIDTH_MIN).max(0.0);
+        match bars.last_mut() {
+            Some(bar) if bar.right - left <= together => {
+                bar.left = bar.left.min(left);
+                bar.spans.push(span);
+            }
+            _ => bars.push(Bar { left, right, spans: vec![span] }),
+        }
+    }
+    bars
 }
 
 /// A name that fits before its lane.
@@ -186,26 +262,55 @@ fn short(name: &Text) -> String {
 }
 
 impl Span {
-    fn drawn(&self, whole: u64) -> Option<DrawnSpan> {
-        let end = self.to.unwrap_or(0);
-        if end >= whole {
-            return None;
+    /// When, and how it ended.
+    fn words(&self) -> String {
+        match (&self.began, &self.ended) {
+            (Some(began), None) => format!("since {began}"),
+            (None, None) => "since before what is shown".to_owned(),
+            (began, Some(ended)) => {
+                let began = began.as_deref().unwrap_or("before what is shown");
+                let how = self.how.map_or(String::new(), |how| format!(", {how}"));
+                format!("{began} to {ended}{how}")
+            }
         }
-        let right = WIDTH - share(end, whole, WIDTH);
-        let left = WIDTH - share(self.from, whole, WIDTH);
-        let left = left.min(right - WIDTH_MIN).max(0.0);
-        // Neighbours of one owner are told apart by their edges, owners by one of six colours.
-        let colours = ["c0", "c1", "c2", "c3", "c4", "c5"];
-        let class =
-            colours[usize::try_from(crate::asset::hash(self.owner.raw().as_bytes()) % 6).unwrap_or(0)];
-        Some(DrawnSpan {
-            x: coordinate(NAMES + left),
-            width: coordinate((right - left).max(WIDTH_MIN)),
-            class,
-            lease: self.lease,
-            title: format!("{}, lease {}: {}", self.owner, self.lease, self.words),
-        })
     }
+}
+
+impl Bar<'_> {
+    fn drawn(&self, target: &Text) -> DrawnBar {
+        let (class, href, title) = match self.spans.as_slice() {
+            [span] => (
+                colour(&span.owner),
+                crate::link::lease(span.lease),
+                format!("{}, lease {}: {}", span.owner, span.lease, span.words()),
+            ),
+            spans => {
+                let filter = format!("{} is:ended", lessor_filter::term("target", target.raw()));
+                ("several", crate::link::with("/leases", &[("q", &filter)]), together(spans))
+            }
+        };
+        let width = coordinate((self.right - self.left).max(WIDTH_MIN));
+        DrawnBar { x: coordinate(NAMES + self.left), width, class, href, title }
+    }
+}
+
+/// One of six colours. Neighbours of one owner are told apart by their edges.
+fn colour(owner: &Text) -> &'static str {
+    let colours = ["c0", "c1", "c2", "c3", "c4", "c5"];
+    colours[usize::try_from(crate::asset::hash(owner.raw().as_bytes()) % 6).unwrap_or(0)]
+}
+
+/// What is drawn as one, in words.
+fn together(spans: &[&Span]) -> String {
+    let mut owners: Vec<&Text> = spans.iter().map(|span| &span.owner).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let named: Vec<String> = owners.iter().take(OWNERS_NAMED).map(ToString::to_string).collect();
+    let more = owners.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let began = spans.last().and_then(|span| span.began.as_deref()).unwrap_or("before what is shown");
+    let ended = spans.first().and_then(|span| span.ended.as_deref()).unwrap_or("now");
+    format!("{} leases of {}{more}: {began} to {ended}", spans.len(), named.join(", "))
 }
 
 #[cfg(test)]
@@ -213,11 +318,25 @@ mod tests {
     use super::*;
 
     fn span(from: u64, to: Option<u64>) -> Span {
-        Span { from, to, owner: "<ann>".into(), lease: 7, words: "12:00 to 12:10".into() }
+        Span {
+            from,
+            to,
+            owner: "<ann>".into(),
+            lease: 7,
+            began: Some("12:00".into()),
+            ended: to.map(|_| "12:10".into()),
+            how: to.map(|_| "released"),
+        }
+    }
+
+    fn lane(spans: Vec<Span>) -> Lane {
+        Lane { name: "a<b".into(), href: "/resources/a".into(), known: None, spans }
     }
 
     fn drawn(from: u64, to: Option<u64>) -> Option<(String, String)> {
-        span(from, to).drawn(3_600).map(|span| (span.x, span.width))
+        let lane = lane(vec![span(from, to)]);
+        let bars = lane_bars(&lane, 3_600, TOGETHER_MIN);
+        bars.first().map(|bar| bar.drawn(&lane.name)).map(|bar| (bar.x, bar.width))
     }
 
     #[test]
@@ -232,10 +351,43 @@ mod tests {
 
     #[test]
     fn the_chart_escapes_what_users_wrote() {
-        let lane = Lane { name: "a<b".into(), href: "/resources/a".into(), spans: vec![span(60, None)] };
-        let svg = Gantt::of(Window::Hour, &[lane]).render().expect("renders");
+        let chart = Gantt::of(Window::Hour, &[lane(vec![span(60, None)])]);
+        let svg = chart.render().expect("renders");
         assert!(!svg.contains("<ann>") && !svg.contains("a<b"), "{svg}");
-        assert!(svg.contains("1 leases on 1 targets"), "{svg}");
+        assert!(svg.contains("1 lease on 1 target"), "{svg}");
+        assert_eq!(chart.notes(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_too_short_to_be_seen_is_drawn_together() {
+        // A second each, with a second between: five seconds are a unit.
+        let spans = (0..5).map(|n| span(2 * n + 1, Some(2 * n))).collect();
+        let chart = Gantt::of(Window::Hour, &[lane(spans)]);
+        assert!(chart.words.contains("5 leases on 1 target"), "{}", chart.words);
+        let [bar] = chart.lanes[0].bars.as_slice() else { panic!("{:?}", chart.lanes) };
+        assert_eq!((bar.class, bar.title.as_str()), ("several", "5 leases of <ann>: 12:00 to 12:10"));
+        assert_eq!(chart.notes(), ["Dotted is more than one lease."]);
+    }
+
+    #[test]
+    fn too_many_bars_become_fewer() {
+        // Each 60 s, with as much between: 12 units each.
+        let lanes: Vec<Lane> =
+            (0..50).map(|_| lane((0..30).map(|n| span(120 * n + 60, Some(120 * n))).collect())).collect();
+        let chart = Gantt::of(Window::Hour, &lanes);
+        let bars: usize = chart.lanes.iter().map(|lane| lane.bars.len()).sum();
+        assert!((50..=BARS_MAX).contains(&bars), "{bars}");
+        assert!(chart.words.contains("1500 leases on 50 targets"), "{}", chart.words);
+    }
+
+    #[test]
+    fn what_is_not_known_is_hatched() {
+        let lane = Lane { known: Some(1_800), ..lane(vec![span(60, None)]) };
+        let chart = Gantt::of(Window::Hour, &[lane]);
+        assert_eq!(chart.lanes[0].known.as_deref(), Some("360"));
+        assert_eq!(chart.notes().len(), 1);
+        let svg = chart.render().expect("renders");
+        assert!(svg.contains("unknown"), "{svg}");
     }
 
     #[test]

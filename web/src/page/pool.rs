@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::chart::{Gantt, Histogram, Window};
+use crate::chart::{Gantt, Histogram, Span, Window};
 use crate::frame::Frame;
 use crate::list::List;
 use crate::row::{PoolRow, ResourceRow, WaitRow};
@@ -27,8 +27,23 @@ pub struct Chosen {
     pub window: Window,
     /// The chart.
     pub gantt: Gantt,
-    /// The same as a table: target, owner, lease, when.
-    pub table: Vec<(Text, Text, u64, String)>,
+    /// The same as a table, the last first.
+    pub table: Vec<Held>,
+    /// How many more do not fit in the table.
+    pub more: usize,
+    /// Whether there are targets before those of this chart.
+    pub further: bool,
+    /// The last target of this chart, if there are more after it.
+    pub next: Option<Text>,
+}
+
+/// A row of such a table.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What was held.
+    pub target: Text,
+    /// By whom, and when.
+    pub span: Span,
 }
 
 /// One pool.

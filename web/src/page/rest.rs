@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::frame::Frame;
 use crate::list::List;
-use crate::row::{EventRow, LeaseRow, PoolRow, WaitRow};
+use crate::row::{EventRow, JobRow, LeaseRow, PluginRow, PoolRow, WaitRow};
 use crate::text::Text;
 
 /// The first page: what is mine, and what can be had.
@@ -19,6 +19,12 @@ pub struct Mine {
     pub leases_total: usize,
     /// Requests of whoever looks; of everybody while nobody has said who looks.
     pub waits: Vec<WaitRow>,
+    /// Jobs of whoever looks, of everybody while nobody has said who looks, that hold something or did not go well.
+    pub jobs: Vec<JobRow>,
+    /// How many jobs, whoever's, cannot release what they hold.
+    pub stuck: usize,
+    /// Plugins that take no calls.
+    pub plugins: Vec<PluginRow>,
     /// Pools.
     pub pools: Vec<PoolRow>,
     /// How many pools there are in all.

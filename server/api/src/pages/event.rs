@@ -1,12 +1,12 @@
 //! Events: what happened, the newest first.
 
 use axum::response::Response;
-use lessor_ledger::{EventId, Time};
-use lessor_store::EventFilter;
+use lessor_ledger::EventId;
+use lessor_store::{EventFilter, Reader};
 use lessor_web::{Frame, Sort, page};
 
 use crate::extract::{Path, Query};
-use crate::pages::listing::{Kind, ListQuery, Listing};
+use crate::pages::listing::{Kind, ListQuery, Listing, Look};
 use crate::pages::row;
 use crate::pages::visitor::Visitor;
 use crate::problem::{Kind as Trouble, Problem};
@@ -23,29 +23,20 @@ const LIST: Kind = Kind {
 /// `GET /events`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
     let listing = Listing::new(&LIST, query);
-    let now = visitor.app.keeper.now();
     let frame = visitor.frame("Events", "/events", "leases resources queue pools jobs plugins");
-    let page = make(&visitor, listing, frame, now).await;
+    let page = make(&visitor, listing, frame).await;
     visitor.answer(page)
 }
 
-async fn make(visitor: &Visitor, mut listing: Listing, frame: Frame, now: Time) -> Result<Response, Problem> {
-    let (listing, rows, oldest) = visitor
-        .app
-        .read(move |reader| {
-            let wanted = EventFilter {
-                before: listing.after.as_deref().and_then(|after| after.parse().ok()).map(EventId),
-                newest_first: true,
-                ..EventFilter::default()
-            };
-            let bounds = listing.history_bounds();
-            let events =
-                listing.finish(sieve::find(reader, &listing.filter, now, wanted, bounds)?.into(), None);
-            let rows: Vec<_> = events.iter().map(|event| row::event(event, now)).collect();
-            Ok((listing, rows, reader.first_event()?.0))
-        })
-        .await?;
-    listing.show(visitor, rows, |list, rows| page::Events { frame, list, rows, oldest })
+async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
+    let oldest = visitor.app.read(Reader::first_event).await?.0;
+    let find = |look: &Look<'_>| {
+        let wanted =
+            EventFilter { before: look.before.map(EventId), newest_first: true, ..EventFilter::default() };
+        let found = sieve::find(look.reader, look.filter, look.now, wanted, look.bounds)?;
+        Ok(found.map(|event| row::event(&event, look.now)))
+    };
+    listing.show_past(visitor, find, |list, rows| page::Events { frame, list, rows, oldest }).await
 }
 
 /// `GET /events/{id}`.

@@ -34,41 +34,113 @@ impl Format {
         }
     }
 
-    /// The rows as a file called after what they are.
-    pub(crate) fn file<R: Cells>(self, what: &str, rows: &[R]) -> Result<Response, Problem> {
-        let bytes: usize = rows.iter().flat_map(Cells::cells).map(|cell| cell.len()).sum();
-        if bytes > EXPORT_BYTES_MAX {
-            let limit = EXPORT_BYTES_MAX >> 20;
-            return Err(Problem::invalid(
-                "filter",
-                format!("finds more than the {limit} MiB that a file may have"),
-            ));
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Json => "application/json",
         }
-        let (media_type, extension, bytes) = match self {
-            Self::Csv => (
-                "text/csv; charset=utf-8; header=present",
-                "csv",
-                csv(rows).map_err(|e| Problem::internal(&e))?,
-            ),
-            Self::Json => ("application/json", "json", json(rows).map_err(|e| Problem::internal(&e))?),
-        };
-        let headers = [
-            (header::CONTENT_TYPE, media_type.to_owned()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{what}.{extension}\"")),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-            (header::CACHE_CONTROL, "private, no-cache".to_owned()),
-        ];
-        Ok((headers, bytes).into_response())
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
     }
 }
 
-fn csv<R: Cells>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(R::COLUMNS)?;
-    for row in rows {
-        writer.write_record(row.cells().iter().map(|cell| guarded(cell)))?;
+/// A file in the making. It has all rows, or there is none.
+#[derive(Debug)]
+pub(crate) struct File {
+    format: Format,
+    what: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl File {
+    /// One without rows, called after what is to be in it.
+    pub(crate) fn new<R: Cells>(format: Format, what: &'static str) -> Result<Self, Problem> {
+        let mut file = Self { format, what, bytes: Vec::new() };
+        if format == Format::Csv {
+            file.csv([R::COLUMNS]).map_err(|error| Problem::internal(&error))?;
+        }
+        Ok(file)
     }
-    writer.into_inner().map_err(|error| error.into_error().into())
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// A problem if it would have more than [`EXPORT_BYTES_MAX`].
+    pub(crate) fn add<R: Cells>(&mut self, rows: &[R]) -> Result<(), Problem> {
+        for rows in rows.chunks(ROWS_BETWEEN_LOOKS) {
+            let added = match self.format {
+                Format::Csv => self
+                    .csv(
+                        rows.iter()
+                            .map(|row| row.cells().iter().map(|cell| guarded(cell)).collect::<Vec<_>>()),
+                    )
+                    .map_err(|error| Problem::internal(&error)),
+                Format::Json => self.json(rows).map_err(|error| Problem::internal(&error)),
+            };
+            added?;
+            if self.bytes.len() > EXPORT_BYTES_MAX {
+                return Err(too_much(format!(
+                    "finds more than the {} MiB that a file may have",
+                    EXPORT_BYTES_MAX >> 20
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file as an answer.
+    pub(crate) fn answer(mut self) -> Response {
+        let Self { format, what, .. } = self;
+        if format == Format::Json {
+            let empty = self.bytes.is_empty();
+            self.bytes.extend_from_slice(if empty { b"[]" } else { b"]" });
+        }
+        let headers = [
+            (header::CONTENT_TYPE, format.media_type().to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{what}.{}\"", format.extension())),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+            (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        ];
+        (headers, self.bytes).into_response()
+    }
+
+    fn csv<C: AsRef<[u8]>>(
+        &mut self,
+        rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+    ) -> Result<(), csv::Error> {
+        let mut writer =
+            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut self.bytes);
+        rows.into_iter().try_for_each(|row| writer.write_record(row))?;
+        writer.flush()?;
+        Ok(())
+    }
+
+    fn json<R: Cells>(&mut self, rows: &[R]) -> Result<(), serde_json::Error> {
+        for row in rows {
+            self.bytes.push(if self.bytes.is_empty() { b'[' } else { b',' });
+            let cells = row.cells().into_iter().map(Into::into);
+            let object: serde_json::Map<String, serde_json::Value> =
+                R::COLUMNS.iter().map(|&column| column.to_owned()).zip(cells).collect();
+            serde_json::to_writer(&mut self.bytes, &object)?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows that are written before it is looked how large a file has become.
+const ROWS_BETWEEN_LOOKS: usize = 100;
+
+/// Why there is no file: a part of one would be taken for the whole.
+pub(crate) fn too_much(why: impl std::fmt::Display) -> Problem {
+    Problem::invalid(
+        "filter",
+        format!("{why}; narrow it, as with target:, or for events with since: and until:"),
+    )
 }
 
 /// What makes a spreadsheet take a cell for a formula; some take the wide forms for the same.
@@ -83,20 +155,6 @@ fn guarded(cell: &str) -> String {
     let digits = cell.strip_prefix('-').unwrap_or_default();
     let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if formula && !number || control { format!("'{cell}") } else { cell.to_owned() }
-}
-
-fn json<R: Cells>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
-    let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows
-        .iter()
-        .map(|row| {
-            R::COLUMNS
-                .iter()
-                .map(|&column| column.to_owned())
-                .zip(row.cells().into_iter().map(Into::into))
-                .collect()
-        })
-        .collect();
-    serde_json::to_vec(&objects)
 }
 
 fn text(text: Option<&Text>) -> String {
@@ -263,11 +321,32 @@ mod tests {
         }
     }
 
+    fn written(format: Format, pieces: &[&[Pair]]) -> String {
+        let mut file = File::new::<Pair>(format, "pairs").expect("begins");
+        for rows in pieces {
+            file.add(rows).expect("it is small");
+        }
+        let answer = file.answer().into_body();
+        let bytes = futures_util::FutureExt::now_or_never(axum::body::to_bytes(answer, usize::MAX));
+        String::from_utf8(bytes.expect("it is there").expect("it is whole").into()).expect("UTF-8")
+    }
+
     #[test]
     fn no_cell_is_a_formula_or_breaks_out() {
-        let bytes = csv(&[Pair("=1+1", "a,\"b\"\nc"), Pair("@x", "plain")]).expect("writes");
-        let text = String::from_utf8(bytes).expect("UTF-8");
+        let text = written(Format::Csv, &[&[Pair("=1+1", "a,\"b\"\nc")], &[Pair("@x", "plain")]]);
         assert_eq!(text, "a,b\r\n'=1+1,\"a,\"\"b\"\"\nc\"\r\n'@x,plain\r\n");
+        assert_eq!(written(Format::Csv, &[]), "a,b\r\n");
+    }
+
+    #[test]
+    fn what_is_too_large_is_no_file() {
+        let long: &'static str = "w".repeat(EXPORT_BYTES_MAX / 4).leak();
+        for format in [Format::Csv, Format::Json] {
+            let mut file = File::new::<Pair>(format, "pairs").expect("begins");
+            assert!(file.add(&[Pair(long, long)]).is_ok());
+            let problem = file.add(&[Pair(long, long)]).expect_err("it is too large");
+            assert!(problem.detail().contains("more than the 32 MiB"), "{}", problem.detail());
+        }
     }
 
     #[test]
@@ -297,7 +376,8 @@ mod tests {
 
     #[test]
     fn json_keeps_texts_as_they_are() {
-        let bytes = json(&[Pair("=1", "\0")]).expect("writes");
-        assert_eq!(String::from_utf8(bytes).expect("UTF-8"), r#"[{"a":"=1","b":"\u0000"}]"#);
+        let text = written(Format::Json, &[&[Pair("=1", "\0")], &[Pair("", "x")]]);
+        assert_eq!(text, r#"[{"a":"=1","b":"\u0000"},{"a":"","b":"x"}]"#);
+        assert_eq!(written(Format::Json, &[]), "[]");
     }
 }

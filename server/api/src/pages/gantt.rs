@@ -1,27 +1,36 @@
-//! Who held what when: from the ended leases of a target, which history finds by an index, and the one that holds it.
+//! Who held what when, as a chart and as a table. What does not fit is said.
 
-use lessor_ledger::{Lease, Ledger, PoolName, Target, Time};
-use lessor_store::{LeaseFilter, ReadError, Reader};
+use lessor_ledger::{EventId, Ledger, PoolName, Span as Length, Target, Time};
+use lessor_store::{ReadError, Reader};
 use lessor_web::chart::{Gantt, Lane, Span, Window};
 use lessor_web::{link, page};
 
-use crate::limits::{GANTT_LANES_MAX, GANTT_SPANS_PER_LANE_MAX};
+use crate::limits::{GANTT_EVENTS_MAX, GANTT_LANE_EVENTS_MAX, GANTT_LANES_MAX, GANTT_TABLE_ROWS_MAX};
 use crate::pages::row::{cause, utc};
+use crate::pages::stay::{self, Stay};
 use crate::pages::visitor::seconds_between;
+use crate::sieve::event::first_at;
 
-/// The chart of the first resources of a pool.
+/// The chart of the resources of a pool by name, from the one after `after` on.
 pub(crate) fn pool(
     ledger: &Ledger,
     now: Time,
     reader: &Reader,
     pool: &PoolName,
-    window: Window,
+    (window, after): (Window, Option<&Target>),
 ) -> Result<page::Chosen, ReadError> {
-    let members = ledger.members_after(pool.as_str(), None).take(GANTT_LANES_MAX);
-    let spans = GANTT_SPANS_PER_LANE_MAX / 4;
-    let lanes: Result<Vec<Lane>, ReadError> =
-        members.map(|resource| lane(ledger, now, reader, &resource.name, (window, spans))).collect();
-    Ok(chosen(window, &lanes?))
+    let chart = Chart::new(ledger, now, reader, window)?;
+    let mut members = ledger.members_after(pool.as_str(), after);
+    let names: Vec<&Target> = members.by_ref().take(GANTT_LANES_MAX).map(|resource| &resource.name).collect();
+    let next = members.next().and_then(|_| names.last().map(|name| name.as_str().into()));
+    let mut left = GANTT_EVENTS_MAX;
+    let mut lanes = Vec::with_capacity(names.len());
+    for (done, name) in names.iter().enumerate() {
+        // What quiet ones leave is for the busy ones after them.
+        let lane = chart.lane(name, left / (names.len() - done), &mut left)?;
+        lanes.push(lane);
+    }
+    Ok(page::Chosen { further: after.is_some(), next, ..chosen(window, &lanes) })
 }
 
 /// The chart of one resource.
@@ -32,7 +41,8 @@ pub(crate) fn resource(
     name: &Target,
     window: Window,
 ) -> Result<page::Chosen, ReadError> {
-    let lane = lane(ledger, now, reader, name, (window, GANTT_SPANS_PER_LANE_MAX))?;
+    let chart = Chart::new(ledger, now, reader, window)?;
+    let lane = chart.lane(name, GANTT_LANE_EVENTS_MAX, &mut GANTT_EVENTS_MAX.clone())?;
     Ok(chosen(window, &[lane]))
 }
 
@@ -40,40 +50,70 @@ fn chosen(window: Window, lanes: &[Lane]) -> page::Chosen {
     let mut spans: Vec<(&Lane, &Span)> =
         lanes.iter().flat_map(|lane| lane.spans.iter().map(move |span| (lane, span))).collect();
     spans.sort_by_key(|(_, span)| span.from);
-    let table = spans.into_iter().take(GANTT_SPANS_PER_LANE_MAX);
-    let table =
-        table.map(|(lane, span)| (lane.name.clone(), span.owner.clone(), span.lease, span.words.clone()));
-    page::Chosen { window, gantt: Gantt::of(window, lanes), table: table.collect() }
+    let more = spans.len().saturating_sub(GANTT_TABLE_ROWS_MAX);
+    let table = spans.into_iter().take(GANTT_TABLE_ROWS_MAX);
+    let table = table.map(|(lane, span)| page::Held { target: lane.name.clone(), span: span.clone() });
+    page::Chosen {
+        window,
+        gantt: Gantt::of(window, lanes),
+        table: table.collect(),
+        more,
+        further: false,
+        next: None,
+    }
 }
 
-fn lane(
-    ledger: &Ledger,
+/// What is the same for all lanes.
+struct Chart<'a> {
+    ledger: &'a Ledger,
     now: Time,
-    reader: &Reader,
-    target: &Target,
-    (window, limit): (Window, usize),
-) -> Result<Lane, ReadError> {
-    let filter =
-        LeaseFilter { target: Some(target.clone()), newest_first: true, limit, ..LeaseFilter::default() };
-    let ended = reader.leases(&filter)?;
-    let current = ledger.holder(target.as_str(), now).and_then(|lock| ledger.lease(lock.lease));
-    let mut spans: Vec<Span> = current.into_iter().map(|lease| span(lease, now)).collect();
-    let recent = ended.iter().map(|lease| span(lease, now));
-    spans.extend(recent.take_while(|span| span.to.unwrap_or(0) < window.seconds()));
-    Ok(Lane { name: target.as_str().into(), href: link::resource(target.as_str()), spans })
+    reader: &'a Reader,
+    window: Window,
+    /// The last event before it.
+    before: EventId,
+    /// Since when events are kept, if that is not long enough.
+    kept_since: Option<Time>,
 }
 
-fn span(lease: &Lease, now: Time) -> Span {
-    let before = |time: Time| u64::try_from(seconds_between(time, now)).unwrap_or(0);
-    let words = match &lease.ended {
-        Some(ended) => format!("{} to {}, {}", utc(lease.granted_at), utc(ended.at), cause(ended.cause)),
-        None => format!("since {}", utc(lease.granted_at)),
-    };
-    Span {
-        from: before(lease.granted_at),
-        to: lease.ended.as_ref().map(|ended| before(ended.at)),
-        owner: lease.owner.as_str().into(),
-        lease: lease.id.0,
-        words,
+impl<'a> Chart<'a> {
+    fn new(ledger: &'a Ledger, now: Time, reader: &'a Reader, window: Window) -> Result<Self, ReadError> {
+        let seconds = i64::try_from(window.seconds()).unwrap_or(i64::MAX);
+        let begin = now.plus(Length::from_secs(-seconds));
+        let (first, oldest) = (first_at(reader, begin)?, reader.first_event()?);
+        let forgotten = first == oldest && oldest.0 > 1;
+        let filter = lessor_store::EventFilter { limit: 1, ..Default::default() };
+        let kept_since = if forgotten { reader.events(&filter)?.first().map(|event| event.at) } else { None };
+        let before = EventId(first.0.saturating_sub(1));
+        Ok(Self { ledger, now, reader, window, before, kept_since })
+    }
+
+    /// One target, from at most `limit` of its events, which are taken off what is `left`.
+    fn lane(&self, target: &Target, limit: usize, left: &mut usize) -> Result<Lane, ReadError> {
+        let past = stay::past(self.ledger, self.now, self.reader, target, (self.before, limit.max(2)))?;
+        *left = left.saturating_sub(past.events);
+        let since = past.since.max(self.kept_since);
+        Ok(Lane {
+            name: target.as_str().into(),
+            href: link::resource(target.as_str()),
+            known: since.map(|since| self.ago(since)),
+            spans: past.stays.iter().map(|stay| self.span(stay, since)).collect(),
+        })
+    }
+
+    fn ago(&self, time: Time) -> u64 {
+        u64::try_from(seconds_between(time, self.now)).unwrap_or(0)
+    }
+
+    fn span(&self, stay: &Stay, since: Option<Time>) -> Span {
+        let begin = stay.from.or(since).map_or(self.window.seconds(), |from| self.ago(from));
+        Span {
+            from: begin,
+            to: stay.end.map(|(at, _)| self.ago(at)),
+            owner: stay.owner.as_str().into(),
+            lease: stay.lease.0,
+            began: stay.from.map(utc),
+            ended: stay.end.map(|(at, _)| utc(at)),
+            how: stay.end.and_then(|(_, why)| why).map(cause),
+        }
     }
 }

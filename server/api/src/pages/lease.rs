@@ -11,9 +11,9 @@ use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
 use lessor_web::{Frame, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN};
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
+use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row, seen};
 use crate::problem::{Kind as Trouble, Problem};
@@ -67,7 +67,7 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
     let leases: Box<dyn Iterator<Item = &Arc<Lease>>> = match &owner {
         Some(owner) => {
             // One more than is looked at, so that it is known whether that was all.
-            let few: Vec<_> = ledger.leases_of(owner, after).take(LISTING_ROWS_LOOKED_AT_MAX + 1).collect();
+            let few: Vec<_> = ledger.leases_of(owner, after).take(listing.looks_at() + 1).collect();
             Box::new(few.into_iter())
         }
         None => Box::new(ledger.leases_after(after)),
@@ -81,24 +81,17 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
     }
 }
 
-async fn ended(visitor: &Visitor, mut listing: Listing, frame: Frame) -> Result<Response, Problem> {
+async fn ended(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
-    let (listing, rows) = visitor
-        .app
-        .browse(move |ledger, now, reader| {
-            let wanted = LeaseFilter {
-                before: listing.after.as_deref().and_then(|after| after.parse().ok()).map(LeaseId),
-                newest_first: true,
-                ..LeaseFilter::default()
-            };
-            let bounds = listing.history_bounds();
-            let found = sieve::ended(reader, ledger, &listing.filter, looker.owner.as_ref(), wanted, bounds)?;
-            let rows = listing.finish(found.into(), None);
-            let rows: Vec<_> = rows.iter().map(|lease| row::lease(lease, now, &looker)).collect();
-            Ok((listing, rows))
-        })
-        .await?;
-    listing.show(visitor, rows, |list, rows| page::Leases { frame, list, rows, ended: true })
+    let find = move |look: &Look<'_>| {
+        let wanted =
+            LeaseFilter { before: look.before.map(LeaseId), newest_first: true, ..LeaseFilter::default() };
+        let viewer = looker.owner.as_ref();
+        let found = sieve::ended(look.reader, look.ledger, look.filter, viewer, wanted, look.bounds)?;
+        Ok(found.map(|lease| row::lease(&lease, look.now, &looker)))
+    };
+    let page = |list, rows| page::Leases { frame, list, rows, ended: true };
+    listing.show_past(visitor, find, page).await
 }
 
 /// `GET /leases/{id}`.

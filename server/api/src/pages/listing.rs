@@ -1,16 +1,20 @@
 //! Lists: a page of rows that match a filter, in an order, with a cursor. Bounded work per page: what is not reached
 //! is left to the next page, and the page says so.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use lessor_filter::{Filter, Key};
 use lessor_ledger::{Ledger, Owner, PluginName, State, Target, Time};
+use lessor_store::{ReadError, Reader};
 use lessor_web::{List, Sort, Template, Text};
 use serde::Deserialize;
 
 use crate::limits::{
-    EXPORT_ROWS_MAX, HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN,
+    EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_MAX, EXPORT_ROWS_LOOKED_AT_MAX,
+    HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN,
 };
-use crate::pages::export::{self, Cells};
+use crate::pages::export::{self, Cells, File};
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
 use crate::sieve::Sifted;
@@ -46,6 +50,19 @@ pub(crate) struct Kind {
     pub(crate) keys: &'static [Key],
     pub(crate) sorts: &'static [Sort],
     pub(crate) example: &'static str,
+}
+
+/// What a list of the history is made from.
+pub(crate) struct Look<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) reader: &'a Reader,
+    pub(crate) filter: &'a Filter,
+    /// When it was asked for.
+    pub(crate) now: Time,
+    /// Only rows with lower numbers.
+    pub(crate) before: Option<u64>,
+    /// How many to keep, and to look at.
+    pub(crate) bounds: (usize, usize),
 }
 
 /// What rows are sorted by, and told apart by: a cursor is made of it.
@@ -122,7 +139,12 @@ impl Listing {
 
     /// How many rows are wanted.
     pub(crate) fn limit(&self) -> usize {
-        if self.format.is_some() { EXPORT_ROWS_MAX } else { LISTING_ROWS_SHOWN }
+        if self.format.is_some() { self.looks_at() } else { LISTING_ROWS_SHOWN }
+    }
+
+    /// How many rows of what is true now may be looked at.
+    pub(crate) fn looks_at(&self) -> usize {
+        if self.format.is_some() { EXPORT_ROWS_LOOKED_AT_MAX } else { LISTING_ROWS_LOOKED_AT_MAX }
     }
 
     /// Takes rows that are in the order of their names.
@@ -137,7 +159,7 @@ impl Listing {
         let (mut taken, mut last): (Vec<R>, Option<String>) = (Vec::new(), None);
         let mut rows = rows.enumerate().peekable();
         while let Some((looked_at, row)) = rows.next() {
-            let end = looked_at + 1 == LISTING_ROWS_LOOKED_AT_MAX && rows.peek().is_some();
+            let end = looked_at + 1 == self.looks_at() && rows.peek().is_some();
             if end {
                 last = Some(name(&row));
             }
@@ -167,7 +189,7 @@ impl Listing {
     ) -> Paged<R> {
         let mut rows = rows;
         let descending = self.list.sort.starts_with('-');
-        let looked_at: Vec<R> = rows.by_ref().take(LISTING_ROWS_LOOKED_AT_MAX).collect();
+        let looked_at: Vec<R> = rows.by_ref().take(self.looks_at()).collect();
         let looked_at_count = rows.next().is_some().then_some(looked_at.len());
         let mut keyed: Vec<Keyed<K, N, R>> = looked_at
             .into_iter()
@@ -203,11 +225,6 @@ impl Listing {
         rows
     }
 
-    /// How many rows of the history to take, and to look at.
-    pub(crate) fn history_bounds(&self) -> (usize, usize) {
-        (self.limit(), self.limit().max(HISTORY_ROWS_LOOKED_AT_MAX))
-    }
-
     /// The list as a page, or as the file that was asked for.
     pub(crate) fn show<R: Cells, P: Template>(
         self,
@@ -215,12 +232,62 @@ impl Listing {
         rows: Vec<R>,
         page: impl FnOnce(List, Vec<R>) -> P,
     ) -> Result<Response, Problem> {
-        match (self.format, &self.list.error) {
-            // A page says it and shows everything; a file could not say it.
-            (Some(_), Some(error)) => Err(Problem::invalid("filter", error.raw())),
-            (Some(format), None) => format.file(self.list.what, &rows),
-            (None, _) => Ok(visitor.page(&page(self.list, rows))),
+        let Some(format) = self.format()? else { return Ok(visitor.page(&page(self.list, rows))) };
+        if self.list.next.is_some() || self.list.looked_at.is_some() {
+            return Err(export::too_much(format!(
+                "is about more than the {EXPORT_ROWS_LOOKED_AT_MAX} rows that are looked at for a file"
+            )));
         }
+        let mut file = File::new::<R>(format, self.list.what)?;
+        file.add(&rows)?;
+        Ok(file.answer())
+    }
+
+    /// As which file the list is asked for; a page says what is wrong with its filter and shows everything, a file could not
+    /// say it.
+    fn format(&self) -> Result<Option<export::Format>, Problem> {
+        match (self.format, &self.list.error) {
+            (Some(_), Some(error)) => Err(Problem::invalid("filter", error.raw())),
+            (format, _) => Ok(format),
+        }
+    }
+
+    /// As [`show`](Self::show), with rows of the history; `find` finds some with lower numbers than the given one, the newest
+    /// first, and is told how many to keep and to look at.
+    pub(crate) async fn show_past<R: Cells + Send + 'static, P: Template>(
+        mut self,
+        visitor: &Visitor,
+        find: impl Fn(&Look<'_>) -> Result<Sifted<R>, ReadError> + Clone + Send + 'static,
+        page: impl FnOnce(List, Vec<R>) -> P,
+    ) -> Result<Response, Problem> {
+        let now = visitor.app.keeper.now();
+        let after = self.after.as_deref().and_then(|after| after.parse().ok());
+        let filter = Arc::new(self.filter.clone());
+        let piece = |before: Option<u64>, bounds: (usize, usize)| {
+            let (find, filter) = (find.clone(), Arc::clone(&filter));
+            visitor.app.browse(move |ledger, _, reader| {
+                find(&Look { ledger, reader, filter: &filter, now, before, bounds })
+            })
+        };
+        let Some(format) = self.format()? else {
+            let found = piece(after, (LISTING_ROWS_SHOWN, HISTORY_ROWS_LOOKED_AT_MAX)).await?;
+            let rows = self.finish(found.into(), None);
+            return Ok(visitor.page(&page(self.list, rows)));
+        };
+        let (mut file, mut before) = (File::new::<R>(format, self.list.what)?, after);
+        for _ in 0..EXPORT_HISTORY_ROWS_MAX / EXPORT_HISTORY_ROWS_AT_ONCE {
+            let bounds = (EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_AT_ONCE);
+            let found = piece(before, bounds).await?;
+            file.add(&found.rows)?;
+            before = found.next;
+            if before.is_none() {
+                return Ok(file.answer());
+            }
+        }
+        let looked_at = EXPORT_HISTORY_ROWS_MAX;
+        Err(export::too_much(format!(
+            "is about more than the {looked_at} rows that are looked at for a file"
+        )))
     }
 
     /// As [`show`](Self::show), with rows of what is true now; `rows` makes them and [finishes](Self::finish) the list.

@@ -1,13 +1,17 @@
 //! The first page, who looks at it, and in which colours.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Ledger, Time};
+use lessor_ledger::{JobRecord, Ledger, Owner, Phase, Time, Verdict};
 use lessor_web::{Frame, Text, Theme, page};
 use serde::Deserialize;
 
 use crate::extract::Query;
-use crate::limits::{DASHBOARD_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::limits::{
+    DASHBOARD_FAILED_JOBS_MAX, DASHBOARD_PLUGINS_MAX, DASHBOARD_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX,
+};
 use crate::pages::form::Form;
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, back, done, see, with_owner, with_theme};
@@ -22,7 +26,7 @@ pub(crate) async fn show(visitor: Visitor) -> Response {
 
 async fn make(visitor: &Visitor) -> Result<Response, Problem> {
     let title = if visitor.owner.is_some() { "My work" } else { "Now" };
-    let frame = visitor.frame(title, "/", "leases queue pools resources");
+    let frame = visitor.frame(title, "/", "leases queue pools resources jobs plugins");
     let looker = visitor.clone();
     let page = visitor.app.look(move |ledger, now| look(ledger, now, frame, &looker)).await?;
     Ok(visitor.page(&page))
@@ -33,9 +37,13 @@ fn look(ledger: &Ledger, now: Time, frame: Frame, visitor: &Visitor) -> page::Mi
         Some(owner) => ledger.leases_of(owner, None).take(DASHBOARD_ROWS_MAX).collect(),
         None => ledger.leases_after(None).take(DASHBOARD_ROWS_MAX).collect(),
     };
-    let waits = ledger.requests_after(None).take(LISTING_ROWS_LOOKED_AT_MAX).filter(|request| {
-        request.waits() && visitor.owner.as_ref().is_none_or(|owner| request.owner == *owner)
-    });
+    let concerns = |owner: &Owner| visitor.owner.as_ref().is_none_or(|viewer| viewer == owner);
+    let waits = ledger
+        .requests_after(None)
+        .take(LISTING_ROWS_LOOKED_AT_MAX)
+        .filter(|request| request.waits() && concerns(&request.owner));
+    let (jobs, stuck) = jobs(ledger, concerns);
+    let plugins = visitor.app.plugins.look(ledger);
     let pools = ledger.pools().take(DASHBOARD_ROWS_MAX);
     page::Mine {
         frame,
@@ -46,11 +54,39 @@ fn look(ledger: &Ledger, now: Time, frame: Frame, visitor: &Visitor) -> page::Mi
             .collect(),
         leases_total: ledger.lease_count(),
         waits: row::waits(&waits.take(DASHBOARD_ROWS_MAX).cloned().collect::<Vec<_>>(), ledger, now, visitor),
+        jobs: jobs.into_iter().map(|job| row::job(job, now, visitor)).collect(),
+        stuck,
+        plugins: plugins
+            .iter()
+            .map(|sight| row::plugin(sight, now))
+            .filter(|plugin| !matches!(plugin.state.name.raw(), "enabled" | "preparing"))
+            .take(DASHBOARD_PLUGINS_MAX)
+            .collect(),
         pools: pools
             .map(|pool| row::pool(pool, ledger, now, visitor.app.pulse.summary(&pool.name, now).as_ref()))
             .collect(),
         pools_total: ledger.pool_count(),
     }
+}
+
+/// The jobs that are shown, those that may hold something first, and how many are stuck, whoever's they are.
+fn jobs(ledger: &Ledger, concerns: impl Fn(&Owner) -> bool) -> (Vec<&Arc<JobRecord>>, usize) {
+    let (mut live, mut failed, mut stuck) = (Vec::new(), Vec::new(), 0);
+    for job in ledger.jobs_after(None) {
+        stuck += usize::from(matches!(job.phase, Phase::Stuck { .. }));
+        if !concerns(&job.owner) {
+            continue;
+        }
+        match job.phase {
+            Phase::Over { verdict: Verdict::Failed, .. } => failed.push(job),
+            Phase::Over { .. } => {}
+            _ => live.push(job),
+        }
+    }
+    // What failed last is news.
+    live.extend(failed.into_iter().rev().take(DASHBOARD_FAILED_JOBS_MAX));
+    live.truncate(DASHBOARD_ROWS_MAX);
+    (live, stuck)
 }
 
 /// `GET /help`.

@@ -72,6 +72,8 @@ fn sort_key(sort: &str) -> fn(&PoolRow) -> u64 {
 pub(crate) struct ShowQuery {
     #[serde(default)]
     window: String,
+    /// The resource before the first one of the chart.
+    after: Option<String>,
 }
 
 /// `GET /pools/{name}`.
@@ -88,13 +90,15 @@ async fn detail(visitor: &Visitor, name: String, query: ShowQuery) -> Result<Res
     let name = body::pool("name", name)?;
     let frame = visitor.frame(format!("Pool {name}"), "/pools", "pools resources leases queue");
     let window = lessor_web::chart::Window::named(&query.window);
+    let after = query.after.map(|after| body::target("after", after)).transpose()?;
     let looker = visitor.clone();
     let page = visitor
         .app
         .browse(move |ledger, now, reader| {
             let Some(pool) = ledger.pool(name.as_str()) else { return Ok(Err(Refusal::NoSuchPool(name))) };
             let timeline =
-                window.map(|window| gantt::pool(ledger, now, reader, &name, window)).transpose()?;
+                window.map(|window| gantt::pool(ledger, now, reader, &name, (window, after.as_ref())));
+            let timeline = timeline.transpose()?;
             Ok(Ok(look(ledger, now, pool, frame, &looker, timeline)))
         })
         .await??;

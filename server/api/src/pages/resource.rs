@@ -11,7 +11,7 @@ use lessor_web::{EventRow, Frame, Sort, Text, link, page};
 use serde::Deserialize;
 
 use crate::extract::{Path, Query};
-use crate::limits::{EVENTS_SHOWN, LISTING_ROWS_LOOKED_AT_MAX};
+use crate::limits::EVENTS_SHOWN;
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::visitor::Visitor;
 use crate::pages::{form, gantt, row};
@@ -69,7 +69,7 @@ fn paged<'l>(
     let state = |resource: &&Arc<Resource>| resource.state.clone();
     // One more than is looked at, so that it is known whether that was all.
     let after = |after: Option<&Target>| {
-        candidates(ledger, &listing.filter, after, LISTING_ROWS_LOOKED_AT_MAX + 1).into_iter()
+        candidates(ledger, &listing.filter, after, listing.looks_at() + 1).into_iter()
     };
     let all = || after(None);
     match listing.list.sort {

@@ -42,6 +42,12 @@ struct Share {
     total: u64,
 }
 
+impl Share {
+    fn percent(self) -> Option<u8> {
+        u8::try_from((self.held * 100).checked_div(self.total)?).ok()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct PoolUse {
     /// By the number of the quarter since 1970.
@@ -65,6 +71,8 @@ pub(crate) struct Rollup {
 pub(crate) struct Summary {
     /// How much was held in each quarter of the last day, the oldest first; `None` where nothing is known.
     pub(crate) percents: Vec<Option<u8>>,
+    /// How much was held in all the time that is known; `None` if nothing is.
+    pub(crate) mean: Option<u8>,
     waits: Counts,
 }
 
@@ -191,15 +199,18 @@ impl Rollup {
             pool.sample(now, held, total);
         }
         let last = now.millis().div_euclid(QUARTER_MS);
-        let percent = |quarter: i64| {
-            let share = pool.quarters.get(&quarter).filter(|share| share.total > 0)?;
-            u8::try_from(share.held * 100 / share.total).ok()
-        };
+        let quarters = last - QUARTERS + 1..=last;
+        let percent = |quarter: i64| pool.quarters.get(&quarter).and_then(|share| share.percent());
+        let mut all = Share::default();
+        for share in pool.quarters.range(quarters.clone()).map(|(_, share)| share) {
+            all.held += share.held;
+            all.total += share.total;
+        }
         let mut waits = Counts::default();
         for counts in pool.waits.values() {
             waits.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
-        Some(Summary { percents: (last - QUARTERS + 1..=last).map(percent).collect(), waits })
+        Some(Summary { percents: quarters.map(percent).collect(), mean: all.percent(), waits })
     }
 }
 

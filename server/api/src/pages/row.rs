@@ -51,7 +51,7 @@ pub(crate) fn pool(pool: &Pool, ledger: &Ledger, now: Time, summary: Option<&Sum
         dynamic: pool.lifecycle.is_some(),
         bar: Bar::of(&stock),
         stock,
-        use_of_day: summary.map(|summary| Sparkline::of(&summary.percents)),
+        use_of_day: summary.map(|summary| Sparkline::of(&summary.percents, summary.mean)),
         waiting,
         oldest: oldest.map(|since| ago(since, now)),
         waits: summary.and_then(Summary::percentiles),

@@ -5,7 +5,7 @@ use lessor_ledger::{Event, EventId, EventKind, LeaseId, Owner, PoolName, Span, S
 use lessor_store::{EventFilter, ReadError, Reader};
 
 use crate::limits::HISTORY_ROWS_AT_ONCE;
-use crate::sieve::{Bounds, Sift, Sifted, number, sift};
+use crate::sieve::{Bounds, Sifted, number, sift};
 use crate::time::Length;
 use crate::v1::view;
 
@@ -105,17 +105,10 @@ pub(crate) fn find(
     wanted.limit =
         if filter.is_empty() { kept.min(EventFilter::default().limit) } else { HISTORY_ROWS_AT_ONCE };
     let bounds = Bounds { kept, looked_at, at_once: wanted.limit };
+    within(reader, &mut wanted, filter, now)?;
     let newest_first = wanted.newest_first;
     let from = if newest_first { wanted.before } else { wanted.after };
-    let edge = filter.only(if newest_first { "since" } else { "until" }).and_then(|text| moment(text, now));
-    let judge = |event: &Event| {
-        let beyond = |edge| if newest_first { event.at < edge } else { event.at > edge };
-        match edge {
-            Some(edge) if beyond(edge) => Sift::End,
-            _ if filter.matches(&Candidate { event, now }) => Sift::Keep,
-            _ => Sift::Drop,
-        }
-    };
+    let fits = |event: &Event| filter.matches(&Candidate { event, now });
     let read = |from: Option<u64>| {
         let from = from.map(EventId);
         if newest_first {
@@ -125,7 +118,44 @@ pub(crate) fn find(
         }
         reader.events(&wanted)
     };
-    sift(bounds, from.map(|from| from.0), read, |event| event.id.0, judge)
+    sift(bounds, from.map(|from| from.0), read, |event| event.id.0, fits)
+}
+
+/// Leaves out of `wanted` what is outside of the time that the filter is about: times rise with the numbers.
+fn within(reader: &Reader, wanted: &mut EventFilter, filter: &Filter, now: Time) -> Result<(), ReadError> {
+    let at = |key: &str| filter.only(key).and_then(|text| moment(text, now));
+    if let Some(since) = at("since") {
+        let before = EventId(first_at(reader, since)?.0.saturating_sub(1));
+        wanted.after = wanted.after.max(Some(before));
+    }
+    if let Some(until) = at("until") {
+        let beyond = first_at(reader, until.plus(Span::from_nanos(1)))?;
+        wanted.before = Some(wanted.before.map_or(beyond, |before| before.min(beyond)));
+    }
+    Ok(())
+}
+
+/// The number of the first event that is kept and was not before `time`; that of the next one if there is none. Some 20
+/// events are looked at to find it, however many there are.
+///
+/// # Errors
+/// [`ReadError`] if the store fails.
+pub(crate) fn first_at(reader: &Reader, time: Time) -> Result<EventId, ReadError> {
+    let (mut low, mut high) = (reader.first_event()?.0, reader.last_event().0 + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let wanted = EventFilter {
+            after: Some(EventId(middle - 1)),
+            before: Some(EventId(high)),
+            limit: 1,
+            ..EventFilter::default()
+        };
+        match reader.events(&wanted)?.first() {
+            Some(event) if event.at < time => low = event.id.0 + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(EventId(low))
 }
 
 /// Makes use of what the store has indexes for. What it is narrowed to already, it stays.

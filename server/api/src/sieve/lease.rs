@@ -5,7 +5,7 @@ use lessor_ledger::{Lease, LeaseId, Ledger, Owner, Target};
 use lessor_store::{LeaseFilter, ReadError, Reader};
 
 use crate::limits::HISTORY_ROWS_AT_ONCE;
-use crate::sieve::{Bounds, Sift, Sifted, is_mine, number, sift};
+use crate::sieve::{Bounds, Sifted, is_mine, number, sift};
 
 /// What a filter may say.
 pub(crate) static KEYS: [Key; 7] = keys(&["ended", "held"]);
@@ -94,10 +94,7 @@ pub(crate) fn ended(
         if filter.is_empty() { kept.min(LeaseFilter::default().limit) } else { HISTORY_ROWS_AT_ONCE };
     let bounds = Bounds { kept, looked_at, at_once: wanted.limit };
     let from = if wanted.newest_first { wanted.before } else { wanted.after };
-    let judge = |lease: &Lease| {
-        let fits = filter.matches(&Candidate { lease, ledger, viewer });
-        if fits { Sift::Keep } else { Sift::Drop }
-    };
+    let fits = |lease: &Lease| filter.matches(&Candidate { lease, ledger, viewer });
     let read = |from: Option<u64>| {
         let from = from.map(LeaseId);
         if wanted.newest_first {
@@ -107,7 +104,7 @@ pub(crate) fn ended(
         }
         reader.leases(&wanted)
     };
-    sift(bounds, from.map(|from| from.0), read, |lease| lease.id.0, judge)
+    sift(bounds, from.map(|from| from.0), read, |lease| lease.id.0, fits)
 }
 
 #[cfg(test)]
