@@ -1,7 +1,10 @@
 //! Shortages: why what somebody asks for is not there now, and who has it.
 
+use std::sync::Arc;
+
 use crate::command::Wanted;
 use crate::index::{Demand, Selector, held};
+use crate::lease::Lock;
 use crate::limits;
 use crate::name::{PoolName, State, Target};
 use crate::place::Blocker;
@@ -139,9 +142,9 @@ impl Ledger {
         self.resources.get(target)?.cordon().map(|cordon| cordon.message.to_string())
     }
 
-    /// Those who hold what a demand could use, at most `most` of them.
+    /// Those who hold what a demand could use, at most `most` of them, those who end first before the others. Of more
+    /// than [`limits::HOLDERS_COMPARED_MAX`] those with the first names are compared.
     pub(crate) fn holders(&self, demand: &Demand, most: usize) -> Vec<Conflict> {
-        let held = |target: &Target| self.conflict(target).filter(|conflict| conflict.holder.is_some());
         match (&demand.selector, &demand.wanted) {
             (Selector::Name(target), _) | (Selector::Any | Selector::Labels(_), Wanted::Target(target)) => {
                 self.conflict(target).into_iter().collect()
@@ -150,7 +153,12 @@ impl Ledger {
                 let members = self.index.members.get(pool).into_iter();
                 let members =
                     members.flat_map(|members| members.all.iter()).take(limits::MEMBERS_SCANNED_MAX);
-                members.filter(|target| self.fits(target, selector)).filter_map(held).take(most).collect()
+                let members = members.filter(|target| self.fits(target, selector));
+                let locks = members.filter_map(|target| self.locks.get(target));
+                let locks = locks.filter(|lock| held(Some(lock))).take(limits::HOLDERS_COMPARED_MAX);
+                let mut ends: Vec<&Arc<Lock>> = locks.collect();
+                ends.sort_by_key(|lock| (lock.deadline.is_none(), lock.deadline));
+                ends.into_iter().take(most).filter_map(|lock| self.conflict(&lock.target)).collect()
             }
         }
     }

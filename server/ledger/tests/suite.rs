@@ -2,6 +2,7 @@
 //!
 //! - `table_*`: one script per rule, with the replies and changes that it must give.
 //! - `growth`, `long_calls`: what must not cost more than it does.
+//! - `holders`: who is named to those who wait.
 //! - `room`, `job_bytes`: how much there may be.
 //! - `model`: random commands of all dialects against a deliberately naive second reading of the rules.
 
@@ -10,6 +11,7 @@
 mod calls;
 mod cost;
 mod growth;
+mod holders;
 mod job_bytes;
 mod long_calls;
 mod model;
