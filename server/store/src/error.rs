@@ -28,6 +28,12 @@ pub enum Fault {
         /// What is missing.
         what: &'static str,
     },
+    /// The database gave up on its own pages.
+    #[error("pages of the file are damaged, restore a backup ({why})")]
+    Pages {
+        /// What it said.
+        why: String,
+    },
     /// The write-ahead log lacks something in its middle.
     #[error("the write-ahead log is damaged")]
     Wal(#[from] WalDamage),
@@ -69,6 +75,15 @@ from_redb!(CommitError, DatabaseError, SetDurabilityError, StorageError, TableEr
 /// Names the table in which a value could not be read.
 pub(crate) fn damaged(table: &'static str) -> impl Fn(DecodeError) -> Fault {
     move |cause| Fault::Damaged { table, cause }
+}
+
+/// Does what reads pages that nobody vouches for: redb panics at some that cannot be.
+pub(crate) fn reading<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        Err(Fault::Pages { why: why.to_owned() }.into())
+    })
 }
 
 /// Why a store could not be opened.

@@ -8,7 +8,7 @@ use lessor_ledger::{Ledger, Settings};
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use crate::checkpointer::{Checkpointer, Done};
-use crate::error::{CommitError, Fault, OpenError};
+use crate::error::{CommitError, Fault, OpenError, reading};
 use crate::home::{Home, Volume};
 use crate::journal::{Batch, Mark, Scribe};
 use crate::limits::GENERATIONS_AHEAD_MAX;
@@ -275,6 +275,10 @@ struct Opened {
 }
 
 fn open_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> {
+    reading(|| read_files(home, options))
+}
+
+fn read_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> {
     let database = home.open(options.cache_bytes)?;
     let seed = schema::prepare(&database, MIGRATIONS, || options.seed.unwrap_or_else(schema::draw_number))?;
     let txn = database.begin_read().map_err(Fault::from)?;

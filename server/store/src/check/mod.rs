@@ -13,7 +13,7 @@ use lessor_ledger::Settings;
 use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata, StorageBackend};
 
 use crate::backend::Overlay;
-use crate::error::{Fault, OpenError};
+use crate::error::{Fault, OpenError, reading};
 use crate::home;
 use crate::limits::{CACHE_BYTES, PROBLEMS_MAX};
 use crate::load::{Loaded, load, read_last_batch};
@@ -85,6 +85,10 @@ impl Report {
 /// # Errors
 /// [`OpenError`] if the store cannot be read at all, or somebody has it open.
 pub fn check(path: &Path) -> Result<Report, OpenError> {
+    reading(|| examine(path))
+}
+
+fn examine(path: &Path) -> Result<Report, OpenError> {
     let mut report = Report::default();
     let mut database = open(path, &mut report)?;
     if !database.check_integrity().map_err(Fault::from)? {

@@ -281,3 +281,28 @@ fn renewals_leave_nothing_in_the_journal() {
     assert_eq!(many.0, few.0 + 199);
     assert_eq!(many.1, few.1);
 }
+
+/// Blocks of a file take each other's places, as a disk or a copy gone wrong leaves them.
+#[test]
+fn damaged_pages_are_said_and_no_panic() {
+    const BLOCK: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let file = store(folder.path());
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = 0;
+    for block in 1..whole.len() / BLOCK {
+        let mut bytes = whole.clone();
+        bytes.copy_within(..BLOCK, block * BLOCK);
+        std::fs::write(&file, &bytes).unwrap();
+        match check(&file) {
+            Ok(report) => damaged += usize::from(!report.is_sound()),
+            Err(error) => {
+                damaged += 1;
+                assert!(error.source().is_some(), "{error}");
+            }
+        }
+        // What can be opened may be; what cannot is an error as well.
+        drop(Store::open(&file, options()));
+    }
+    assert!(damaged > 10, "{damaged} blocks were missed");
+}
