@@ -150,7 +150,7 @@ impl Shop {
             Ok(manager) => manager,
             Err(absence) => return Verdict::None(absence),
         };
-        match manager.validate_acquire(Some(&json!({}))).await {
+        match manager.validate_acquire("{}").await {
             Ok(()) => Verdict::Takes,
             Err(CallError::Problems(_)) => Verdict::Refuses,
             Err(error) => panic!("{error}"),

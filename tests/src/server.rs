@@ -284,6 +284,18 @@ impl Server {
         kill_process(self.pid(), signal).expect("the server's process is there");
     }
 
+    /// What its process has in memory.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the server's process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number of kB") << 10
+    }
+
     fn pid(&self) -> Pid {
         let id = i32::try_from(self.child.id()).expect("a process ID fits");
         Pid::from_raw(id).expect("a process ID is above zero")

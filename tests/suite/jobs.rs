@@ -97,6 +97,29 @@ fn jobs_that_end_all_at_once_wait_for_a_plugin_that_takes_one_call_at_a_time() {
     }
 }
 
+#[test]
+fn jobs_that_wait_for_their_manager_take_no_more_memory_than_their_records() {
+    let (server, mut narrow) = (serving(), museum());
+    narrow["limits"]["concurrency"] = json!(1);
+    server.install("museum", "museum", &narrow);
+    // 248 kB each; as values in memory they have 22 MB.
+    let release = json!({"do": "loop", "more": vec![json!({"a": 0}); 31_000]});
+    let job = |number: u32| {
+        let job = start(&server, &json!({"names": [format!("t{number}")]}), &release);
+        let _ = server.await_phase(job, "leased");
+        job
+    };
+    let jobs: Vec<u64> = (0..24).map(job).collect();
+    let before = server.resident_bytes();
+    for job in &jobs {
+        assert_eq!(server.send("DELETE", &format!("/v1/jobs/{job}")).status, 200);
+    }
+    let in_flight = || server.get("/v1/plugins/museum").json()["in_flight"] == jobs.len();
+    wait::until("one is released, and the others wait", wait::SOON, in_flight);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 100 << 20, "{grown} bytes more than before");
+}
+
 /// The reasons of a refusal.
 #[track_caller]
 fn misfits(answer: &Answer) -> Vec<String> {

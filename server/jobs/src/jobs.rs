@@ -137,13 +137,16 @@ impl Jobs {
     /// # Cancel safety
     /// If the future is dropped, the job may have been started all the same.
     pub async fn submit(&self, submission: Submission) -> Result<Arc<JobRecord>, StartError> {
-        let Submission { owner, manager, acquire_parameters, release_parameters, .. } = &submission;
-        let manager = plugin_name(manager)?;
+        let Submission { owner, manager, acquire_parameters, release_parameters, key, .. } = submission;
+        let manager = plugin_name(&manager)?;
+        // As values they have many times the size of their text, and this may wait for long.
+        let acquire_parameters = written("acquire_parameters", acquire_parameters)?;
+        let release_parameters = written("release_parameters", release_parameters)?;
         let known = tokio::time::timeout(VALIDATE_WALL, self.managers.known(&manager)).await;
         known.map_err(|_| StartError::Preparing { manager: manager.clone() })?;
         let snapshot = self.keeper.snapshot();
-        if let Some(key) = &submission.key
-            && let Some(job) = snapshot.started_before(owner, key).map_err(Error::Refused)?
+        if let Some(key) = &key
+            && let Some(job) = snapshot.started_before(&owner, key).map_err(Error::Refused)?
         {
             return Ok(job);
         }
@@ -151,18 +154,16 @@ impl Jobs {
             return Err(Error::Refused(Refusal::NoSuchPlugin(manager)).into());
         }
         drop(snapshot);
-        let acquire_text = bounded("acquire_parameters", acquire_parameters.as_ref())?;
-        let release_text = bounded("release_parameters", release_parameters.as_ref())?;
-        self.check(&manager, acquire_parameters.as_ref(), release_parameters.as_ref()).await?;
+        self.check(&manager, &acquire_parameters, &release_parameters).await?;
         let start = JobStart {
-            owner: owner.clone(),
+            owner,
             manager,
-            acquire_parameters: acquire_text,
-            release_parameters: release_text,
+            acquire_parameters,
+            release_parameters,
             acquire_timeout: submission.acquire_timeout.unwrap_or(ACQUIRE_TIMEOUT_DEFAULT),
             lock_duration: submission.lock_duration.unwrap_or(LOCK_DURATION_DEFAULT),
             release_timeout: submission.release_timeout.unwrap_or(RELEASE_TIMEOUT_DEFAULT),
-            key: submission.key.clone(),
+            key,
         };
         match self.keeper.submit(Command::Job(JobCommand::Start(Box::new(start)))).await? {
             Reply::Job(job) => Ok(job),
@@ -170,12 +171,7 @@ impl Jobs {
         }
     }
 
-    async fn check(
-        &self,
-        manager: &PluginName,
-        acquire: Option<&Value>,
-        release: Option<&Value>,
-    ) -> Result<(), StartError> {
+    async fn check(&self, manager: &PluginName, acquire: &str, release: &str) -> Result<(), StartError> {
         let unavailable = |cause| StartError::Unavailable { manager: manager.clone(), cause };
         let asked = self.managers.manager(manager.as_str()).map_err(unavailable)?;
         let verdicts = [
@@ -239,9 +235,9 @@ pub fn plugin_name(text: &str) -> Result<PluginName, NameError> {
     PluginName::new(text.to_ascii_lowercase())
 }
 
-/// Parameters as they are kept.
-fn bounded(what: &'static str, parameters: Option<&Value>) -> Result<Text, StartError> {
-    let text = parameters.map(ToString::to_string).unwrap_or_default();
+/// Parameters as they are kept: empty for none.
+fn written(what: &'static str, parameters: Option<Value>) -> Result<Text, StartError> {
+    let text = parameters.map(|value| value.to_string()).unwrap_or_default();
     let bytes = text.len();
     if bytes > JOB_PARAMETERS_BYTES_MAX { Err(StartError::TooLarge { what, bytes }) } else { Ok(text.into()) }
 }

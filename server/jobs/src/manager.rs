@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use lessor_ledger::PluginName;
-use lessor_plugins::{CallError, JobCall, NoManager, Target, TargetManager};
-use serde_json::Value;
+use lessor_plugins::{CallError, JobCall, NoManager, Target, TargetManager, Targets};
 
 /// Finds target managers by name.
 pub trait Managers: Send + Sync + 'static {
@@ -23,43 +22,43 @@ pub trait Managers: Send + Sync + 'static {
     }
 }
 
-/// A target manager. Parameters are `None` where the job has none. Every future may be dropped at any time.
+/// A target manager. Parameters are JSON text, empty where the job has none. Every future may be dropped at any time.
 pub trait Manager: Send + Sync {
     /// Asks whether parameters of `acquire` are good.
-    fn validate_acquire<'a>(&'a self, parameters: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>>;
+    fn validate_acquire<'a>(&'a self, parameters: &'a str) -> BoxFuture<'a, Result<(), CallError>>;
 
     /// Asks whether parameters of `release` are good.
-    fn validate_release<'a>(&'a self, parameters: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>>;
+    fn validate_release<'a>(&'a self, parameters: &'a str) -> BoxFuture<'a, Result<(), CallError>>;
 
     /// Asks for targets.
     fn acquire<'a>(
         &'a self,
         call: JobCall,
-        parameters: Option<&'a Value>,
+        parameters: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Target>, CallError>>;
 
     /// Says that a job is done with these targets.
     fn release<'a>(
         &'a self,
         call: JobCall,
-        parameters: Option<&'a Value>,
-        targets: &'a [Target],
+        parameters: &'a str,
+        targets: Targets<'a>,
     ) -> BoxFuture<'a, Result<(), CallError>>;
 }
 
 impl Manager for TargetManager {
-    fn validate_acquire<'a>(&'a self, parameters: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
+    fn validate_acquire<'a>(&'a self, parameters: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
         Box::pin(Self::validate_acquire(self, parameters))
     }
 
-    fn validate_release<'a>(&'a self, parameters: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
+    fn validate_release<'a>(&'a self, parameters: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
         Box::pin(Self::validate_release(self, parameters))
     }
 
     fn acquire<'a>(
         &'a self,
         call: JobCall,
-        parameters: Option<&'a Value>,
+        parameters: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Target>, CallError>> {
         Box::pin(Self::acquire(self, call, parameters))
     }
@@ -67,8 +66,8 @@ impl Manager for TargetManager {
     fn release<'a>(
         &'a self,
         call: JobCall,
-        parameters: Option<&'a Value>,
-        targets: &'a [Target],
+        parameters: &'a str,
+        targets: Targets<'a>,
     ) -> BoxFuture<'a, Result<(), CallError>> {
         Box::pin(Self::release(self, call, parameters, targets))
     }

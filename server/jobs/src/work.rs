@@ -6,7 +6,6 @@ use std::time::Duration;
 use lessor_keeper::{Error, Keeper};
 use lessor_ledger::{Command, JobCommand, JobRecord, JobTarget, Phase, Span, TargetFacts, Time};
 use lessor_plugins::{CallError, JobCall, Target};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Snapshots;
@@ -67,9 +66,8 @@ impl Shop {
         cancel.run_until_cancelled(self.managers.known(&job.manager)).await?;
         let lasts = Span::from_nanos(job.acquire_timeout.nanos().saturating_add(job.lock_duration.nanos()));
         let call = self.call(job, until, lasts, cancel);
-        let parameters = parsed(&job.acquire_parameters);
         let answer = match self.managers.manager(job.manager.as_str()) {
-            Ok(manager) => manager.acquire(call, parameters.as_ref()).await,
+            Ok(manager) => manager.acquire(call, &job.acquire_parameters).await,
             Err(error) => Err(error.into()),
         };
         match answer {
@@ -93,10 +91,9 @@ impl Shop {
     ) -> Option<JobCommand> {
         cancel.run_until_cancelled(self.managers.known(&job.manager)).await?;
         let call = self.call(job, until, job.release_timeout, cancel);
-        let parameters = parsed(&job.release_parameters);
-        let targets: Vec<Target> = job.targets.iter().map(target).collect();
+        let targets = || job.targets.iter().map(target).collect();
         let answer = match self.managers.manager(job.manager.as_str()) {
-            Ok(manager) => manager.release(call, parameters.as_ref(), &targets).await,
+            Ok(manager) => manager.release(call, &job.release_parameters, &targets).await,
             Err(error) => Err(error.into()),
         };
         match answer {
@@ -148,11 +145,6 @@ impl Shop {
             }
         }
     }
-}
-
-/// Parameters as a record has them: nothing for none.
-fn parsed(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
 }
 
 fn duration(span: Span) -> Duration {

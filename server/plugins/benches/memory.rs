@@ -37,7 +37,7 @@ fn main() {
     let prepared = runtime.block_on(host.prepare(spec("plugin", true), bytes)).expect("the plugin fits");
     let _ = host.install(prepared);
     let manager = host.target_manager("plugin").expect("it is there");
-    let wish = json!({"Targets": [{"ID": "rack7-a"}]});
+    let wish = json!({"Targets": [{"ID": "rack7-a"}]}).to_string();
     let acquire_at_once = |count: usize| {
         let meeting = Arc::new(Barrier::new(count));
         let calls = (0..count).map(|_| manager.acquire(call(Arc::clone(&meeting)), &wish));

@@ -49,6 +49,9 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Targets of a job, made when a call has its turn: calls that wait keep none.
+pub type Targets<'a> = &'a (dyn Fn() -> Vec<Target> + Sync);
+
 /// One thing that is wrong with parameters, as the plugin sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

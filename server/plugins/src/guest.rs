@@ -1,7 +1,7 @@
 //! What the host keeps with a running instance: whose it is, what the call may still take, and what it took.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wasmtime::ResourceLimiter;
 
@@ -10,6 +10,7 @@ use crate::lane::Pace;
 use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, MESSAGE_BYTES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
 use crate::text;
 use crate::version::Context;
+use crate::visit::Question;
 use crate::wasi::Desk;
 
 /// The data of an instance's store.
@@ -43,12 +44,13 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    pub(crate) fn new(context: &Context, began: Instant, wall: Duration) -> Self {
+    /// Its deadline is set when it has its turn.
+    pub(crate) fn new(context: &Context, began: Instant, question: &Question<'_>) -> Self {
         Self {
-            locker: None,
-            inventory: None,
+            locker: question.locker().map(Arc::clone),
+            inventory: question.job().map(|call| Arc::clone(&call.inventory)),
             began,
-            deadline: began + wall,
+            deadline: began,
             ticks: 0,
             pace: Arc::default(),
             waited: false,

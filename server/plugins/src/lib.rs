@@ -42,13 +42,13 @@ mod worker;
 
 pub use call::{
     CallError, Inventory, InventoryError, JobCall, Locker, LockerError, NoManager, PoolView, Problem,
-    ResourceQuery, ResourceView, Target,
+    ResourceQuery, ResourceView, Target, Targets,
 };
 pub use compiler::{Bounds, Worker};
 pub use error::{HostError, Misfit, Unfit};
 pub use host::{Host, HostOptions};
 pub use inspect::{CONTRACT, Inspection};
-pub use manager::{Parameters, TargetManager};
+pub use manager::TargetManager;
 pub use prepare::{Checked, Prepared};
 pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
 pub use status::{PluginStatus, State};

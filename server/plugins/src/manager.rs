@@ -3,57 +3,27 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-
-use crate::call::{CallError, JobCall, Problem, Target};
+use crate::call::{CallError, JobCall, Problem, Target, Targets};
 use crate::clock::now;
 use crate::contract::types;
 use crate::guest::Visit;
 use crate::limits::{
     FAILURE_CODE_BYTES_MAX, MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX,
-    PROBLEM_BYTES_MAX, PROBLEMS_MAX, TARGET_BYTES_MAX, TARGETS_MAX, VALIDATE_WALL,
+    PROBLEM_BYTES_MAX, PROBLEMS_MAX, TARGET_BYTES_MAX, TARGETS_MAX,
 };
 use crate::plugin::{End, Plugin};
 use crate::text;
-use crate::visit::{self, Answer, Bounds, Question, Shared};
+use crate::visit::{self, Answer, Question, Shared};
 
 /// A target manager to call. A call goes to the version that is current when it begins.
+///
+/// Parameters are JSON text, empty if there are none, which a plugin can tell from a null. What is given to a call is
+/// borrowed until its end, and nothing is made of it before its turn: there may be many that wait.
 #[derive(Clone)]
 pub struct TargetManager {
     plugin: Arc<Plugin>,
     shared: Arc<Shared>,
-}
-
-/// Parameters of a job: a value, or none if the job has none.
-///
-/// A plugin can tell absent ones from an explicit null.
-#[derive(Clone, Copy, Debug)]
-pub struct Parameters<'a>(Option<&'a Value>);
-
-impl<'a> From<&'a Value> for Parameters<'a> {
-    fn from(value: &'a Value) -> Self {
-        Self(Some(value))
-    }
-}
-
-impl<'a> From<Option<&'a Value>> for Parameters<'a> {
-    fn from(value: Option<&'a Value>) -> Self {
-        Self(value)
-    }
-}
-
-impl Parameters<'_> {
-    fn text(self) -> Result<String, CallError> {
-        let text = self.0.map(ToString::to_string).unwrap_or_default();
-        if text.len() > PARAMETERS_BYTES_MAX {
-            let message = format!("has {} bytes: at most {PARAMETERS_BYTES_MAX} are taken", text.len());
-            return Err(CallError::Problems(vec![Problem { path: String::new(), message }]));
-        }
-        Ok(text)
-    }
 }
 
 impl TargetManager {
@@ -70,8 +40,7 @@ impl TargetManager {
     /// # Cancel safety
     ///
     /// Nothing depends on the call.
-    pub async fn validate_acquire(&self, parameters: impl Into<Parameters<'_>>) -> Result<(), CallError> {
-        let parameters = parameters.into().text()?;
+    pub async fn validate_acquire(&self, parameters: &str) -> Result<(), CallError> {
         self.check(Question::ValidateAcquire(parameters)).await
     }
 
@@ -84,8 +53,7 @@ impl TargetManager {
     /// # Cancel safety
     ///
     /// Nothing depends on the call.
-    pub async fn validate_release(&self, parameters: impl Into<Parameters<'_>>) -> Result<(), CallError> {
-        let parameters = parameters.into().text()?;
+    pub async fn validate_release(&self, parameters: &str) -> Result<(), CallError> {
         self.check(Question::ValidateRelease(parameters)).await
     }
 
@@ -100,20 +68,15 @@ impl TargetManager {
     /// # Cancel safety
     ///
     /// If the future is dropped, the call ends where it is, as with `call.cancel`.
-    pub async fn acquire(
-        &self,
-        call: JobCall,
-        parameters: impl Into<Parameters<'_>>,
-    ) -> Result<Vec<Target>, CallError> {
-        let question = Question::Acquire(self.call_record(&call), parameters.into().text()?);
-        match self.call(question, Some(call), true).await? {
+    pub async fn acquire(&self, call: JobCall, parameters: &str) -> Result<Vec<Target>, CallError> {
+        match self.call(Question::Acquire(&call, parameters)).await? {
             Answer::Acquired(Ok(targets)) => checked(targets),
             Answer::Acquired(Err(failure)) => Err(self.failed(&failure)),
             Answer::Checked(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
         }
     }
 
-    /// Tells the plugin that a job is done with its targets.
+    /// Tells the plugin that a job is done with its targets, which are asked for when the call has its turn.
     ///
     /// # Errors
     ///
@@ -125,34 +88,21 @@ impl TargetManager {
     pub async fn release(
         &self,
         call: JobCall,
-        parameters: impl Into<Parameters<'_>>,
-        targets: &[Target],
+        parameters: &str,
+        targets: Targets<'_>,
     ) -> Result<(), CallError> {
-        let targets = targets.iter().cloned().map(wire).collect();
-        let question = Question::Release(self.call_record(&call), parameters.into().text()?, targets);
-        match self.call(question, Some(call), false).await? {
+        match self.call(Question::Release(&call, parameters, targets)).await? {
             Answer::Released(Ok(())) => Ok(()),
             Answer::Released(Err(failure)) => Err(self.failed(&failure)),
             Answer::Checked(_) | Answer::Acquired(_) => unreachable!("an answer is of the question's kind"),
         }
     }
 
-    async fn check(&self, question: Question) -> Result<(), CallError> {
-        match self.call(question, None, false).await? {
+    async fn check(&self, question: Question<'_>) -> Result<(), CallError> {
+        match self.call(question).await? {
             Answer::Checked(Ok(())) => Ok(()),
             Answer::Checked(Err(problems)) => Err(CallError::Problems(tamed(problems))),
             Answer::Acquired(_) | Answer::Released(_) => unreachable!("an answer is of the question's kind"),
-        }
-    }
-
-    /// What the plugin is told of its call.
-    fn call_record(&self, call: &JobCall) -> types::Call {
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        types::Call {
-            job: call.job,
-            lock_duration_ms: ms(call.lock_duration),
-            timeout_ms: ms(call.timeout).min(self.plugin.current().context.limits.wall_ms),
-            extra: Vec::new(),
         }
     }
 
@@ -169,30 +119,17 @@ impl TargetManager {
     }
 
     /// Makes a call with the current version, and notes how it went.
-    async fn call(
-        &self,
-        question: Question,
-        call: Option<JobCall>,
-        may_lock: bool,
-    ) -> Result<Answer, CallError> {
+    async fn call(&self, question: Question<'_>) -> Result<Answer, CallError> {
+        bounded(question.parameters())?;
         self.plugin.available()?;
         let version = self.plugin.current();
         let _in_flight = self.plugin.enter();
         let began = now();
-        let wall = Duration::from_millis(version.context.limits.wall_ms);
-        let timeout = call.as_ref().map_or(VALIDATE_WALL, |call| call.timeout);
-        let mut visit = Visit::new(&version.context, began, wall);
-        let mut cancel: Option<CancellationToken> = None;
-        if let Some(call) = call {
-            visit.locker = may_lock.then_some(call.locker);
-            visit.inventory = Some(call.inventory);
-            cancel = Some(call.cancel);
-        }
-        let bounds = Bounds { began, timeout, wall, cancel };
-        let (export, pace) = (question.export(), Arc::clone(&visit.pace));
-        let done = visit::run(&self.shared, &self.plugin, &version, question, visit, bounds).await;
+        let visit = Visit::new(&version.context, began, &question);
+        let pace = Arc::clone(&visit.pace);
+        let done = visit::run(&self.shared, &self.plugin, &version, &question, visit).await;
         let took = now().saturating_duration_since(began);
-        let end = End { export, took, computing: pace.was_computing() };
+        let end = End { export: question.export(), took, computing: pace.was_computing() };
         self.plugin.ended(&version, &end, done.as_ref().map(|_| ()));
         done
     }
@@ -206,9 +143,14 @@ impl std::fmt::Debug for TargetManager {
     }
 }
 
-fn wire(target: Target) -> types::Target {
-    let Target { id, fqdn, ipv4, ipv6, manager_state, labels } = target;
-    types::Target { id, fqdn, ipv4, ipv6, manager_state, labels: labels.into_iter().collect() }
+/// Holds parameters to their bound.
+fn bounded(parameters: &str) -> Result<(), CallError> {
+    let bytes = parameters.len();
+    if bytes > PARAMETERS_BYTES_MAX {
+        let message = format!("has {bytes} bytes: at most {PARAMETERS_BYTES_MAX} are taken");
+        return Err(CallError::Problems(vec![Problem { path: String::new(), message }]));
+    }
+    Ok(())
 }
 
 fn tamed(problems: Vec<types::Problem>) -> Vec<Problem> {

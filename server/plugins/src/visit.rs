@@ -1,35 +1,35 @@
 //! One call: what is asked, how it is bounded, and what its end means.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::sync::CancellationToken;
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::call::CallError;
+use crate::call::{CallError, JobCall, Locker, Target, Targets};
 use crate::clock::now;
 use crate::contract::{targets, types};
 use crate::engine::Ticker;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::lane;
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{MESSAGE_BYTES_MAX, VALIDATE_WALL};
 use crate::plugin::Plugin;
 use crate::text;
 use crate::version::{Instance, Turn, Version};
 
-/// What is asked of a target manager.
-pub(crate) enum Question {
-    ValidateAcquire(String),
-    ValidateRelease(String),
-    Acquire(types::Call, String),
-    Release(types::Call, String, Vec<types::Target>),
+/// What is asked of a target manager. It borrows what it is asked about: a call that waits has no copy.
+#[derive(Clone, Copy)]
+pub(crate) enum Question<'a> {
+    ValidateAcquire(&'a str),
+    ValidateRelease(&'a str),
+    Acquire(&'a JobCall, &'a str),
+    Release(&'a JobCall, &'a str, Targets<'a>),
 }
 
 /// How many functions a target manager exports.
 pub(crate) const EXPORTS: usize = 4;
 
-impl Question {
+impl<'a> Question<'a> {
     /// Which of the exports it is for, below [`EXPORTS`].
     pub(crate) fn export(&self) -> usize {
         match self {
@@ -40,9 +40,31 @@ impl Question {
         }
     }
 
-    /// Whether a job depends on the answer; if not, somebody waits for a verdict, and can ask again.
-    fn is_of_a_job(&self) -> bool {
-        matches!(self, Self::Acquire(..) | Self::Release(..))
+    pub(crate) fn parameters(&self) -> &'a str {
+        match *self {
+            Self::ValidateAcquire(parameters)
+            | Self::ValidateRelease(parameters)
+            | Self::Acquire(_, parameters)
+            | Self::Release(_, parameters, _) => parameters,
+        }
+    }
+
+    /// The job that depends on the answer; if there is none, somebody waits for a verdict, and can ask again.
+    pub(crate) fn job(&self) -> Option<&'a JobCall> {
+        match *self {
+            Self::ValidateAcquire(_) | Self::ValidateRelease(_) => None,
+            Self::Acquire(call, _) | Self::Release(call, ..) => Some(call),
+        }
+    }
+
+    /// Through what it may lock.
+    pub(crate) fn locker(&self) -> Option<&'a Arc<dyn Locker>> {
+        if let Self::Acquire(call, _) = *self { Some(&call.locker) } else { None }
+    }
+
+    /// How long whoever asks waits for the answer.
+    fn timeout(&self) -> Duration {
+        self.job().map_or(VALIDATE_WALL, |call| call.timeout)
     }
 }
 
@@ -64,16 +86,6 @@ pub(crate) struct Shared {
     pub(crate) idle_rooms: Arc<Semaphore>,
 }
 
-/// How a call is bounded.
-pub(crate) struct Bounds {
-    pub(crate) began: Instant,
-    /// How long whoever calls waits for the end.
-    pub(crate) timeout: Duration,
-    /// How long it may take when it has its turn.
-    pub(crate) wall: Duration,
-    pub(crate) cancel: Option<CancellationToken>,
-}
-
 /// Runs one call to its end, or to the end of what it may take.
 ///
 /// # Cancel safety
@@ -83,19 +95,19 @@ pub(crate) async fn run(
     shared: &Shared,
     plugin: &Plugin,
     version: &Version,
-    question: Question,
+    question: &Question<'_>,
     mut visit: Visit,
-    bounds: Bounds,
 ) -> Result<Answer, CallError> {
-    let Bounds { began, timeout, wall, cancel } = bounds;
+    let (began, timeout) = (visit.began, question.timeout());
+    let wall = Duration::from_millis(version.context.limits.wall_ms);
     let cancelled = async {
-        match &cancel {
-            Some(cancel) => cancel.cancelled().await,
+        match question.job() {
+            Some(call) => call.cancel.cancelled().await,
             None => std::future::pending().await,
         }
     };
     let call = async {
-        let _room = within(timeout, room(shared, plugin, version, question.is_of_a_job())).await??;
+        let _room = within(timeout, room(shared, plugin, version, question.job().is_some())).await??;
         // It may have broken, or been switched off, while this call waited.
         plugin.available()?;
         let turn = now();
@@ -144,7 +156,7 @@ async fn room<'a>(
 async fn enter(
     shared: &Shared,
     version: &Version,
-    question: Question,
+    question: &Question<'_>,
     visit: Visit,
 ) -> Result<Answer, CallError> {
     let mut instance = match version.instance(visit).await {
@@ -167,23 +179,41 @@ async fn enter(
     }
 }
 
-async fn ask(instance: &mut Instance, question: Question) -> wasmtime::Result<Answer> {
+async fn ask(instance: &mut Instance, question: &Question<'_>) -> wasmtime::Result<Answer> {
     let Instance { store, bindings, .. } = instance;
     let guest: &targets::Guest = bindings.lessor_plugin_targets();
-    Ok(match question {
+    let wall_ms = store.data().context.limits.wall_ms;
+    Ok(match *question {
         Question::ValidateAcquire(parameters) => {
-            Answer::Checked(guest.call_validate_acquire_parameters(store, &parameters).await?)
+            Answer::Checked(guest.call_validate_acquire_parameters(store, parameters).await?)
         }
         Question::ValidateRelease(parameters) => {
-            Answer::Checked(guest.call_validate_release_parameters(store, &parameters).await?)
+            Answer::Checked(guest.call_validate_release_parameters(store, parameters).await?)
         }
         Question::Acquire(call, parameters) => {
-            Answer::Acquired(guest.call_acquire(store, &call, &parameters).await?)
+            Answer::Acquired(guest.call_acquire(store, &told(call, wall_ms), parameters).await?)
         }
         Question::Release(call, parameters, targets) => {
-            Answer::Released(guest.call_release(store, &call, &parameters, &targets).await?)
+            let targets: Vec<_> = targets().into_iter().map(wire).collect();
+            Answer::Released(guest.call_release(store, &told(call, wall_ms), parameters, &targets).await?)
         }
     })
+}
+
+/// What the plugin is told of its call.
+fn told(call: &JobCall, wall_ms: u64) -> types::Call {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    types::Call {
+        job: call.job,
+        lock_duration_ms: ms(call.lock_duration),
+        timeout_ms: ms(call.timeout).min(wall_ms),
+        extra: Vec::new(),
+    }
+}
+
+fn wire(target: Target) -> types::Target {
+    let Target { id, fqdn, ipv4, ipv6, manager_state, labels } = target;
+    types::Target { id, fqdn, ipv4, ipv6, manager_state, labels: labels.into_iter().collect() }
 }
 
 /// What wasmtime says when a guest hands over more than [`Limits::output_bytes`](crate::Limits): the error has no type.

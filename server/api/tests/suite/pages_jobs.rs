@@ -8,8 +8,8 @@ use lessor_ledger::{
     Command, Job, JobCommand, JobStart, Owner, Phase, PluginCommand, PluginName, PluginOrigin, PluginVersion,
     Span,
 };
-use lessor_plugins::{CallError, JobCall, NoManager, Target};
-use serde_json::{Value, json};
+use lessor_plugins::{CallError, JobCall, NoManager, Target, Targets};
+use serde_json::json;
 
 use crate::lab::Lab;
 use crate::pages::{HOSTILE, leads_to, shows, without_values};
@@ -27,29 +27,20 @@ impl Managers for Clinger {
 }
 
 impl Manager for Clinger {
-    fn validate_acquire<'a>(&'a self, _: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
+    fn validate_acquire<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
         ready(Ok(())).boxed()
     }
 
-    fn validate_release<'a>(&'a self, _: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
+    fn validate_release<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
         ready(Ok(())).boxed()
     }
 
-    fn acquire<'a>(
-        &'a self,
-        _: JobCall,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Result<Vec<Target>, CallError>> {
+    fn acquire<'a>(&'a self, _: JobCall, _: &'a str) -> BoxFuture<'a, Result<Vec<Target>, CallError>> {
         let target = Target { id: HOSTILE.into(), fqdn: Some(HOSTILE.into()), ..Target::default() };
         ready(Ok(vec![target])).boxed()
     }
 
-    fn release<'a>(
-        &'a self,
-        _: JobCall,
-        _: Option<&'a Value>,
-        _: &'a [Target],
-    ) -> BoxFuture<'a, Result<(), CallError>> {
+    fn release<'a>(&'a self, _: JobCall, _: &'a str, _: Targets<'a>) -> BoxFuture<'a, Result<(), CallError>> {
         ready(Err(CallError::Failed { message: HOSTILE.into(), retryable: true })).boxed()
     }
 }

@@ -12,7 +12,7 @@ use lessor_ledger::{
     Command, EndCause, Job, JobCommand, JobRecord, Owner, Phase, PluginCommand, PluginName, PluginOrigin,
     PluginVersion, Span, Time, Verdict,
 };
-use lessor_plugins::{CallError, JobCall, Locker, NoManager, Problem, Target};
+use lessor_plugins::{CallError, JobCall, Locker, NoManager, Problem, Target, Targets};
 use lessor_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -98,8 +98,9 @@ impl Doubles {
 }
 
 impl Manager for Doubles {
-    fn validate_acquire<'a>(&'a self, parameters: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
-        let bad = parameters.and_then(|parameters| parameters["bad"].as_array()).cloned().unwrap_or_default();
+    fn validate_acquire<'a>(&'a self, parameters: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
+        let parameters: Value = serde_json::from_str(parameters).unwrap_or_default();
+        let bad = parameters["bad"].as_array().cloned().unwrap_or_default();
         let problems = bad.iter().filter_map(Value::as_str);
         let problems: Vec<_> =
             problems.map(|path| Problem { path: path.to_owned(), message: "is bad".to_owned() }).collect();
@@ -107,15 +108,11 @@ impl Manager for Doubles {
         Box::pin(std::future::ready(verdict))
     }
 
-    fn validate_release<'a>(&'a self, _: Option<&'a Value>) -> BoxFuture<'a, Result<(), CallError>> {
+    fn validate_release<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn acquire<'a>(
-        &'a self,
-        call: JobCall,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Result<Vec<Target>, CallError>> {
+    fn acquire<'a>(&'a self, call: JobCall, _: &'a str) -> BoxFuture<'a, Result<Vec<Target>, CallError>> {
         let act = self.0.acquire.lock().expect("no test panics with it").pop_front().unwrap_or(Act::Hang);
         Box::pin(self.act("acquire", act, call, &[]))
     }
@@ -123,12 +120,12 @@ impl Manager for Doubles {
     fn release<'a>(
         &'a self,
         call: JobCall,
-        _: Option<&'a Value>,
-        targets: &'a [Target],
+        _: &'a str,
+        targets: Targets<'a>,
     ) -> BoxFuture<'a, Result<(), CallError>> {
         let act = self.0.release.lock().expect("no test panics with it").pop_front();
         let act = act.unwrap_or(Act::Targets(&[]));
-        Box::pin(async move { self.act("release", act, call, targets).await.map(drop) })
+        Box::pin(async move { self.act("release", act, call, &targets()).await.map(drop) })
     }
 }
 

@@ -32,7 +32,7 @@ async fn calls_while_the_component_is_replaced_all_succeed_and_run_once() {
                     return;
                 }
                 let wish = json!({"Targets": [{"ID": format!("t{job}")}]});
-                let targets = rig.manager("list").acquire(rig.call(job), &wish).await;
+                let targets = rig.manager("list").acquire(rig.call(job), &wish.to_string()).await;
                 assert_eq!(targets.map(|targets| targets.len()), Ok(1), "job {job}");
             }
         });
@@ -65,8 +65,9 @@ async fn a_call_in_flight_finishes_on_the_version_that_it_began_with() {
     let mut call = rig.call(7);
     call.locker = Arc::new(Silent);
     let (cancel, manager) = (call.cancel.clone(), rig.manager("museum"));
-    let old =
-        tokio::spawn(async move { manager.acquire(call, &json!({"do": "lock", "names": ["a"]})).await });
+    let old = tokio::spawn(async move {
+        manager.acquire(call, &json!({"do": "lock", "names": ["a"]}).to_string()).await
+    });
     while rig.host.status("museum").unwrap().in_flight == 0 {
         tokio::task::yield_now().await;
     }
@@ -86,24 +87,24 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
     let break_it = async || {
         for _ in 0..STRIKES_MAX {
             // As before every job: what these calls are is no excuse for the others.
-            assert_eq!(manager.validate_acquire(&json!({})).await, Ok(()));
-            let done = manager.acquire(rig.call(7), &broken).await;
+            assert_eq!(manager.validate_acquire("{}").await, Ok(()));
+            let done = manager.acquire(rig.call(7), &broken.to_string()).await;
             assert!(matches!(done, Err(CallError::Trapped(_))), "{done:?}");
         }
     };
     break_it().await;
-    let refused = manager.acquire(rig.call(7), &json!({})).await;
+    let refused = manager.acquire(rig.call(7), "{}").await;
     let Err(CallError::Unavailable(NoManager::Quarantined(reason))) = refused else { panic!("{refused:?}") };
     assert!(reason.starts_with("5 of its latest 20 calls of a kind broke: the plugin broke: "), "{reason}");
     assert!(reason.contains("the curator said so"), "{reason}");
     assert!(matches!(rig.host.target_manager("museum"), Err(NoManager::Quarantined(_))));
 
     assert_eq!(rig.host.set_enabled("museum", true).unwrap().state, State::Enabled);
-    assert_eq!(manager.acquire(rig.call(7), &json!({})).await, Ok(Vec::new()));
+    assert_eq!(manager.acquire(rig.call(7), "{}").await, Ok(Vec::new()));
     break_it().await;
     assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
     rig.install(museum(), marked(component("museum"), 1)).await;
-    assert_eq!(manager.acquire(rig.call(7), &json!({})).await, Ok(Vec::new()));
+    assert_eq!(manager.acquire(rig.call(7), "{}").await, Ok(Vec::new()));
     assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
 }
 
@@ -138,14 +139,14 @@ async fn a_time_limit_that_finds_it_computing_counts_and_one_that_finds_it_waiti
     for _ in 0..STRIKES_MAX {
         let mut call = rig.call(7);
         (call.timeout, call.locker) = (Duration::from_millis(50), Arc::new(Silent));
-        let waited = manager.acquire(call, &json!({"do": "lock", "names": ["a"]})).await;
+        let waited = manager.acquire(call, &json!({"do": "lock", "names": ["a"]}).to_string()).await;
         assert_eq!(waited, Err(CallError::Timeout));
     }
     assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
     for expected in 1..=STRIKES_MAX {
         let mut call = rig.call(7);
         call.timeout = Duration::from_millis(100);
-        assert_eq!(manager.acquire(call, &json!({"do": "loop"})).await, Err(CallError::Timeout));
+        assert_eq!(manager.acquire(call, &json!({"do": "loop"}).to_string()).await, Err(CallError::Timeout));
         assert_eq!(rig.host.status("museum").unwrap().strikes, expected);
     }
     assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
@@ -157,7 +158,7 @@ fn stuck(rig: &Rig, plugin: &str) -> (CancellationToken, JoinHandle<Result<Vec<T
     call.locker = Arc::new(Silent);
     let cancel = call.cancel.clone();
     let order = json!({"do": "lock", "names": ["a"]});
-    (cancel, tokio::spawn(async move { manager.acquire(call, &order).await }))
+    (cancel, tokio::spawn(async move { manager.acquire(call, &order.to_string()).await }))
 }
 
 /// Waits until so many calls run or wait.
@@ -180,14 +181,14 @@ async fn of_what_waits_checks_have_a_bound_and_jobs_have_their_turn() {
     let mut jobs = tokio::task::JoinSet::new();
     for job in 0..20 {
         let (call, manager) = (rig.call(job), rig.manager("museum"));
-        jobs.spawn(async move { manager.release(call, &json!({}), &[]).await });
+        jobs.spawn(async move { manager.release(call, "{}", &Vec::new).await });
         in_flight(&rig, "museum", job + 2).await;
     }
-    assert_eq!(rig.manager("museum").validate_acquire(&json!({})).await, Err(CallError::Busy));
+    assert_eq!(rig.manager("museum").validate_acquire("{}").await, Err(CallError::Busy));
     cancel.cancel();
     assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
     assert_eq!(jobs.join_all().await, vec![Ok(()); 20]);
-    assert_eq!(rig.manager("museum").validate_acquire(&json!({})).await, Ok(()));
+    assert_eq!(rig.manager("museum").validate_acquire("{}").await, Ok(()));
     let status = rig.host.status("museum").unwrap();
     assert_eq!((status.refused, status.strikes), (1, 0));
 }
@@ -201,7 +202,7 @@ async fn waiting_for_a_turn_ends_with_the_caller_s_time_and_is_not_of_the_call_s
     in_flight(&rig, "museum", 1).await;
     let mut hurried = rig.call(8);
     hurried.timeout = Duration::from_millis(50);
-    assert_eq!(rig.manager("museum").acquire(hurried, &json!({})).await, Err(CallError::Timeout));
+    assert_eq!(rig.manager("museum").acquire(hurried, "{}").await, Err(CallError::Timeout));
     // It waits for longer than it may run.
     let (_, second) = stuck(&rig, "museum");
     in_flight(&rig, "museum", 2).await;
@@ -262,14 +263,14 @@ async fn what_is_switched_off_or_removed_takes_no_calls() {
     let rig = Rig::with(spec("list"), component("target-list")).await;
     let (manager, wish) = (rig.manager("list"), json!({"Targets": [{"ID": "a"}]}));
     assert_eq!(rig.host.set_enabled("list", false).unwrap().state, State::Disabled);
-    let refused = manager.acquire(rig.call(7), &wish).await;
+    let refused = manager.acquire(rig.call(7), &wish.to_string()).await;
     assert_eq!(refused, Err(CallError::Unavailable(NoManager::Disabled)));
     // A new version does not switch it on.
     assert_eq!(rig.install(spec("LIST"), marked(component("target-list"), 1)).await.state, State::Disabled);
     assert_eq!(rig.host.set_enabled("list", true).unwrap().state, State::Enabled);
-    assert!(manager.acquire(rig.call(7), &wish).await.is_ok());
+    assert!(manager.acquire(rig.call(7), &wish.to_string()).await.is_ok());
     assert!(rig.host.remove("List"));
     assert!(!rig.host.remove("list"));
     assert_eq!(rig.host.target_manager("list").unwrap_err(), NoManager::Unknown);
-    assert!(manager.acquire(rig.call(7), &wish).await.is_err());
+    assert!(manager.acquire(rig.call(7), &wish.to_string()).await.is_err());
 }

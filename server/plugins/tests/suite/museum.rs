@@ -27,10 +27,10 @@ async fn a_loop_in_any_export_uses_up_its_processor_time() {
     let manager = rig.manager("museum");
     let in_check = json!({"do": "loop", "in_check": true});
     let here = json!({"do": "loop"});
-    assert_eq!(manager.validate_acquire(&in_check).await, Err(CallError::OutOfCpu));
-    assert_eq!(manager.validate_release(&in_check).await, Err(CallError::OutOfCpu));
-    assert_eq!(manager.acquire(rig.call(7), &here).await, Err(CallError::OutOfCpu));
-    assert_eq!(manager.release(rig.call(7), &here, &[]).await, Err(CallError::OutOfCpu));
+    assert_eq!(manager.validate_acquire(&in_check.to_string()).await, Err(CallError::OutOfCpu));
+    assert_eq!(manager.validate_release(&in_check.to_string()).await, Err(CallError::OutOfCpu));
+    assert_eq!(manager.acquire(rig.call(7), &here.to_string()).await, Err(CallError::OutOfCpu));
+    assert_eq!(manager.release(rig.call(7), &here.to_string(), &Vec::new).await, Err(CallError::OutOfCpu));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_log_flood_is_cut_and_the_call_goes_on() {
 #[tokio::test]
 async fn a_verdict_is_cut_and_cleaned() {
     let rig = Rig::with(museum(), component("museum")).await;
-    let nag = rig.manager("museum").validate_acquire(&json!({"do": "nag", "count": 1_000})).await;
+    let nag = rig.manager("museum").validate_acquire(&json!({"do": "nag", "count": 1_000}).to_string()).await;
     let Err(CallError::Problems(problems)) = nag else { panic!("{nag:?}") };
     assert_eq!(problems.len(), 100);
     assert_eq!(problems[99].message, "is not to my liking\u{fffd}");
@@ -134,7 +134,7 @@ async fn locks_of_a_call_that_broke_are_there_for_the_caller_to_free() {
 async fn there_is_a_locker_in_acquire_only() {
     let rig = Rig::with(museum(), component("museum")).await;
     let order = json!({"do": "lock", "names": ["a"]});
-    let released = rig.manager("museum").release(rig.call(7), &order, &[]).await;
+    let released = rig.manager("museum").release(rig.call(7), &order.to_string(), &Vec::new).await;
     let Err(CallError::Failed { message, .. }) = released else { panic!("{released:?}") };
     assert!(message.contains("there is no locker in this call"), "{message}");
     assert_eq!(rig.book.locks.load(Ordering::SeqCst), 0);
@@ -158,7 +158,7 @@ async fn waiting_ends_with_the_wall_clock_and_costs_no_processor_time() {
     call.timeout = Duration::from_millis(200);
     call.locker = Arc::new(Silent);
     let order = json!({"do": "lock", "names": ["a"]});
-    assert_eq!(rig.manager("museum").acquire(call, &order).await, Err(CallError::Timeout));
+    assert_eq!(rig.manager("museum").acquire(call, &order.to_string()).await, Err(CallError::Timeout));
 }
 
 #[tokio::test]
@@ -167,8 +167,9 @@ async fn a_cancelled_call_ends_where_it_is() {
     let mut call = rig.call(7);
     call.locker = Arc::new(Silent);
     let (cancel, manager) = (call.cancel.clone(), rig.manager("museum"));
-    let waiting =
-        tokio::spawn(async move { manager.acquire(call, &json!({"do": "lock", "names": ["a"]})).await });
+    let waiting = tokio::spawn(async move {
+        manager.acquire(call, &json!({"do": "lock", "names": ["a"]}).to_string()).await
+    });
     cancel.cancel();
     assert_eq!(waiting.await.unwrap(), Err(CallError::Cancelled));
     assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
@@ -187,7 +188,7 @@ async fn others_are_served_while_bad_ones_run() {
     }
     for job in 0..50 {
         let wish = json!({"Targets": [{"ID": format!("t{job}")}]});
-        let targets = rig.manager("good").acquire(rig.call(job), &wish).await;
+        let targets = rig.manager("good").acquire(rig.call(job), &wish.to_string()).await;
         assert_eq!(targets.map(|targets| targets.len()), Ok(1));
     }
     while let Some(done) = visitors.join_next().await {
@@ -211,7 +212,7 @@ async fn loops_in_line_for_the_processor_still_end_with_their_time_and_let_a_lon
             call.timeout = Duration::from_millis(300);
         }
         let manager = rig.manager("museum");
-        loops.spawn(async move { manager.acquire(call, &json!({"do": "loop"})).await });
+        loops.spawn(async move { manager.acquire(call, &json!({"do": "loop"}).to_string()).await });
     }
     for _ in 0..4 {
         assert_eq!(loops.join_next().await.unwrap().unwrap(), Err(CallError::Timeout));

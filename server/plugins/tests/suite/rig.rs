@@ -136,7 +136,7 @@ impl Rig {
 
     /// Asks the plugin of this name for targets, for job 7.
     pub(crate) async fn acquire(&self, name: &str, parameters: &Value) -> Result<Vec<Target>, CallError> {
-        self.manager(name).acquire(self.call(7), parameters).await
+        self.manager(name).acquire(self.call(7), &parameters.to_string()).await
     }
 }
 

@@ -190,7 +190,8 @@ fn in_full(path: &PathBuf) -> Result<PathBuf, Failure> {
 struct Stage {
     lessor: Arc<Lessor>,
     plugin: String,
-    parameters: Option<Value>,
+    /// JSON text, empty for none.
+    parameters: String,
     timeout: Duration,
     lock_duration: Duration,
 }
@@ -202,11 +203,12 @@ impl Stage {
             Some(file) => lessor_control::pools::parse(&text_of(file)?)
                 .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?,
         };
+        let parameters = json("--params", around.params.as_deref())?;
         let lessor = Lessor::new(pools, &around.held, plugin).map_err(Failure::Usage)?;
         Ok(Self {
             lessor: Arc::new(lessor),
             plugin: plugin.to_owned(),
-            parameters: json("--params", around.params.as_deref())?,
+            parameters: parameters.map(|given| given.to_string()).unwrap_or_default(),
             timeout: around.timeout,
             lock_duration: around.lock_duration,
         })
@@ -214,7 +216,7 @@ impl Stage {
 
     /// Carries out a job up to its lease.
     async fn acquire(&self, manager: &TargetManager) -> Result<Acquired, Failure> {
-        let parameters = self.parameters.as_ref();
+        let parameters = &*self.parameters;
         manager.validate_acquire(parameters).await.map_err(|error| invalid(&error))?;
         let job = self.start()?;
         let done = manager.acquire(self.call(job), parameters).await;
@@ -233,7 +235,7 @@ impl Stage {
 
     /// Carries out the end of a job that has these targets.
     async fn release(&self, manager: &TargetManager, targets: &[Target]) -> Result<(), Failure> {
-        let parameters = self.parameters.as_ref();
+        let parameters = &*self.parameters;
         manager.validate_release(parameters).await.map_err(|error| invalid(&error))?;
         let job = self.start()?;
         let refused = |refusal: lessor_ledger::Refusal| Failure::Negative(refusal.to_string());
@@ -243,7 +245,7 @@ impl Stage {
             return Err(Failure::Negative(format!("no job can have these targets: {failure}")));
         }
         self.lessor.job(JobCommand::End { job, owner: None, reason: None }).map_err(refused)?;
-        let done = manager.release(self.call(job), parameters, targets).await;
+        let done = manager.release(self.call(job), parameters, &|| targets.to_vec()).await;
         let why = |error| Failure::Refused {
             what: "the release fails, and the server would try it again".to_owned(),
             reasons: report::reasons(&error),
