@@ -120,6 +120,26 @@ fn jobs_that_wait_for_their_manager_take_no_more_memory_than_their_records() {
     assert!(grown < 100 << 20, "{grown} bytes more than before");
 }
 
+#[test]
+fn releases_that_are_stuck_are_tried_again_soon_after_a_reload_has_ended_a_quarantine() {
+    let server = serving();
+    let job = id(&server.job("museum", &json!({"names": ["a"]}), &json!({})));
+    // As many as put it in quarantine.
+    for _ in 0..5 {
+        assert_eq!(server.job("museum", &json!({"do": "panic"}), &json!({}))["phase"], "failed");
+    }
+    assert_eq!(server.get("/v1/plugins/museum").json()["state"], "quarantined");
+    let _ = server.send("DELETE", &format!("/v1/jobs/{job}"));
+    let waits = wait::until_some("it waits for some seconds", wait::SOON, || {
+        let job = server.look_at_job(job);
+        (job["phase"] == "stuck" && job["attempts"].as_u64() >= Some(3)).then_some(job)
+    });
+    assert_eq!(server.post("/v1/plugins/museum/reload").json()["state"], "enabled");
+    let hastened = server.look_at_job(job);
+    assert_ne!(hastened["retry_at"], waits["retry_at"], "{hastened}");
+    let _ = server.await_phase(job, "completed");
+}
+
 /// The reasons of a refusal.
 #[track_caller]
 fn misfits(answer: &Answer) -> Vec<String> {

@@ -31,8 +31,6 @@ pub(crate) struct Visit {
     pub(crate) inventory: Option<Arc<dyn Inventory>>,
     pub(crate) began: Instant,
     pub(crate) deadline: Instant,
-    /// Ticks that the guest ran for.
-    pub(crate) ticks: u64,
     pub(crate) pace: Arc<Pace>,
     /// Whether the guest waited for the host since the last tick, which is then not its own.
     pub(crate) waited: bool,
@@ -44,14 +42,12 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Its deadline is set when it has its turn.
-    pub(crate) fn new(context: &Context, began: Instant, question: &Question<'_>) -> Self {
+    pub(crate) fn new(context: &Context, began: Instant, deadline: Instant, question: &Question<'_>) -> Self {
         Self {
             locker: question.locker().map(Arc::clone),
             inventory: question.job().map(|call| Arc::clone(&call.inventory)),
             began,
-            deadline: began,
-            ticks: 0,
+            deadline,
             pace: Arc::default(),
             waited: false,
             host_calls_left: context.limits.host_calls,

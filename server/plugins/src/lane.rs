@@ -9,13 +9,18 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::limits::TICK;
 
 /// How a call uses the processors: what its clock tells whoever lets it go on.
 #[derive(Default)]
 pub(crate) struct Pace {
     ticks: AtomicU64,
+    /// Ticks that the guest ran for.
+    spent: AtomicU64,
     computing: AtomicBool,
 }
 
@@ -27,6 +32,16 @@ impl Pace {
         end_of_poll()
     }
 
+    /// Charges a tick to the guest.
+    pub(crate) fn charge(&self) {
+        self.spent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For how long the guest ran.
+    pub(crate) fn spent(&self) -> Duration {
+        TICK.saturating_mul(u32::try_from(self.spent.load(Ordering::Relaxed)).unwrap_or(u32::MAX))
+    }
+
     fn is_computing(&self) -> bool {
         self.computing.load(Ordering::Relaxed)
     }
@@ -34,11 +49,6 @@ impl Pace {
     /// Whether it goes on in turns. The first tick does not tell: it may have begun long before the call.
     fn is_slow(&self) -> bool {
         self.ticks.load(Ordering::Relaxed) > 1
-    }
-
-    /// Whether it was computing, and had been for a while, when it was last left: not waiting for the host or for a room.
-    pub(crate) fn was_computing(&self) -> bool {
-        self.is_slow() && self.is_computing()
     }
 }
 
@@ -85,7 +95,6 @@ fn end_of_poll() -> impl Future<Output = ()> + Send + 'static {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
-    use std::time::Duration;
 
     use tokio::task::JoinSet;
 
@@ -167,10 +176,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_host_is_in_nobody_s_way_and_did_not_compute() {
+    async fn who_waits_for_the_host_is_in_nobody_s_way() {
         let (own, all, pace) = (Semaphore::new(1), Semaphore::new(1), Pace::default());
         drop((pace.tick(), pace.tick()));
-        assert!(pace.was_computing());
         let (asks, asked) = tokio::sync::oneshot::channel();
         let host = async {
             asks.send(()).expect("it is listened to");
@@ -179,9 +187,9 @@ mod tests {
         let waits = run(&own, &all, &pace, host);
         let looks = async {
             asked.await.expect("it asks");
-            (own.available_permits(), all.available_permits(), pace.was_computing())
+            (own.available_permits(), all.available_permits())
         };
         let ((), seen) = tokio::join!(waits, looks);
-        assert_eq!(seen, (1, 1, false));
+        assert_eq!(seen, (1, 1));
     }
 }

@@ -225,6 +225,11 @@ pub const STRIKES_MAX: u32 = 5;
 /// most 32, for which there are bits.
 pub const STRIKES_OF: u32 = 20;
 
+/// A call that a time limit ends is held against its plugin if it computed for one of so many parts of the processor time
+/// that it may have by then; with less, it was kept waiting. Eight checks that loop at once get 600 ms each of their 5 s,
+/// and a part is 500 ms by default.
+pub(crate) const BLAME_PARTS: u32 = 4;
+
 /// How many of the latest calls the percentiles are made of.
 pub const SAMPLES_MAX: usize = 256;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::call::{CallError, JobCall, Problem, Target, Targets};
 use crate::clock::now;
 use crate::contract::types;
-use crate::guest::Visit;
 use crate::limits::{
     FAILURE_CODE_BYTES_MAX, MANAGER_STATE_BYTES_MAX, MESSAGE_BYTES_MAX, PARAMETERS_BYTES_MAX,
     PROBLEM_BYTES_MAX, PROBLEMS_MAX, TARGET_BYTES_MAX, TARGETS_MAX,
@@ -16,7 +15,7 @@ use crate::plugin::{End, Plugin};
 use crate::text;
 use crate::visit::{self, Answer, Question, Shared};
 
-/// A target manager to call. A call goes to the version that is current when it begins.
+/// A target manager to call. A call goes to the version that is current when it has its turn.
 ///
 /// Parameters are JSON text, empty if there are none, which a plugin can tell from a null. What is given to a call is
 /// borrowed until its end, and nothing is made of it before its turn: there may be many that wait.
@@ -118,19 +117,16 @@ impl TargetManager {
         CallError::Failed { message, retryable }
     }
 
-    /// Makes a call with the current version, and notes how it went.
+    /// Makes a call with the version that is current when it has its turn, and notes how it went.
     async fn call(&self, question: Question<'_>) -> Result<Answer, CallError> {
         bounded(question.parameters())?;
         self.plugin.available()?;
-        let version = self.plugin.current();
         let _in_flight = self.plugin.enter();
         let began = now();
-        let visit = Visit::new(&version.context, began, &question);
-        let pace = Arc::clone(&visit.pace);
-        let done = visit::run(&self.shared, &self.plugin, &version, &question, visit).await;
+        let (stay, done) = visit::run(&self.shared, &self.plugin, &question, began).await;
         let took = now().saturating_duration_since(began);
-        let end = End { export: question.export(), took, computing: pace.was_computing() };
-        self.plugin.ended(&version, &end, done.as_ref().map(|_| ()));
+        let end = End { export: question.export(), took, stay };
+        self.plugin.ended(&end, done.as_ref().map(|_| ()));
         done
     }
 }

@@ -11,7 +11,7 @@ use crate::call::{CallError, NoManager};
 use crate::limits::{SAMPLES_MAX, STRIKES_MAX, STRIKES_OF};
 use crate::status::{PluginStatus, State};
 use crate::version::Version;
-use crate::visit::EXPORTS;
+use crate::visit::{EXPORTS, Stay};
 
 /// One plugin. Its name stays, its versions come and go.
 pub(crate) struct Plugin {
@@ -49,8 +49,8 @@ pub(crate) struct End {
     /// Of which export.
     pub(crate) export: usize,
     pub(crate) took: Duration,
-    /// Whether the guest was computing at the end, and had been for a while.
-    pub(crate) computing: bool,
+    /// Where it was made; none if it had no turn.
+    pub(crate) stay: Option<Stay>,
 }
 
 impl Plugin {
@@ -74,15 +74,22 @@ impl Plugin {
         }
     }
 
+    /// Whether a version takes the next call.
+    pub(crate) fn is_current(&self, version: &Arc<Version>) -> bool {
+        Arc::ptr_eq(version, &self.current.load())
+    }
+
     /// The version that takes the next call.
     pub(crate) fn current(&self) -> Arc<Version> {
         self.current.load_full()
     }
 
-    /// Makes another version the current one. A new component gets a new chance: a quarantine ends.
+    /// Makes another version the current one: calls that run finish on the old one, those that wait have their turn at
+    /// the new one. A new component gets a new chance: a quarantine ends.
     pub(crate) fn replace(&self, version: Arc<Version>) {
         let mut record = self.record();
-        self.current.store(version);
+        // Only then the old one is closed: who is sent away there finds the new one here.
+        self.current.swap(version).close();
         record.strikes = Default::default();
         if matches!(record.state, State::Quarantined { .. }) {
             record.state = State::Enabled;
@@ -110,9 +117,9 @@ impl Plugin {
         InFlight(Arc::clone(self))
     }
 
-    /// Notes how a call ended. A time limit is a strike if the guest was computing then; if it was waiting, for its turn,
-    /// the server or an endpoint, that may be anybody's doing. What the caller did, and a refusal, are none.
-    pub(crate) fn ended(&self, version: &Arc<Version>, end: &End, done: Result<(), &CallError>) {
+    /// Notes how a call ended. A time limit is a strike if the guest computed for much of it; if it was waiting, for its
+    /// turn, the server or an endpoint, that may be anybody's doing. What the caller did, and a refusal, are none.
+    pub(crate) fn ended(&self, end: &End, done: Result<(), &CallError>) {
         let mut record = self.record();
         if matches!(done, Err(CallError::Busy | CallError::Unavailable(_))) {
             record.refused += 1;
@@ -120,6 +127,13 @@ impl Plugin {
         }
         record.calls += 1;
         record.sample(end.took);
+        let Some(stay) = &end.stay else {
+            // It ended in line.
+            if let Err(error) = done {
+                record.failed(error);
+            }
+            return;
+        };
         let struck = match done {
             Ok(()) => false,
             Err(
@@ -128,11 +142,11 @@ impl Plugin {
                 | CallError::OutOfMemory
                 | CallError::OutputTooLarge,
             ) => true,
-            Err(CallError::Timeout) if end.computing => true,
+            Err(CallError::Timeout) if stay.is_to_blame() => true,
             Err(error) => return record.failed(error),
         };
         // What an old version does, after it was replaced, is not held against the new one.
-        let current = Arc::ptr_eq(version, &self.current.load());
+        let current = self.is_current(&stay.version);
         if current {
             record.strikes[end.export].note(struck);
         }
@@ -141,7 +155,7 @@ impl Plugin {
         let strikes = record.strikes[end.export].count();
         if current && strikes >= STRIKES_MAX && record.state == State::Enabled {
             let reason = format!("{strikes} of its latest {STRIKES_OF} calls of a kind broke: {error}");
-            tracing::error!(plugin = %version.context.name, %reason, "a plugin is put in quarantine");
+            tracing::error!(plugin = %stay.version.context.name, %reason, "a plugin is put in quarantine");
             record.state = State::Quarantined { reason };
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::contract::{self, TargetManager, TargetManagerPre};
@@ -39,10 +40,11 @@ pub(crate) struct Version {
     pub(crate) warm: bool,
     engine: Engine,
     pre: TargetManagerPre<Guest>,
-    /// Room for calls that run or wait. Jobs wait for it, first come first served; nobody else does.
-    admission: Semaphore,
-    /// Room for calls that run, first come first served.
-    turnstile: Semaphore,
+    /// Room for calls that run or wait. Jobs wait for it, first come first served; nobody else does. Closed when another
+    /// version has taken over.
+    admission: Arc<Semaphore>,
+    /// Room for calls that run, first come first served. Closed likewise.
+    turnstile: Arc<Semaphore>,
     idle: Mutex<Vec<Instance>>,
     /// The most memory that one of its instances had, in bytes.
     pub(crate) memory_high_water: AtomicU64,
@@ -58,7 +60,15 @@ pub(crate) struct Instance {
 }
 
 /// Leave to run, given back when dropped.
-pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] [SemaphorePermit<'a>; 2]);
+pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] [OwnedSemaphorePermit; 2]);
+
+/// Why a call has no turn.
+pub(crate) enum NoTurn {
+    /// As many wait as may.
+    Full,
+    /// Another version has taken over, while it waited or just before.
+    Replaced,
+}
 
 impl Version {
     /// Links a checked component to what it imports.
@@ -89,22 +99,32 @@ impl Version {
             warm,
             engine: engine.clone(),
             pre,
-            admission: Semaphore::new(running + waiting),
-            turnstile: Semaphore::new(running),
+            admission: Arc::new(Semaphore::new(running + waiting)),
+            turnstile: Arc::new(Semaphore::new(running)),
             idle: Mutex::new(Vec::new()),
             memory_high_water: AtomicU64::new(0),
         })
     }
 
-    /// Waits for the turn of a call, which is refused with none if it is not patient and as many wait as may.
-    pub(crate) async fn turn(&self, patient: bool) -> Option<Turn<'_>> {
+    /// Waits for the turn of a call, which is refused if it is not patient and as many wait as may.
+    pub(crate) async fn turn(&self, patient: bool) -> Result<Turn, NoTurn> {
+        let door = Arc::clone(&self.admission);
         let admission = if patient {
-            self.admission.acquire().await.expect("the admission is never closed")
+            door.acquire_owned().await.map_err(|_| NoTurn::Replaced)?
         } else {
-            self.admission.try_acquire().ok()?
+            door.try_acquire_owned().map_err(|error| match error {
+                TryAcquireError::NoPermits => NoTurn::Full,
+                TryAcquireError::Closed => NoTurn::Replaced,
+            })?
         };
-        let turn = self.turnstile.acquire().await.expect("the turnstile is never closed");
-        Some(Turn([admission, turn]))
+        let turn = Arc::clone(&self.turnstile).acquire_owned().await.map_err(|_| NoTurn::Replaced)?;
+        Ok(Turn([admission, turn]))
+    }
+
+    /// Sends away who waits, and who comes: another version has taken over. Calls that run go on.
+    pub(crate) fn close(&self) {
+        self.admission.close();
+        self.turnstile.close();
     }
 
     /// An instance for one call: one that waits, or a new one.
@@ -156,10 +176,9 @@ fn tick(guest: &mut Guest) -> wasmtime::Result<UpdateDeadline> {
     let interrupted = guest.visit.pace.tick();
     // A tick that went by while the guest waited for the host is not its own.
     if !std::mem::take(&mut guest.visit.waited) {
-        guest.visit.ticks += 1;
+        guest.visit.pace.charge();
     }
-    let spent_ms = u128::from(guest.visit.ticks) * crate::limits::TICK.as_millis();
-    if spent_ms > u128::from(guest.context.limits.cpu_ms) {
+    if guest.visit.pace.spent() > Duration::from_millis(guest.context.limits.cpu_ms) {
         return Err(wasmtime::Error::new(Overuse::Cpu));
     }
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(interrupted)))

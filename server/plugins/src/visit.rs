@@ -1,21 +1,22 @@
 //! One call: what is asked, how it is bounded, and what its end means.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::Limits;
 use crate::call::{CallError, JobCall, Locker, Target, Targets};
 use crate::clock::now;
 use crate::contract::{targets, types};
 use crate::engine::Ticker;
 use crate::guest::{Guest, Overuse, Visit};
-use crate::lane;
-use crate::limits::{MESSAGE_BYTES_MAX, VALIDATE_WALL};
+use crate::lane::{self, Pace};
+use crate::limits::{BLAME_PARTS, MESSAGE_BYTES_MAX, VALIDATE_WALL};
 use crate::plugin::Plugin;
 use crate::text;
-use crate::version::{Instance, Turn, Version};
+use crate::version::{Instance, NoTurn, Turn, Version};
 
 /// What is asked of a target manager. It borrows what it is asked about: a call that waits has no copy.
 #[derive(Clone, Copy)]
@@ -86,7 +87,30 @@ pub(crate) struct Shared {
     pub(crate) idle_rooms: Arc<Semaphore>,
 }
 
-/// Runs one call to its end, or to the end of what it may take.
+/// Where a call was made, and how it did there.
+pub(crate) struct Stay {
+    pub(crate) version: Arc<Version>,
+    pace: Arc<Pace>,
+    /// How much the guest has to compute to be the reason why its time ran out.
+    blame: Duration,
+}
+
+impl Stay {
+    fn new(version: &Arc<Version>, question: &Question<'_>, pace: &Arc<Pace>) -> Self {
+        let Limits { cpu_ms, wall_ms, .. } = version.context.limits;
+        let wall = Duration::from_millis(wall_ms);
+        let wall = if question.job().is_some() { wall } else { wall.min(VALIDATE_WALL) };
+        let blame = wall.min(Duration::from_millis(cpu_ms)) / BLAME_PARTS;
+        Self { version: Arc::clone(version), pace: Arc::clone(pace), blame }
+    }
+
+    /// Whether the call took so long because its guest computed, rather than because others did.
+    pub(crate) fn is_to_blame(&self) -> bool {
+        self.pace.spent() >= self.blame
+    }
+}
+
+/// Runs one call to its end, or to the end of what it may take. Gives with that where it was made, if it had a turn.
 ///
 /// # Cancel safety
 ///
@@ -94,35 +118,37 @@ pub(crate) struct Shared {
 pub(crate) async fn run(
     shared: &Shared,
     plugin: &Plugin,
-    version: &Version,
     question: &Question<'_>,
-    mut visit: Visit,
-) -> Result<Answer, CallError> {
-    let (began, timeout) = (visit.began, question.timeout());
-    let wall = Duration::from_millis(version.context.limits.wall_ms);
+    began: Instant,
+) -> (Option<Stay>, Result<Answer, CallError>) {
+    let timeout = question.timeout();
     let cancelled = async {
         match question.job() {
             Some(call) => call.cancel.cancelled().await,
             None => std::future::pending().await,
         }
     };
+    let mut stay = None;
     let call = async {
-        let _room = within(timeout, room(shared, plugin, version, question.job().is_some())).await??;
+        let Place { version, .. } = &within(timeout, place(shared, plugin, question)).await??;
         // It may have broken, or been switched off, while this call waited.
         plugin.available()?;
         let turn = now();
+        let wall = Duration::from_millis(version.context.limits.wall_ms);
         let most = wall.min(timeout.saturating_sub(turn.saturating_duration_since(began)));
-        visit.deadline = turn + most;
-        let _time = shared.ticker.run();
+        let visit = Visit::new(&version.context, began, turn + most, question);
         let pace = Arc::clone(&visit.pace);
+        stay = Some(Stay::new(version, question, &pace));
+        let _time = shared.ticker.run();
         let entered = enter(shared, version, question, visit);
         within(most, lane::run(&plugin.lane, &shared.lane, &pace, entered)).await?
     };
-    tokio::select! {
+    let done = tokio::select! {
         biased;
         () = cancelled => Err(CallError::Cancelled),
         done = call => done,
-    }
+    };
+    (stay, done)
 }
 
 async fn within<T>(most: Duration, what: impl Future<Output = T>) -> Result<T, CallError> {
@@ -130,26 +156,41 @@ async fn within<T>(most: Duration, what: impl Future<Output = T>) -> Result<T, C
 }
 
 /// Where a call runs. Given back when dropped.
-struct Room<'a> {
-    _turn: Turn<'a>,
+struct Place<'a> {
+    version: Arc<Version>,
+    _turn: Turn,
     _room: SemaphorePermit<'a>,
 }
 
 /// Waits for a turn at the plugin, and then for a room: the plugin's own, or one of those that all share. A call of a job
-/// waits for as long as it takes; any other is refused if as many wait as may.
-async fn room<'a>(
+/// waits for as long as it takes; any other is refused if as many wait as may. Whoever waits when the plugin is replaced
+/// goes on to wait for the new version.
+async fn place<'a>(
     shared: &'a Shared,
     plugin: &'a Plugin,
-    version: &'a Version,
-    patient: bool,
-) -> Result<Room<'a>, CallError> {
-    let turn = version.turn(patient).await.ok_or(CallError::Busy)?;
-    let room = tokio::select! {
-        biased;
-        own = plugin.room.acquire() => own,
-        shared = shared.rooms.acquire() => shared,
-    };
-    Ok(Room { _turn: turn, _room: room.expect("rooms are never closed") })
+    question: &Question<'_>,
+) -> Result<Place<'a>, CallError> {
+    let mut patient = question.job().is_some();
+    loop {
+        let version = plugin.current();
+        match version.turn(patient).await {
+            Ok(turn) => {
+                let room = tokio::select! {
+                    biased;
+                    own = plugin.room.acquire() => own,
+                    shared = shared.rooms.acquire() => shared,
+                };
+                let room = room.expect("rooms are never closed");
+                if plugin.is_current(&version) {
+                    return Ok(Place { version, _turn: turn, _room: room });
+                }
+            }
+            Err(NoTurn::Full) => return Err(CallError::Busy),
+            Err(NoTurn::Replaced) => {}
+        }
+        // It was let in once.
+        patient = true;
+    }
 }
 
 /// Runs the call in an instance. Only an instance that returned is used again.

@@ -25,7 +25,7 @@ pub(super) struct Ready {
 pub(super) struct Change {
     /// Whose.
     pub(super) name: PluginName,
-    /// What is to be committed, if anything is.
+    /// What is to be committed; if nothing is, what was committed before runs again.
     pub(super) command: Option<PluginCommand>,
     /// The version that it is about: if another one is installed by now, nothing is changed.
     pub(super) about: Option<PluginVersion>,
@@ -110,6 +110,7 @@ impl Plugins {
         if let Some(Ready { bounded: Some(manifest), .. }) = &ready {
             self.below_ceiling(&name, manifest).await?;
         }
+        let again = command.is_none();
         let record = match command {
             Some(command) => self.commit(command).await?,
             None => self.record(name)?,
@@ -119,7 +120,19 @@ impl Plugins {
             // One that could not be prepared is not there.
             None => drop(self.0.host.set_enabled(record.name.as_str(), record.enabled)),
         }
+        if again {
+            self.hasten(&record).await;
+        }
         Ok(self.sight(record))
+    }
+
+    /// Has the releases tried soon that are stuck with a plugin which runs again: what the ledger does with every command
+    /// that leaves it switched on. If it cannot, they are tried when they are due.
+    async fn hasten(&self, record: &PluginRecord) {
+        let (name, enabled) = (record.name.clone(), record.enabled);
+        if let Err(error) = self.commit(PluginCommand::Enable { name, enabled }).await {
+            tracing::warn!(plugin = %record.name, %error, "stuck releases of a plugin that runs again wait for their time");
+        }
     }
 
     /// Runs what was committed.

@@ -133,8 +133,10 @@ async fn good_calls_do_not_hide_bad_ones_unless_there_are_many_more() {
 }
 
 #[tokio::test]
-async fn a_time_limit_that_finds_it_computing_counts_and_one_that_finds_it_waiting_does_not() {
-    let rig = Rig::with(museum(), component("museum")).await;
+async fn a_time_limit_counts_if_the_plugin_computed_until_then_and_not_if_it_waited() {
+    let mut spec = museum();
+    spec.limits.cpu_ms = 400;
+    let rig = Rig::with(spec, component("museum")).await;
     let manager = rig.manager("museum");
     for _ in 0..STRIKES_MAX {
         let mut call = rig.call(7);
@@ -145,11 +147,26 @@ async fn a_time_limit_that_finds_it_computing_counts_and_one_that_finds_it_waiti
     assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
     for expected in 1..=STRIKES_MAX {
         let mut call = rig.call(7);
-        call.timeout = Duration::from_millis(100);
+        call.timeout = Duration::from_millis(300);
         assert_eq!(manager.acquire(call, &json!({"do": "loop"}).to_string()).await, Err(CallError::Timeout));
         assert_eq!(rig.host.status("museum").unwrap().strikes, expected);
     }
     assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_each_other_until_their_time_is_over_are_no_strikes() {
+    let rig = Rig::with(museum(), component("museum")).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for job in 0..8 {
+        let (mut call, manager) = (rig.call(job), rig.manager("museum"));
+        // It may compute for 2 s, and comes to 50 ms of that beside the others.
+        call.timeout = Duration::from_millis(400);
+        calls.spawn(async move { manager.acquire(call, r#"{"do": "loop"}"#).await });
+    }
+    assert_eq!(calls.join_all().await, vec![Err(CallError::Timeout); 8]);
+    let status = rig.host.status("museum").unwrap();
+    assert_eq!((status.state, status.strikes, status.errors), (State::Enabled, 0, 8));
 }
 
 /// A call for a job whose locker never answers, so that it stays where it is until it is cancelled.
@@ -211,6 +228,36 @@ async fn waiting_for_a_turn_ends_with_the_caller_s_time_and_is_not_of_the_call_s
         (runs.await.unwrap(), second.await.unwrap()),
         (Err(CallError::Timeout), Err(CallError::Timeout))
     );
+}
+
+#[tokio::test]
+async fn who_waits_when_the_plugin_is_replaced_has_his_turn_at_the_new_version() {
+    let mut spec = museum();
+    spec.limits.concurrency = 1;
+    let rig = Rig::with(spec.clone(), component("museum")).await;
+    let (cancel, runs) = stuck(&rig, "museum");
+    in_flight(&rig, "museum", 1).await;
+    let mut jobs = tokio::task::JoinSet::new();
+    for job in 0..20 {
+        let (call, manager) = (rig.call(job), rig.manager("museum"));
+        jobs.spawn(async move {
+            let wish = json!({"Targets": [{"ID": format!("t{job}")}]});
+            manager.acquire(call, &wish.to_string()).await.map(|targets| targets.len())
+        });
+        in_flight(&rig, "museum", job + 2).await;
+    }
+    let checks = rig.manager("museum");
+    let check = tokio::spawn(async move { checks.validate_acquire(r#"{"Targets": [{"ID": " "}]}"#).await });
+    in_flight(&rig, "museum", 22).await;
+    // The old one would take the wishes for orders to return nothing, and is at a call that does not end.
+    spec.limits.mailbox = 0;
+    rig.install(spec, component("target-list")).await;
+    assert_eq!(jobs.join_all().await, vec![Ok(1); 20]);
+    let verdict = check.await.unwrap();
+    assert!(matches!(verdict, Err(CallError::Problems(_))), "it was let in, and waits: {verdict:?}");
+    assert!(!runs.is_finished());
+    cancel.cancel();
+    assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
 }
 
 #[tokio::test]
