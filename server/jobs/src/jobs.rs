@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Snapshots;
 use crate::limits::{ACQUIRE_TIMEOUT_DEFAULT, LOCK_DURATION_DEFAULT, RELEASE_TIMEOUT_DEFAULT};
+use crate::locker::Line;
 use crate::manager::Managers;
 use crate::runner::Runner;
 use crate::watch::Bells;
@@ -123,7 +124,8 @@ impl Jobs {
     #[must_use]
     pub fn start(keeper: Keeper, managers: Arc<dyn Managers>, until: CancellationToken) -> Self {
         let inventory = Snapshots::new(keeper.clone());
-        let shop = Shop { keeper: keeper.clone(), managers: Arc::clone(&managers), inventory };
+        let shop =
+            Shop { keeper: keeper.clone(), managers: Arc::clone(&managers), inventory, line: Line::new() };
         let bells = Arc::new(Bells::default());
         tokio::spawn(Runner::new(Arc::new(shop), Arc::clone(&bells)).run(until));
         Self { keeper, managers, bells }
@@ -174,13 +176,13 @@ impl Jobs {
     async fn check(&self, manager: &PluginName, acquire: &str, release: &str) -> Result<(), StartError> {
         let unavailable = |cause| StartError::Unavailable { manager: manager.clone(), cause };
         let asked = self.managers.manager(manager.as_str()).map_err(unavailable)?;
-        let verdicts = [
-            ("/acquire_parameters", asked.validate_acquire(acquire).await),
-            ("/release_parameters", asked.validate_release(release).await),
+        let checks = [
+            ("/acquire_parameters", asked.validate_acquire(acquire)),
+            ("/release_parameters", asked.validate_release(release)),
         ];
         let mut problems = Vec::new();
-        for (at, verdict) in verdicts {
-            match verdict {
+        for (at, check) in checks {
+            match check.await {
                 Ok(()) => {}
                 Err(CallError::Problems(found)) => problems.extend(found.into_iter().map(|problem| {
                     let path = format!("{at}{}", problem.path);

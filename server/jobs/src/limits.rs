@@ -32,6 +32,10 @@ pub(crate) const REPORT_RETRY_MAX: Duration = Duration::from_secs(2);
 /// a processor for some 100 ms.
 pub(crate) const INVENTORY_READS_MAX: usize = 2;
 
+/// Most targets of calls of lockers in the keeper's queue at once, of all jobs; more calls wait. As many as one call may
+/// name, which takes the keeper some 10 ms: everybody else waits behind what stands there.
+pub(crate) const LOCKER_TARGETS_MAX: u32 = 10_000;
+
 /// Most targets that the message of a refused lock names; the refusal itself has all of them.
 pub(crate) const TARGETS_SPELLED_MAX: usize = 5;
 

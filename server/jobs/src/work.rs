@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Snapshots;
 use crate::limits::{LATE, REPORT_RETRY_MAX, REPORT_RETRY_MIN};
-use crate::locker::JobLocker;
+use crate::locker::{JobLocker, Line};
 use crate::manager::Managers;
 
 /// What a job needs of its manager, by its phase.
@@ -46,6 +46,7 @@ pub(crate) struct Shop {
     pub(crate) keeper: Keeper,
     pub(crate) managers: Arc<dyn Managers>,
     pub(crate) inventory: Snapshots,
+    pub(crate) line: Line,
 }
 
 impl Shop {
@@ -111,7 +112,7 @@ impl Shop {
             timeout: duration(until.since(self.keeper.now())),
             lock_duration: duration(lasts),
             cancel: cancel.clone(),
-            locker: Arc::new(JobLocker { keeper: self.keeper.clone(), job: job.id }),
+            locker: Arc::new(JobLocker { keeper: self.keeper.clone(), job: job.id, line: self.line.clone() }),
             inventory: Arc::new(self.inventory.clone()),
         }
     }

@@ -59,7 +59,13 @@ impl Visit {
 
     /// Takes one of the host calls that are left.
     pub(crate) fn host_call(&mut self) -> wasmtime::Result<()> {
-        let left = self.host_calls_left.checked_sub(1);
+        self.host_calls(1)
+    }
+
+    /// Takes some of the host calls that are left, for one that costs as much as so many.
+    pub(crate) fn host_calls(&mut self, count: usize) -> wasmtime::Result<()> {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let left = self.host_calls_left.checked_sub(count);
         self.host_calls_left = left.ok_or_else(|| wasmtime::Error::new(Overuse::HostCalls))?;
         Ok(())
     }

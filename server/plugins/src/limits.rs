@@ -21,13 +21,13 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Most plugins of one server.
 pub const PLUGINS_MAX: usize = 256;
 
-/// Most calls into all plugins at once, beside one of each plugin, which has a room of its own: others may take all of
-/// these for as long as their calls last. Each call holds an instance of the pool.
+/// Most calls into all plugins at once, beside a job's and a check's of each plugin, which have rooms of their own: others
+/// may take all of these for as long as their calls last. Each call holds an instance of the pool.
 pub const CALLS_MAX: usize = 64;
 
-/// Most instances that there are at once: those of calls, and idle warm ones. One that is not used costs address space
-/// only.
-pub(crate) const INSTANCES_MAX: usize = CALLS_MAX + PLUGINS_MAX + WARM_IDLE_MAX;
+/// Most instances that there are at once: those of calls, among them a job's and a check's of each plugin that have rooms of
+/// their own, and idle warm ones. One that is not used costs address space only.
+pub(crate) const INSTANCES_MAX: usize = CALLS_MAX + 2 * PLUGINS_MAX + WARM_IDLE_MAX;
 
 /// Most warm instances of all plugins that wait for a call: each holds an instance of the pool.
 pub const WARM_IDLE_MAX: usize = 64;
@@ -124,11 +124,15 @@ pub const OUTPUT_BYTES: (u64, u64, u64) = (1 << 10, 8 << 20, 64 << 20);
 /// The range of what one call may log, and its default, in bytes.
 pub const LOG_BYTES: (u64, u64, u64) = (0, 64 << 10, 1 << 20);
 
-/// The range of host functions that one call may use, and its default.
+/// The range of host functions that one call may use, and its default. The locker's cost one more for every 100 targets.
 pub const HOST_CALLS: (u64, u64, u64) = (1, 10_000, 1_000_000);
 
-/// The range of calls that wait for their turn at one plugin before checks of parameters are refused, and its default.
-/// Calls of jobs, of which the ledger has a bound, wait all the same.
+/// How many targets of one call of the locker cost as much as a host function that is called: locking 10,000 of them, the
+/// most at once, keeps the server busy for some 10 ms, and calling a function that does next to nothing for microseconds.
+pub(crate) const TARGETS_PER_HOST_CALL: usize = 100;
+
+/// The range of checks of parameters that wait for their turn at one plugin, beyond those that may run at once, before more
+/// are refused, and its default. Calls of jobs, of which the ledger has a bound, wait all the same.
 pub const MAILBOX: (u64, u64, u64) = (0, 64, 1_024);
 
 /// The range of calls that run at once in one plugin, and its default. The most is half of the rooms that all plugins

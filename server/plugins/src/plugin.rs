@@ -20,6 +20,8 @@ pub(crate) struct Plugin {
     in_flight: AtomicU64,
     /// Room for one running call, whatever other plugins do.
     pub(crate) room: Semaphore,
+    /// A turn and room for one check of parameters, whatever its jobs do.
+    pub(crate) desk: Semaphore,
     /// Where its calls that compute for long take turns.
     pub(crate) lane: Semaphore,
     record: Mutex<Record>,
@@ -69,6 +71,7 @@ impl Plugin {
             current: ArcSwap::new(version),
             in_flight: AtomicU64::new(0),
             room: Semaphore::new(1),
+            desk: Semaphore::new(1),
             lane: Semaphore::new(1),
             record: Mutex::new(record),
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::contract::{self, TargetManager, TargetManagerPre};
@@ -40,10 +40,9 @@ pub(crate) struct Version {
     pub(crate) warm: bool,
     engine: Engine,
     pre: TargetManagerPre<Guest>,
-    /// Room for calls that run or wait. Jobs wait for it, first come first served; nobody else does. Closed when another
-    /// version has taken over.
-    admission: Arc<Semaphore>,
-    /// Room for calls that run, first come first served. Closed likewise.
+    /// Room for checks of parameters that run or wait.
+    checks: Arc<Semaphore>,
+    /// Room for calls that run, first come first served. Closed when another version has taken over.
     turnstile: Arc<Semaphore>,
     idle: Mutex<Vec<Instance>>,
     /// The most memory that one of its instances had, in bytes.
@@ -59,16 +58,8 @@ pub(crate) struct Instance {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Leave to run, given back when dropped.
-pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] [OwnedSemaphorePermit; 2]);
-
-/// Why a call has no turn.
-pub(crate) enum NoTurn {
-    /// As many wait as may.
-    Full,
-    /// Another version has taken over, while it waited or just before.
-    Replaced,
-}
+/// Leave to run, or to wait for that, given back when dropped.
+pub(crate) type Leave = OwnedSemaphorePermit;
 
 impl Version {
     /// Links a checked component to what it imports.
@@ -99,31 +90,25 @@ impl Version {
             warm,
             engine: engine.clone(),
             pre,
-            admission: Arc::new(Semaphore::new(running + waiting)),
+            checks: Arc::new(Semaphore::new(running + 1 + waiting)),
             turnstile: Arc::new(Semaphore::new(running)),
             idle: Mutex::new(Vec::new()),
             memory_high_water: AtomicU64::new(0),
         })
     }
 
-    /// Waits for the turn of a call, which is refused if it is not patient and as many wait as may.
-    pub(crate) async fn turn(&self, patient: bool) -> Result<Turn, NoTurn> {
-        let door = Arc::clone(&self.admission);
-        let admission = if patient {
-            door.acquire_owned().await.map_err(|_| NoTurn::Replaced)?
-        } else {
-            door.try_acquire_owned().map_err(|error| match error {
-                TryAcquireError::NoPermits => NoTurn::Full,
-                TryAcquireError::Closed => NoTurn::Replaced,
-            })?
-        };
-        let turn = Arc::clone(&self.turnstile).acquire_owned().await.map_err(|_| NoTurn::Replaced)?;
-        Ok(Turn([admission, turn]))
+    /// Lets a check of parameters in, unless as many as may are there.
+    pub(crate) fn let_in(&self) -> Option<Leave> {
+        Arc::clone(&self.checks).try_acquire_owned().ok()
     }
 
-    /// Sends away who waits, and who comes: another version has taken over. Calls that run go on.
+    /// Waits for the turn of a call; none if another version has taken over.
+    pub(crate) async fn turn(&self) -> Option<Leave> {
+        Arc::clone(&self.turnstile).acquire_owned().await.ok()
+    }
+
+    /// Sends away who waits for a turn, and who comes: another version has taken over. Calls that run go on.
     pub(crate) fn close(&self) {
-        self.admission.close();
         self.turnstile.close();
     }
 

@@ -16,7 +16,7 @@ use crate::lane::{self, Pace};
 use crate::limits::{BLAME_PARTS, MESSAGE_BYTES_MAX, VALIDATE_WALL};
 use crate::plugin::Plugin;
 use crate::text;
-use crate::version::{Instance, NoTurn, Turn, Version};
+use crate::version::{Instance, Leave, Version};
 
 /// What is asked of a target manager. It borrows what it is asked about: a call that waits has no copy.
 #[derive(Clone, Copy)]
@@ -130,7 +130,12 @@ pub(crate) async fn run(
     };
     let mut stay = None;
     let call = async {
-        let Place { version, .. } = &within(timeout, place(shared, plugin, question)).await??;
+        let stood = within(timeout, place(shared, plugin, question)).await;
+        let Place { version, .. } = &match stood {
+            // Nothing was asked yet.
+            Err(_) if question.job().is_none() => return Err(CallError::Busy),
+            stood => stood??,
+        };
         // It may have broken, or been switched off, while this call waited.
         plugin.available()?;
         let turn = now();
@@ -158,39 +163,54 @@ async fn within<T>(most: Duration, what: impl Future<Output = T>) -> Result<T, C
 /// Where a call runs. Given back when dropped.
 struct Place<'a> {
     version: Arc<Version>,
-    _turn: Turn,
+    /// Of a check: that it was let in.
+    _leave: Option<Leave>,
+    /// None at the desk.
+    _turn: Option<Leave>,
     _room: SemaphorePermit<'a>,
 }
 
-/// Waits for a turn at the plugin, and then for a room: the plugin's own, or one of those that all share. A call of a job
-/// waits for as long as it takes; any other is refused if as many wait as may. Whoever waits when the plugin is replaced
-/// goes on to wait for the new version.
+/// Waits for a turn at the plugin, and for a room. A call of a job waits for as long as it takes; a check is refused if as
+/// many wait as may, and may have the desk. Whoever waits when the plugin is replaced goes on to wait for the new version.
 async fn place<'a>(
     shared: &'a Shared,
     plugin: &'a Plugin,
     question: &Question<'_>,
 ) -> Result<Place<'a>, CallError> {
-    let mut patient = question.job().is_some();
+    let check = question.job().is_none();
+    let mut leave = None;
     loop {
         let version = plugin.current();
-        match version.turn(patient).await {
-            Ok(turn) => {
-                let room = tokio::select! {
-                    biased;
-                    own = plugin.room.acquire() => own,
-                    shared = shared.rooms.acquire() => shared,
-                };
-                let room = room.expect("rooms are never closed");
-                if plugin.is_current(&version) {
-                    return Ok(Place { version, _turn: turn, _room: room });
-                }
-            }
-            Err(NoTurn::Full) => return Err(CallError::Busy),
-            Err(NoTurn::Replaced) => {}
+        if check && leave.is_none() {
+            leave = Some(version.let_in().ok_or(CallError::Busy)?);
         }
-        // It was let in once.
-        patient = true;
+        let place = tokio::select! {
+            biased;
+            desk = plugin.desk.acquire(), if check => Some((None, desk.expect("the desk is never closed"))),
+            place = turn_and_room(shared, plugin, &version) => place,
+        };
+        if let Some((turn, room)) = place
+            && plugin.is_current(&version)
+        {
+            return Ok(Place { version, _leave: leave, _turn: turn, _room: room });
+        }
     }
+}
+
+/// Waits for a turn, and then for a room: the plugin's own, or one of those that all share. None if another version has
+/// taken over.
+async fn turn_and_room<'a>(
+    shared: &'a Shared,
+    plugin: &'a Plugin,
+    version: &Version,
+) -> Option<(Option<Leave>, SemaphorePermit<'a>)> {
+    let turn = version.turn().await?;
+    let room = tokio::select! {
+        biased;
+        own = plugin.room.acquire() => own,
+        shared = shared.rooms.acquire() => shared,
+    };
+    Some((Some(turn), room.expect("rooms are never closed")))
 }
 
 /// Runs the call in an instance. Only an instance that returned is used again.

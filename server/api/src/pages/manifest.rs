@@ -60,7 +60,7 @@ pub(crate) fn limits(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("Log", bytes(limits.log_bytes)),
         ("Calls of the server", limits.host_calls.to_string()),
         ("Calls at once", limits.concurrency.to_string()),
-        ("Calls that wait", limits.mailbox.to_string()),
+        ("Checks that wait", limits.mailbox.to_string()),
     ]
 }
 

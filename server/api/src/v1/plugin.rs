@@ -121,9 +121,9 @@ pub(crate) struct LimitsBody {
     output_bytes: Option<u64>,
     /// What it logs, in bytes: at most 1 MiB, 64 KiB by default.
     log_bytes: Option<u64>,
-    /// How many functions of the server it calls: 1 to 1000000, 10000 by default.
+    /// How many functions of the server it calls, those of the locker as one more for every 100 targets: 1 to 1000000, 10000 by default.
     host_calls: Option<u64>,
-    /// How many calls wait for their turn before checks of parameters are refused: at most 1024, 64 by default.
+    /// How many checks of parameters wait for their turn before more are refused: at most 1024, 64 by default.
     mailbox: Option<u64>,
     /// How many calls run at once: 1 to 32, 8 by default.
     concurrency: Option<u64>,

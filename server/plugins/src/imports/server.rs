@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::call::{Inventory, InventoryError, Locker, LockerError, PoolView, ResourceQuery, ResourceView};
 use crate::contract::{inventory, locker};
 use crate::guest::Guest;
-use crate::limits::{INVENTORY_MAX, TARGET_BYTES_MAX, TARGETS_MAX};
+use crate::limits::{INVENTORY_MAX, TARGET_BYTES_MAX, TARGETS_MAX, TARGETS_PER_HOST_CALL};
 
 type Locked<T> = wasmtime::Result<Result<T, locker::LockError>>;
 type Told<T> = wasmtime::Result<Result<T, inventory::InventoryError>>;
@@ -60,7 +60,7 @@ impl locker::Host for Guest {
 impl Guest {
     /// The locker of the call, if there is one and the targets are within bounds.
     fn locker(&mut self, targets: &[String]) -> Locked<Arc<dyn Locker>> {
-        self.visit.host_call()?;
+        self.visit.host_calls(1 + targets.len() / TARGETS_PER_HOST_CALL)?;
         let Some(locker) = &self.visit.locker else {
             let message = "there is no locker in this call: locks are taken in `acquire`".to_owned();
             return Ok(Err(refusal(LockerError::Unavailable(message))));

@@ -188,10 +188,16 @@ async fn in_flight(rig: &Rig, plugin: &str, expected: u64) {
     tokio::time::timeout(Duration::from_secs(20), there).await.expect("calls come and go");
 }
 
+/// A check of parameters that computes until its time is over.
+fn slow_check(rig: &Rig) -> JoinHandle<Result<(), CallError>> {
+    let manager = rig.manager("museum");
+    tokio::spawn(async move { manager.validate_acquire(r#"{"do": "loop", "in_check": true}"#).await })
+}
+
 #[tokio::test]
-async fn of_what_waits_checks_have_a_bound_and_jobs_have_their_turn() {
+async fn jobs_that_wait_are_in_no_check_s_way_and_checks_that_wait_have_a_bound() {
     let mut spec = museum();
-    (spec.limits.concurrency, spec.limits.mailbox) = (1, 1);
+    (spec.limits.concurrency, spec.limits.mailbox, spec.limits.cpu_ms) = (1, 1, 60_000);
     let rig = Rig::with(spec, component("museum")).await;
     let (cancel, runs) = stuck(&rig, "museum");
     in_flight(&rig, "museum", 1).await;
@@ -201,13 +207,24 @@ async fn of_what_waits_checks_have_a_bound_and_jobs_have_their_turn() {
         jobs.spawn(async move { manager.release(call, "{}", &Vec::new).await });
         in_flight(&rig, "museum", job + 2).await;
     }
-    assert_eq!(rig.manager("museum").validate_acquire("{}").await, Err(CallError::Busy));
+    let manager = rig.manager("museum");
+    assert_eq!(manager.validate_acquire("{}").await, Ok(()));
+    // The first is where the one before was. It could be two that run, and one may wait.
+    let slow = [slow_check(&rig), slow_check(&rig), slow_check(&rig)];
+    in_flight(&rig, "museum", 24).await;
+    assert_eq!(manager.validate_acquire("{}").await, Err(CallError::Busy));
+    let [first, second, third] = slow;
+    assert_eq!(first.await.unwrap(), Err(CallError::Timeout));
+    for waited in [second, third] {
+        let end = waited.await.unwrap();
+        // It may have had the last moment of its time after the first.
+        assert!(matches!(end, Err(CallError::Busy | CallError::Timeout)), "{end:?}");
+    }
     cancel.cancel();
     assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
     assert_eq!(jobs.join_all().await, vec![Ok(()); 20]);
-    assert_eq!(rig.manager("museum").validate_acquire("{}").await, Ok(()));
     let status = rig.host.status("museum").unwrap();
-    assert_eq!((status.refused, status.strikes), (1, 0));
+    assert_eq!(status.strikes, 1, "the first computed, the others waited");
 }
 
 #[tokio::test]
@@ -233,7 +250,7 @@ async fn waiting_for_a_turn_ends_with_the_caller_s_time_and_is_not_of_the_call_s
 #[tokio::test]
 async fn who_waits_when_the_plugin_is_replaced_has_his_turn_at_the_new_version() {
     let mut spec = museum();
-    spec.limits.concurrency = 1;
+    (spec.limits.concurrency, spec.limits.cpu_ms) = (1, 60_000);
     let rig = Rig::with(spec.clone(), component("museum")).await;
     let (cancel, runs) = stuck(&rig, "museum");
     in_flight(&rig, "museum", 1).await;
@@ -246,12 +263,14 @@ async fn who_waits_when_the_plugin_is_replaced_has_his_turn_at_the_new_version()
         });
         in_flight(&rig, "museum", job + 2).await;
     }
-    let checks = rig.manager("museum");
-    let check = tokio::spawn(async move { checks.validate_acquire(r#"{"Targets": [{"ID": " "}]}"#).await });
-    in_flight(&rig, "museum", 22).await;
     // The old one would take the wishes for orders to return nothing, and is at a call that does not end.
     spec.limits.mailbox = 0;
-    rig.install(spec, component("target-list")).await;
+    let new = rig.prepare(spec, component("target-list")).await.expect("it fits");
+    let (_slow, checks) = (slow_check(&rig), rig.manager("museum"));
+    in_flight(&rig, "museum", 22).await;
+    let check = tokio::spawn(async move { checks.validate_acquire(r#"{"Targets": [{"ID": " "}]}"#).await });
+    in_flight(&rig, "museum", 23).await;
+    let _ = rig.host.install(new);
     assert_eq!(jobs.join_all().await, vec![Ok(1); 20]);
     let verdict = check.await.unwrap();
     assert!(matches!(verdict, Err(CallError::Problems(_))), "it was let in, and waits: {verdict:?}");

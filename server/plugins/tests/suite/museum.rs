@@ -228,6 +228,17 @@ async fn loops_in_line_for_the_processor_still_end_with_their_time_and_let_a_lon
 }
 
 #[tokio::test]
+async fn locking_many_targets_costs_as_much_as_many_calls() {
+    let mut spec = museum();
+    spec.limits.host_calls = 250;
+    let rig = Rig::with(spec, component("museum")).await;
+    let names: Vec<String> = (0..10_000).map(|number| format!("t{number}")).collect();
+    let message = trap(rig.acquire("museum", &json!({"do": "lock-for-ever", "names": names})).await);
+    assert!(message.contains("it called more functions of the server than one call may"), "{message}");
+    assert_eq!(rig.book.locks.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn the_memory_of_the_host_does_not_grow_with_bad_calls() {
     let rig = Rig::with(museum(), component("museum")).await;
     let before = resident_bytes();
