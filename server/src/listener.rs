@@ -22,6 +22,7 @@ use tower::Service;
 use crate::limits::{
     ACCEPT_PAUSE, BACKLOG, HEAD_BYTES_MAX, HEAD_READ_MAX, KEEPALIVE_AFTER, KEEPALIVE_EVERY, STALLED_MAX,
 };
+use crate::paced::Paced;
 
 /// What one connection too many is told, before it has said anything: a problem like the API's.
 fn too_many(places: usize) -> String {
@@ -107,7 +108,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Paced::new(stream)), service);
     let mut connection = pin!(connection);
     let done = tokio::select! {
         biased;
@@ -125,7 +126,7 @@ where
 
 /// Has the system ask from time to time whether the peer is there: one that vanished says no goodbye, and a held
 /// request of its would keep its place in line. And has it end the connection of a peer that is there, but reads nothing
-/// of its answer (Linux tells so since 5.11).
+/// of its answer (Linux tells so since 5.11); one that reads a little is for [`Paced`].
 fn probe(stream: &TcpStream) -> io::Result<()> {
     let probes = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     let socket = SockRef::from(stream);

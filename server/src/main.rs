@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod limits;
 mod listener;
+mod paced;
 mod serve;
 mod shutdown;
 mod telemetry;
