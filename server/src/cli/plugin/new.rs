@@ -63,6 +63,11 @@ const CONTRACT: [(&str, &str); 4] = [
     ("wit/deps/lessor-plugin/types.wit", include_str!("../../../../plugins-sdk/wit/v0.1.0/types.wit")),
 ];
 
+/// What no project in Rust can be called: words of the language, crates that come with it, and those that the project needs.
+const TAKEN: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
+    false final fn for gen if impl in let lessor-plugin loop macro match mod move mut override priv proc-macro pub ref \
+    return self serde static std struct super test trait true try type typeof unsafe unsized use virtual where while yield";
+
 impl New {
     /// Does it.
     ///
@@ -102,9 +107,7 @@ impl New {
         }
         let fill = |text: &str| {
             let whole = whole.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-            text.replace("{{name}}", &self.name)
-                .replace("{{type}}", &camel(&self.name))
-                .replace("{{sdk}}", &whole)
+            text.replace("{{name}}", &self.name).replace("{{sdk}}", &whole)
         };
         let mut files = vec![
             ("Cargo.toml", fill(include_str!("template/rust/Cargo.toml.tmpl"))),
@@ -151,20 +154,13 @@ fn name(text: &str) -> Result<String, String> {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !text.ends_with('-')
         && !text.contains("--");
-    if fine {
-        Ok(text.to_owned())
-    } else {
-        Err("write lower-case letters, digits and single hyphens, a letter first".to_owned())
+    if !fine {
+        return Err("write lower-case letters, digits and single hyphens, a letter first".to_owned());
     }
-}
-
-/// `test-bench` as `TestBench`.
-fn camel(name: &str) -> String {
-    let words = name.split('-').map(|word| {
-        let mut letters = word.chars();
-        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
-    });
-    words.collect()
+    if TAKEN.split_whitespace().any(|word| word == text) {
+        return Err(format!("{text:?} has a meaning in Rust: take another name"));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -179,6 +175,8 @@ mod tests {
         for bad in ["", "7up", "Bench", "a_b", "a-", "-a", "a--b", "../a", &"a".repeat(65)] {
             assert!(name(bad).is_err(), "{bad}");
         }
-        assert_eq!(camel("test-bench-7"), "TestBench7");
+        for taken in ["self", "fn", "test", "core", "serde", "lessor-plugin"] {
+            assert!(name(taken).is_err_and(|why| why.contains("another name")), "{taken}");
+        }
     }
 }
