@@ -32,6 +32,12 @@ pub struct StateBadge {
 }
 
 impl StateBadge {
+    /// Whether somebody holds it although its state says `free`: states are for whoever cleans, not for locks.
+    #[must_use]
+    pub fn held_free(&self) -> bool {
+        self.class == "leased" && self.name.raw() == "free"
+    }
+
     /// The sign that stands for its kind, beside colour and words.
     #[must_use]
     pub fn sign(&self) -> &'static str {

@@ -123,7 +123,7 @@ pub(crate) const EXPORT_BYTES_MAX: usize = 32 << 20;
 pub(crate) const EXPORT_ROWS_LOOKED_AT_MAX: usize = 50_000;
 
 /// Rows of the history that are in memory at once while a file of them is made; then others get their turn.
-pub(crate) const EXPORT_HISTORY_ROWS_AT_ONCE: usize = 10_000;
+pub(crate) const EXPORT_HISTORY_ROWS_AT_ONCE: usize = 1_000;
 
 /// Most rows of the history looked at for a file: as many events as are kept unless the server is told otherwise, in some
 /// seconds.

@@ -22,7 +22,85 @@ pub(crate) trait Cells {
     const COLUMNS: &'static [&'static str];
 
     /// The cells, one for each column.
-    fn cells(&self) -> Vec<String>;
+    fn cells(&self) -> Vec<Cell>;
+}
+
+/// A cell: in a CSV file it is text, in a JSON file what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Nothing,
+    Text(String),
+    Number(i64),
+    Flag(bool),
+    /// Names; with spaces between in a CSV file, in quotes if there are spaces or quotes in them.
+    Names(Vec<String>),
+    /// Labels; `key=value` in a CSV file.
+    Pairs(Vec<(String, String)>),
+}
+
+impl Cell {
+    /// As it is written in a CSV file.
+    fn text(&self) -> String {
+        let joined =
+            |names: &mut dyn Iterator<Item = String>| names.map(quoted).collect::<Vec<_>>().join(" ");
+        match self {
+            Self::Nothing => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Names(names) => joined(&mut names.iter().cloned()),
+            Self::Pairs(pairs) => joined(&mut pairs.iter().map(|(key, value)| format!("{key}={value}"))),
+        }
+    }
+}
+
+/// A name among others: as filters write it.
+fn quoted(name: String) -> String {
+    let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
+    if plain { name } else { format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+impl From<Cell> for serde_json::Value {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Nothing => Self::Null,
+            Cell::Text(text) => text.into(),
+            Cell::Number(number) => number.into(),
+            Cell::Flag(flag) => flag.into(),
+            Cell::Names(names) => names.into(),
+            Cell::Pairs(pairs) => pairs.into_iter().map(|(key, value)| (key, Self::from(value))).collect(),
+        }
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl<C: Into<Self>> From<Option<C>> for Cell {
+    fn from(cell: Option<C>) -> Self {
+        cell.map_or(Self::Nothing, Into::into)
+    }
+}
+
+impl From<&Text> for Cell {
+    fn from(text: &Text) -> Self {
+        Self::Text(text.raw().to_owned())
+    }
+}
+
+impl From<&[Text]> for Cell {
+    fn from(names: &[Text]) -> Self {
+        Self::Names(names.iter().map(|name| name.raw().to_owned()).collect())
+    }
+}
+
+impl From<&Moment> for Cell {
+    fn from(moment: &Moment) -> Self {
+        Self::Text(moment.utc.clone())
+    }
 }
 
 impl Format {
@@ -73,15 +151,15 @@ impl File {
     /// A problem if it would have more than [`EXPORT_BYTES_MAX`].
     pub(crate) fn add<R: Cells>(&mut self, rows: &[R]) -> Result<(), Problem> {
         for rows in rows.chunks(ROWS_BETWEEN_LOOKS) {
-            let added = match self.format {
-                Format::Csv => self
-                    .csv(
-                        rows.iter()
-                            .map(|row| row.cells().iter().map(|cell| guarded(cell)).collect::<Vec<_>>()),
-                    )
-                    .map_err(|error| Problem::internal(&error)),
-                Format::Json => self.json(rows).map_err(|error| Problem::internal(&error)),
-            };
+            let added =
+                match self.format {
+                    Format::Csv => self
+                        .csv(rows.iter().map(|row| {
+                            row.cells().iter().map(|cell| guarded(&cell.text())).collect::<Vec<_>>()
+                        }))
+                        .map_err(|error| Problem::internal(&error)),
+                    Format::Json => self.json(rows).map_err(|error| Problem::internal(&error)),
+                };
             added?;
             if self.bytes.len() > EXPORT_BYTES_MAX {
                 return Err(too_much(format!(
@@ -157,28 +235,16 @@ fn guarded(cell: &str) -> String {
     if formula && !number || control { format!("'{cell}") } else { cell.to_owned() }
 }
 
-fn text(text: Option<&Text>) -> String {
-    text.map_or(String::new(), |text| text.raw().to_owned())
-}
-
-fn at(moment: Option<&Moment>) -> String {
-    moment.map_or(String::new(), |moment| moment.utc.clone())
-}
-
-fn joined(texts: &[Text]) -> String {
-    texts.iter().map(Text::raw).collect::<Vec<_>>().join(" ")
-}
-
 impl Cells for PoolRow {
     const COLUMNS: &'static [&'static str] =
         &["pool", "dynamic", "total", "free", "leased", "dirty", "away", "waiting", "oldest_wait_since"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         let stock = self.stock;
         let counts = [stock.total(), stock.free, stock.leased, stock.dirty, stock.away, self.waiting];
-        let mut cells = vec![self.name.raw().to_owned(), self.dynamic.to_string()];
-        cells.extend(counts.iter().map(ToString::to_string));
-        cells.push(at(self.oldest.as_ref()));
+        let mut cells = vec![(&self.name).into(), Cell::Flag(self.dynamic)];
+        cells.extend(counts.map(Cell::from));
+        cells.push(self.oldest.as_ref().into());
         cells
     }
 }
@@ -198,41 +264,39 @@ impl Cells for ResourceRow {
         "labels",
     ];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         let holder = self.holder.as_ref();
-        let labels: Vec<String> =
-            self.labels.iter().map(|(key, value)| format!("{}={}", key.raw(), value.raw())).collect();
+        let label = |(key, value): &(Text, Text)| (key.raw().to_owned(), value.raw().to_owned());
         vec![
-            self.name.raw().to_owned(),
-            self.pool.raw().to_owned(),
-            self.state.name.raw().to_owned(),
-            text(holder.map(|holder| &holder.owner)),
-            holder.map_or(String::new(), |holder| holder.lease.to_string()),
-            text(holder.and_then(|holder| holder.purpose.as_ref())),
-            at(holder.map(|holder| &holder.since)),
-            at(holder.and_then(|holder| holder.until.as_ref())),
-            text(self.drained.as_ref().map(|drained| &drained.why)),
-            at(self.drained.as_ref().and_then(|drained| drained.until.as_ref())),
-            labels.join(" "),
+            (&self.name).into(),
+            (&self.pool).into(),
+            (&self.state.name).into(),
+            holder.map(|holder| &holder.owner).into(),
+            holder.map(|holder| holder.lease).into(),
+            holder.and_then(|holder| holder.purpose.as_ref()).into(),
+            holder.map(|holder| &holder.since).into(),
+            holder.and_then(|holder| holder.until.as_ref()).into(),
+            self.drained.as_ref().map(|drained| &drained.why).into(),
+            self.drained.as_ref().and_then(|drained| drained.until.as_ref()).into(),
+            Cell::Pairs(self.labels.iter().map(label).collect()),
         ]
     }
 }
 
 impl Cells for LeaseRow {
     const COLUMNS: &'static [&'static str] =
-        &["lease", "owner", "targets", "more", "purpose", "since", "until", "ended", "cause"];
+        &["lease", "owner", "targets", "purpose", "since", "until", "ended", "cause"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         vec![
-            self.holder.lease.to_string(),
-            self.holder.owner.raw().to_owned(),
-            joined(&self.targets),
-            self.more.to_string(),
-            text(self.holder.purpose.as_ref()),
-            self.holder.since.utc.clone(),
-            at(self.holder.until.as_ref()),
-            at(self.ended.as_ref().map(|(_, at)| at)),
-            text(self.ended.as_ref().map(|(how, _)| how)),
+            self.holder.lease.into(),
+            (&self.holder.owner).into(),
+            self.targets.as_slice().into(),
+            self.holder.purpose.as_ref().into(),
+            (&self.holder.since).into(),
+            self.holder.until.as_ref().into(),
+            self.ended.as_ref().map(|(_, at)| at).into(),
+            self.ended.as_ref().map(|(how, _)| how).into(),
         ]
     }
 }
@@ -241,35 +305,34 @@ impl Cells for WaitRow {
     const COLUMNS: &'static [&'static str] =
         &["request", "owner", "wants", "purpose", "position", "priority", "since"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         vec![
-            self.id.to_string(),
-            self.owner.raw().to_owned(),
-            joined(&self.wants),
-            text(self.purpose.as_ref()),
-            self.position.map_or(String::new(), |position| position.to_string()),
-            self.priority.to_string(),
-            self.since.utc.clone(),
+            self.id.into(),
+            (&self.owner).into(),
+            self.wants.as_slice().into(),
+            self.purpose.as_ref().into(),
+            self.position.into(),
+            Cell::Number(self.priority.into()),
+            (&self.since).into(),
         ]
     }
 }
 
 impl Cells for JobRow {
     const COLUMNS: &'static [&'static str] =
-        &["job", "owner", "target_manager", "phase", "targets", "more", "since", "next", "at", "why"];
+        &["job", "owner", "target_manager", "phase", "targets", "since", "next", "at", "why"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         vec![
-            self.id.to_string(),
-            self.owner.raw().to_owned(),
-            self.manager.raw().to_owned(),
-            self.phase.name.raw().to_owned(),
-            joined(&self.targets),
-            self.more.to_string(),
-            self.since.utc.clone(),
-            self.next.as_ref().map_or(String::new(), |(what, _)| (*what).to_owned()),
-            at(self.next.as_ref().map(|(_, at)| at)),
-            text(self.why.as_ref()),
+            self.id.into(),
+            (&self.owner).into(),
+            (&self.manager).into(),
+            (&self.phase.name).into(),
+            self.targets.as_slice().into(),
+            (&self.since).into(),
+            self.next.as_ref().map_or(Cell::Nothing, |(what, _)| Cell::Text((*what).to_owned())),
+            self.next.as_ref().map(|(_, at)| at).into(),
+            self.why.as_ref().into(),
         ]
     }
 }
@@ -278,12 +341,11 @@ impl Cells for PluginRow {
     const COLUMNS: &'static [&'static str] =
         &["plugin", "kind", "state", "reason", "calls", "errors", "refused", "in_flight", "changed"];
 
-    fn cells(&self) -> Vec<String> {
-        let counts = [self.calls, self.errors, self.refused, self.in_flight];
-        let mut cells = vec![self.name.raw().to_owned(), self.kind.raw().to_owned()];
-        cells.extend([self.state.name.raw().to_owned(), text(self.reason.as_ref())]);
-        cells.extend(counts.iter().map(ToString::to_string));
-        cells.push(self.changed.utc.clone());
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = vec![(&self.name).into(), (&self.kind).into(), (&self.state.name).into()];
+        cells.push(self.reason.as_ref().into());
+        cells.extend([self.calls, self.errors, self.refused, self.in_flight].map(Cell::from));
+        cells.push((&self.changed).into());
         cells
     }
 }
@@ -292,17 +354,17 @@ impl Cells for EventRow {
     const COLUMNS: &'static [&'static str] =
         &["event", "at", "kind", "target", "pool", "lease", "request", "owner", "more"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<Cell> {
         vec![
-            self.id.to_string(),
-            self.at.utc.clone(),
-            self.kind.to_owned(),
-            text(self.target.as_ref()),
-            text(self.pool.as_ref()),
-            self.lease.map_or(String::new(), |lease| lease.to_string()),
-            self.request.map_or(String::new(), |request| request.to_string()),
-            text(self.owner.as_ref()),
-            self.words.raw().to_owned(),
+            self.id.into(),
+            (&self.at).into(),
+            Cell::Text(self.kind.to_owned()),
+            self.target.as_ref().into(),
+            self.pool.as_ref().into(),
+            self.lease.into(),
+            self.request.into(),
+            self.owner.as_ref().into(),
+            (&self.words).into(),
         ]
     }
 }
@@ -316,8 +378,8 @@ mod tests {
     impl Cells for Pair {
         const COLUMNS: &'static [&'static str] = &["a", "b"];
 
-        fn cells(&self) -> Vec<String> {
-            vec![self.0.to_owned(), self.1.to_owned()]
+        fn cells(&self) -> Vec<Cell> {
+            vec![Cell::Text(self.0.to_owned()), Cell::Text(self.1.to_owned())]
         }
     }
 
@@ -336,6 +398,18 @@ mod tests {
         let text = written(Format::Csv, &[&[Pair("=1+1", "a,\"b\"\nc")], &[Pair("@x", "plain")]]);
         assert_eq!(text, "a,b\r\n'=1+1,\"a,\"\"b\"\"\nc\"\r\n'@x,plain\r\n");
         assert_eq!(written(Format::Csv, &[]), "a,b\r\n");
+    }
+
+    #[test]
+    fn a_cell_is_what_it_is() {
+        let names = Cell::Names(vec!["a".into(), "b c".into(), "d\"e".into()]);
+        assert_eq!(names.text(), r#"a "b c" "d\"e""#);
+        assert_eq!(serde_json::Value::from(names), serde_json::json!(["a", "b c", "d\"e"]));
+        let pairs = Cell::Pairs(vec![("site".into(), "ber".into()), ("x".into(), "1 2".into())]);
+        assert_eq!(pairs.text(), r#"site=ber "x=1 2""#);
+        assert_eq!(serde_json::Value::from(pairs), serde_json::json!({"site": "ber", "x": "1 2"}));
+        assert_eq!(serde_json::Value::from(Cell::from(7)), serde_json::json!(7));
+        assert_eq!(serde_json::Value::from(Cell::from(None::<u64>)), serde_json::Value::Null);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use lessor_ledger::{
 use lessor_web::{Frame, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::JOB_TARGETS_SHOWN;
+use crate::limits::{JOB_TARGETS_SHOWN, ROW_TARGETS_MAX};
 use crate::pages::form::{self, Form};
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::row;
@@ -45,7 +45,7 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
         let jobs = listing.finish(paged(listing, ledger, &looker), None);
-        jobs.into_iter().map(|job| row::job(job, now, &looker)).collect()
+        jobs.into_iter().map(|job| row::job(job, now, &looker, listing.names())).collect()
     };
     listing.show_now(visitor, rows, |list, rows| page::Jobs { frame, list, rows }).await
 }
@@ -76,7 +76,7 @@ fn detail(visitor: &Visitor, id: Job, typed: &Form, problem: Option<&Problem>) -
     let job = ledger.job(id).ok_or(Refusal::NoSuchJob(id))?;
     let page = page::JobDetail {
         frame: visitor.frame_at(link::job(id.0), format!("Job {id}", id = id.0), "/jobs", "jobs"),
-        job: row::job(job, now, visitor),
+        job: row::job(job, now, visitor, ROW_TARGETS_MAX),
         ending: matches!(job.phase, Phase::Releasing { .. }),
         stuck: matches!(job.phase, Phase::Stuck { .. }),
         targets: job.targets.iter().take(JOB_TARGETS_SHOWN).map(target).collect(),

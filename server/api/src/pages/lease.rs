@@ -11,7 +11,7 @@ use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
 use lessor_web::{Frame, Sort, Text, link, page};
 
 use crate::extract::{Path, Query};
-use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN};
+use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, ROW_TARGETS_MAX};
 use crate::pages::form::{self, Form};
 use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged};
 use crate::pages::visitor::{Visitor, done, see};
@@ -50,7 +50,7 @@ async fn active(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Res
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
         let leases = listing.finish(paged(listing, ledger, &looker), Some(ledger.lease_count()));
         let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
-        grants.map(|grant| row::held(&grant, now, &looker)).collect()
+        grants.map(|grant| row::held(&grant, now, &looker, listing.names())).collect()
     };
     let page = |list, rows| page::Leases { frame, list, rows, ended: false };
     listing.show_now(visitor, rows, page).await
@@ -82,13 +82,13 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
 }
 
 async fn ended(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
-    let looker = visitor.clone();
+    let (looker, names) = (visitor.clone(), listing.names());
     let find = move |look: &Look<'_>| {
         let wanted =
             LeaseFilter { before: look.before.map(LeaseId), newest_first: true, ..LeaseFilter::default() };
         let viewer = looker.owner.as_ref();
         let found = sieve::ended(look.reader, look.ledger, look.filter, viewer, wanted, look.bounds)?;
-        Ok(found.map(|lease| row::lease(&lease, look.now, &looker)))
+        Ok(found.map(|lease| row::lease(&lease, look.now, &looker, names)))
     };
     let page = |list, rows| page::Leases { frame, list, rows, ended: true };
     listing.show_past(visitor, find, page).await
@@ -153,8 +153,8 @@ fn look(
     Ok(page::LeaseDetail {
         frame,
         lease: match held {
-            Some(grant) => row::held(&grant, now, visitor),
-            None => row::lease(lease, now, visitor),
+            Some(grant) => row::held(&grant, now, visitor, ROW_TARGETS_MAX),
+            None => row::lease(lease, now, visitor, ROW_TARGETS_MAX),
         },
         targets: targets.collect(),
         more: lease.targets.len().saturating_sub(LEASE_TARGETS_SHOWN),
@@ -265,7 +265,7 @@ fn confirm(
     let grant = ledger.grant(id).ok_or(Refusal::LeaseEnded(id))?;
     let page = page::ForcePage {
         frame: visitor.frame(format!("Take back lease {id}"), "/leases", ""),
-        lease: row::held(&grant, now, visitor),
+        lease: row::held(&grant, now, visitor, ROW_TARGETS_MAX),
         // Whoever tries again has seen what it holds now.
         seen: seen_of(&grant.lease),
         reason: form.typed("reason").into(),

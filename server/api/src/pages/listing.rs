@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::limits::{
     EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_MAX, EXPORT_ROWS_LOOKED_AT_MAX,
-    HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN,
+    HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN, ROW_TARGETS_MAX,
 };
 use crate::pages::export::{self, Cells, File};
 use crate::pages::visitor::Visitor;
@@ -139,12 +139,22 @@ impl Listing {
 
     /// How many rows are wanted.
     pub(crate) fn limit(&self) -> usize {
-        if self.format.is_some() { self.looks_at() } else { LISTING_ROWS_SHOWN }
+        if self.is_file() { self.looks_at() } else { LISTING_ROWS_SHOWN }
     }
 
     /// How many rows of what is true now may be looked at.
     pub(crate) fn looks_at(&self) -> usize {
-        if self.format.is_some() { EXPORT_ROWS_LOOKED_AT_MAX } else { LISTING_ROWS_LOOKED_AT_MAX }
+        if self.is_file() { EXPORT_ROWS_LOOKED_AT_MAX } else { LISTING_ROWS_LOOKED_AT_MAX }
+    }
+
+    /// How many names one row may have: a page leaves some out, a file does not.
+    pub(crate) fn names(&self) -> usize {
+        if self.is_file() { usize::MAX } else { ROW_TARGETS_MAX }
+    }
+
+    /// Whether it is asked for as a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.format.is_some()
     }
 
     /// Takes rows that are in the order of their names.

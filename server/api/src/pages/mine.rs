@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::extract::Query;
 use crate::limits::{
     DASHBOARD_FAILED_JOBS_MAX, DASHBOARD_PLUGINS_MAX, DASHBOARD_ROWS_MAX, LISTING_ROWS_LOOKED_AT_MAX,
+    ROW_TARGETS_MAX,
 };
 use crate::pages::form::Form;
 use crate::pages::row;
@@ -42,6 +43,7 @@ fn look(ledger: &Ledger, now: Time, frame: Frame, visitor: &Visitor) -> page::Mi
         .requests_after(None)
         .take(LISTING_ROWS_LOOKED_AT_MAX)
         .filter(|request| request.waits() && concerns(&request.owner));
+    let waits: Vec<_> = waits.take(DASHBOARD_ROWS_MAX).cloned().collect();
     let (jobs, stuck) = jobs(ledger, concerns);
     let plugins = visitor.app.plugins.look(ledger);
     let pools = ledger.pools().take(DASHBOARD_ROWS_MAX);
@@ -50,11 +52,11 @@ fn look(ledger: &Ledger, now: Time, frame: Frame, visitor: &Visitor) -> page::Mi
         leases: leases
             .iter()
             .filter_map(|lease| ledger.grant(lease.id))
-            .map(|grant| row::held(&grant, now, visitor))
+            .map(|grant| row::held(&grant, now, visitor, ROW_TARGETS_MAX))
             .collect(),
         leases_total: ledger.lease_count(),
-        waits: row::waits(&waits.take(DASHBOARD_ROWS_MAX).cloned().collect::<Vec<_>>(), ledger, now, visitor),
-        jobs: jobs.into_iter().map(|job| row::job(job, now, visitor)).collect(),
+        waits: row::waits(&waits, ledger, now, visitor, 1),
+        jobs: jobs.into_iter().map(|job| row::job(job, now, visitor, ROW_TARGETS_MAX)).collect(),
         stuck,
         plugins: plugins
             .iter()

@@ -129,7 +129,7 @@ fn look(
         histogram: summary
             .filter(|summary| summary.waited() > 0)
             .map(|summary| Histogram::of(&summary.waits())),
-        waits: row::waits(&waits, ledger, now, visitor),
+        waits: row::waits(&waits, ledger, now, visitor, 1),
         resources: members.map(|resource| row::resource(resource, ledger, now, visitor)).collect(),
         timeline,
         frame,

@@ -40,7 +40,8 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
         let paged = paged(listing, ledger, &looker);
         let requests: Vec<_> = listing.finish(paged, None).into_iter().cloned().collect();
-        row::waits(&requests, ledger, now, &looker)
+        let names = if listing.is_file() { usize::MAX } else { 1 };
+        row::waits(&requests, ledger, now, &looker, names)
     };
     listing.show_now(visitor, rows, |list, rows| page::Queue { frame, list, rows }).await
 }

@@ -13,7 +13,7 @@ use lessor_web::{
     WaitRow,
 };
 
-use crate::limits::{PAGE_BLOCKERS_MAX, ROW_BLOCKERS_MAX, ROW_HOLDERS_MAX, ROW_TARGETS_MAX};
+use crate::limits::{PAGE_BLOCKERS_MAX, ROW_BLOCKERS_MAX, ROW_HOLDERS_MAX};
 use crate::pages::rollup::Summary;
 use crate::pages::visitor::{Visitor, seconds_between};
 use crate::time::Stamp;
@@ -111,11 +111,11 @@ pub(crate) fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor)
     }
 }
 
-/// A lease that is held.
-pub(crate) fn held(grant: &Grant, now: Time, visitor: &Visitor) -> LeaseRow {
+/// A lease that is held; `names` as many targets of it as are named.
+pub(crate) fn held(grant: &Grant, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
     LeaseRow {
         holder: Holder { until: grant.expires_at.map(|at| ahead(at, now)), ..of(&grant.lease, now, visitor) },
-        ..lease(&grant.lease, now, visitor)
+        ..lease(&grant.lease, now, visitor, names)
     }
 }
 
@@ -131,11 +131,11 @@ fn of(lease: &Lease, now: Time, visitor: &Visitor) -> Holder {
 }
 
 /// A lease as the records have it.
-pub(crate) fn lease(lease: &Lease, now: Time, visitor: &Visitor) -> LeaseRow {
+pub(crate) fn lease(lease: &Lease, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
     LeaseRow {
         holder: of(lease, now, visitor),
-        targets: lease.targets.iter().take(ROW_TARGETS_MAX).map(name).collect(),
-        more: lease.targets.len().saturating_sub(ROW_TARGETS_MAX),
+        targets: lease.targets.iter().take(names).map(name).collect(),
+        more: lease.targets.len().saturating_sub(names),
         ended: lease.ended.as_ref().map(|ended| (Text::from(cause(ended.cause)), ago(ended.at, now))),
     }
 }
@@ -156,30 +156,34 @@ pub(crate) fn cause(cause: Cause) -> &'static str {
     }
 }
 
-/// Requests and, while they wait, their places: found together, with one walk along each line.
+/// Requests and, while they wait, their places: found together, with one walk along each line. `names` as many targets
+/// of one as are named.
 pub(crate) fn waits(
     requests: &[Arc<Request>],
     ledger: &Ledger,
     now: Time,
     visitor: &Visitor,
+    names: usize,
 ) -> Vec<WaitRow> {
     let places = ledger.places(requests);
-    let most = Most { blockers: ROW_BLOCKERS_MAX, holders: ROW_HOLDERS_MAX };
+    let most = Most { blockers: ROW_BLOCKERS_MAX, holders: ROW_HOLDERS_MAX, names };
     requests.iter().map(|request| row_of(request, places.get(&request.id), now, visitor, most)).collect()
 }
 
 /// A request and, while it waits, its place, with everybody who is known to be in its way.
 pub(crate) fn wait(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor) -> WaitRow {
-    let most = Most { blockers: PAGE_BLOCKERS_MAX, holders: Blocker::HOLDERS_MAX };
+    let most = Most { blockers: PAGE_BLOCKERS_MAX, holders: Blocker::HOLDERS_MAX, names: 1 };
     row_of(request, place, now, visitor, most)
 }
 
-/// How much of what is in the way is named.
+/// How much of what is wanted, and of what is in the way, is named.
 #[derive(Clone, Copy)]
 struct Most {
     blockers: usize,
     /// For each of them.
     holders: usize,
+    /// Of what is wanted by name.
+    names: usize,
 }
 
 fn row_of(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor, most: Most) -> WaitRow {
@@ -188,7 +192,7 @@ fn row_of(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor
     WaitRow {
         id: request.id.0,
         owner: request.owner.as_str().into(),
-        wants: request.parts.iter().map(part).collect(),
+        wants: request.parts.iter().flat_map(|each| part(each, most.names)).collect(),
         purpose: words(request.purpose.as_ref()),
         position: place.map(|place| place.position),
         priority: request.priority,
@@ -205,19 +209,21 @@ fn row_of(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor
     }
 }
 
-fn part(part: &Part) -> Text {
+fn part(part: &Part, names: usize) -> Vec<Text> {
     match part {
         Part::Pool { pool, state, labels, count } => {
             let labels: Vec<String> = labels.iter().map(|(key, value)| format!(" {key}={value}")).collect();
             let state = if *state == State::free() { String::new() } else { format!(" ({state})") };
-            format!("{count} × {pool}{state}{}", labels.concat())
+            vec![format!("{count} × {pool}{state}{}", labels.concat()).into()]
         }
-        Part::Named { targets, .. } => match targets.as_slice() {
-            [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
-            targets => targets.iter().map(ToString::to_string).collect(),
+        Part::Named { targets, .. } => match targets.get(names..) {
+            Some(rest) if !rest.is_empty() => {
+                let first: Vec<&str> = targets[..names].iter().map(Target::as_str).collect();
+                vec![format!("{} and {} more", first.join(", "), rest.len()).into()]
+            }
+            _ => targets.iter().map(name).collect(),
         },
     }
-    .into()
 }
 
 fn blocker(blocker: &Blocker, now: Time, most: usize) -> lessor_web::Blocker {
@@ -266,7 +272,7 @@ pub(crate) fn event(event: &Event, now: Time) -> EventRow {
 }
 
 /// A job.
-pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor) -> JobRow {
+pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor, names: usize) -> JobRow {
     let (class, next) = match job.phase {
         Phase::Acquiring { until } => ("away", Some(("gives up", ahead(until, now)))),
         Phase::Leased { until } => ("leased", Some(("ends", ahead(until, now)))),
@@ -286,8 +292,8 @@ pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor) -> JobRow {
         phase: StateBadge { name: job.phase.name().into(), class },
         leased: job.leased_until().is_some(),
         live: job.live(),
-        targets: job.targets.iter().take(ROW_TARGETS_MAX).map(|target| name(&target.id)).collect(),
-        more: job.targets.len().saturating_sub(ROW_TARGETS_MAX),
+        targets: job.targets.iter().take(names).map(|target| name(&target.id)).collect(),
+        more: job.targets.len().saturating_sub(names),
         since: ago(job.started_at, now),
         next,
         why: words(job.failure.as_ref())

@@ -317,6 +317,45 @@ async fn lists_filter_sort_and_leave_as_files() {
 }
 
 #[tokio::test]
+async fn a_file_names_every_target_and_has_numbers() {
+    let lab = Lab::start().await;
+    let targets = ["a 1", "b2", "c3", "d4", "e5", "f6", "g7"];
+    let lease = lab.acquire(json!({"owner": "bob", "targets": targets})).await;
+    shows(&lab.get("/leases").await, 200, &["and 2 more"]);
+    let rows = lab.get("/leases?format=json").await.expect(200);
+    assert_eq!((&rows[0]["lease"], &rows[0]["targets"]), (&lease["id"], &json!(targets)));
+    assert_eq!((&rows[0]["purpose"], &rows[0].get("more")), (&json!(null), &None));
+    let csv = lab.get("/leases?format=csv").await.text;
+    assert!(csv.contains(r#""""a 1"" b2 c3 d4 e5 f6 g7""#), "{csv}");
+    lab.post("/v1/leases", json!({"owner": "ann", "targets": targets, "wait": 1})).await.expect(202);
+    shows(&lab.get("/queue").await, 200, &["a 1 and 6 more"]);
+    assert_eq!(lab.get("/queue?format=json").await.expect(200)[0]["wants"], json!(targets));
+}
+
+#[tokio::test]
+async fn what_is_locked_is_shown_as_held_whatever_its_state() {
+    let lab = Lab::start().await;
+    let lock = json!({"job": 17, "targets": ["gpu-1"], "duration": "5m0s"});
+    lab.post("/v1/locks/lock", lock).await.expect(200);
+    for path in ["/resources", "/resources/gpu-1", "/pools/gpu"] {
+        shows(&lab.get(path).await, 200, &["</span> held</span>", "state free"]);
+    }
+    assert_eq!(lab.get("/resources?format=json&q=name:gpu-1").await.expect(200)[0]["state"], "free");
+}
+
+#[tokio::test]
+async fn who_ends_first_is_named_first() {
+    let lab = Lab::start().await;
+    for (owner, ttl) in [("late", "3h"), ("later", "4h"), ("soon", "5m")] {
+        lab.acquire(json!({"owner": owner, "pool": "gpu", "ttl": ttl})).await;
+    }
+    lab.post("/v1/leases", json!({"owner": "ann", "pool": "gpu", "wait": 1})).await.expect(202);
+    let page = lab.get("/queue").await.text;
+    let at = |owner: &str| page.find(&format!("<bdi>{owner}</bdi>")).expect("they are named");
+    assert!(at("soon") < at("late") && at("late") < at("later"), "{page}");
+}
+
+#[tokio::test]
 async fn who_one_is_and_the_colours_are_kept_in_cookies() {
     let lab = Lab::start().await;
     let named = lab.form("/me", &[("owner", "ann"), ("back", "/queue?q=a")]).await;
