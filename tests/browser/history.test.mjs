@@ -76,7 +76,7 @@ describe('the past', () => {
     assert.equal(await page.locator('svg.gantt .unknown').count(), 1)
     assert.ok(await page.getByText('Hatched is the time').isVisible())
     await page.getByText('as a table').click()
-    assert.match(await page.locator('section details caption').innerText(), /350 more in the chart/)
+    assert.match(await page.locator('section details caption').innerText(), /400 more in the chart/)
   })
 
   test('times stand on the page, and are of whoever looks', async () => {

@@ -153,8 +153,8 @@ pub(crate) const GANTT_EVENTS_MAX: usize = HISTORY_ROWS_LOOKED_AT_MAX;
 /// Most of them for the chart of one resource: some 500 leases. In 720 points more could not be told apart.
 pub(crate) const GANTT_LANE_EVENTS_MAX: usize = 1_000;
 
-/// Rows in the table beside a chart: 4 kB on the wire.
-pub(crate) const GANTT_TABLE_ROWS_MAX: usize = 150;
+/// Rows in the table beside a chart: 3 kB on the wire.
+pub(crate) const GANTT_TABLE_ROWS_MAX: usize = 100;
 
 /// Events of a target that are looked at, before those of a chart, for when its first lease began. Few things happen to
 /// what is leased.

@@ -19,8 +19,8 @@ const TICKS: f64 = 18.0;
 const WIDTH_MIN: f64 = 2.0;
 /// Most units that leases which are drawn as one bar are wide together; more if there would be too many bars.
 const TOGETHER_MIN: f64 = 4.0;
-/// Most bars of one chart: 8 kB on the wire.
-const BARS_MAX: usize = 300;
+/// Most bars of one chart: 6 kB on the wire.
+const BARS_MAX: usize = 150;
 /// Owners that are named of leases which are drawn as one.
 const OWNERS_NAMED: usize = 3;
 
