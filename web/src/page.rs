@@ -10,7 +10,7 @@ mod resource;
 mod rest;
 
 pub(crate) use form::is_wrong;
-pub use form::{BulkOf, BulkPage, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
+pub use form::{BulkOf, BulkPage, Drains, EditPage, ForcePage, FormError, LeaseForm, LeasePage, PoolChoice};
 pub use job::{JobDetail, Jobs};
 pub use lease::{LeaseDetail, Leased, Leases};
 pub use plugin::{InstallForm, InstallPage, PluginDetail, Plugins};

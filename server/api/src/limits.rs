@@ -169,8 +169,12 @@ pub(crate) const PLUGIN_SETTINGS_SHOWN: usize = 50;
 /// Most resources, leases or requests that one form changes: each is a command of its own, so this is about a second of work.
 pub(crate) const BULK_ITEMS_MAX: usize = 1_000;
 
-/// Names in the preview of such a form.
+/// Names in the preview of such a form, and drains of others that it tells apart.
 pub(crate) const BULK_NAMES_SHOWN: usize = 10;
+
+/// Tries to drain a resource whose record is written between a look at it and the command, which takes about a
+/// millisecond: its state changes when a lease ends, and hardly ever twice in that time.
+pub(crate) const CORDON_TRIES_MAX: usize = 5;
 
 /// Most requests that the server keeps alive in their owners' place.
 pub(crate) const SEATS_MAX: usize = 1_000;

@@ -8,6 +8,7 @@
 mod act;
 mod asset;
 mod bulk;
+mod drain;
 mod edit;
 mod event;
 mod export;
@@ -53,8 +54,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/resources", get(resource::list))
         .route("/resources/{name}", get(resource::show))
         .route("/resources/{name}/edit", get(edit::show).post(edit::save))
-        .route("/resources/{name}/drain", post(edit::drain))
-        .route("/resources/{name}/undrain", post(edit::undrain))
+        .route("/resources/{name}/drain", post(drain::drain))
+        .route("/resources/{name}/undrain", post(drain::undrain))
         .route("/bulk/{what}", get(bulk::show).post(bulk::act))
         .route("/lease", get(act::show).post(act::lease))
         .route("/leases", get(lease::list))

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Moment};
 use crate::link;
 use crate::list::singular;
 use crate::row::{LeaseRow, ResourceRow};
@@ -155,6 +155,21 @@ impl BulkOf {
     }
 }
 
+/// Resources that are drained in one way.
+#[derive(Clone, Debug)]
+pub struct Drains {
+    /// Stands for the way.
+    pub drained: String,
+    /// Why.
+    pub why: Text,
+    /// When it ends by itself.
+    pub until: Option<Moment>,
+    /// The first of them: its name, and where it is.
+    pub first: (Text, String),
+    /// How many they are.
+    pub count: usize,
+}
+
 /// The page that asks before it changes many.
 #[derive(Clone, Debug, Template)]
 #[template(path = "bulk.html")]
@@ -171,7 +186,13 @@ pub struct BulkPage {
     pub count: usize,
     /// How many of them are of whoever looks.
     pub mine: usize,
-    /// Stands for which they are.
+    /// How many of them are drained already.
+    pub drained: usize,
+    /// In how many ways.
+    pub ways: usize,
+    /// The ways, those of most first.
+    pub drains: Vec<Drains>,
+    /// Stands for which they are, and how they are drained.
     pub seen: String,
     /// Whether there are more, which one action does not touch.
     pub more: bool,

@@ -59,6 +59,8 @@ pub struct ResourceDetail {
     pub revision: u64,
     /// How many wait for its pool.
     pub waiting: u64,
+    /// Stands for how it is drained.
+    pub seen: String,
     /// The message that was typed for draining it.
     pub message: Text,
     /// The end that was typed for it.

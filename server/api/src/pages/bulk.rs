@@ -5,8 +5,6 @@ mod find;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_keeper::Error;
-use lessor_ledger::Refusal;
 use lessor_web::page::BulkOf;
 use lessor_web::{Text, link, page};
 use serde::Deserialize;
@@ -56,6 +54,7 @@ async fn preview(
 ) -> Result<Response, Problem> {
     let found = find(visitor, what, query).await?;
     let field = |name: &str| Text::from(form.typed(name));
+    let drains = found.drains(visitor.app.keeper.now());
     let (status, error) = error.map_or((StatusCode::OK, None), |(status, error)| (status, Some(error)));
     let page = page::BulkPage {
         frame: visitor.frame("All that match", what.list(), ""),
@@ -64,6 +63,9 @@ async fn preview(
         after: query.after.clone(),
         count: found.items.len(),
         mine: found.items.iter().filter(|item| item.mine).count(),
+        drained: drains.iter().map(|drains| drains.count).sum(),
+        ways: drains.len(),
+        drains: drains.into_iter().take(BULK_NAMES_SHOWN).collect(),
         seen: found.seen(),
         more: found.next.is_some(),
         names: found.items.iter().take(BULK_NAMES_SHOWN).map(Item::named).collect(),
@@ -125,40 +127,36 @@ async fn change(visitor: &Visitor, what: BulkOf, query: &ShowQuery, form: &Form)
     let action = Action::read(what, form, visitor)?;
     let found = find(visitor, what, query).await?;
     if form.typed("seen") != found.seen() {
-        let why = format!("others match by now, {} of them: look again", found.items.len());
+        let count = found.items.len();
+        let why = format!("others match by now, or are drained otherwise, {count} of them: look again");
         return Err(Problem::new(Kind::StaleRevision, why));
     }
     let mut outcome = Outcome { next: found.next, ..Outcome::default() };
     let mut first = None;
     for item in &found.items {
-        let Some(command) = action.on(item) else { continue };
-        match visitor.app.keeper.submit(command).await {
-            Ok(_) => outcome.done += 1,
-            Err(Error::Refused(refusal)) if is_gone(&refusal) => {}
-            Err(Error::Refused(refusal)) => {
-                outcome.refused.push(format!("{}: {refusal}", item.label));
-                first.get_or_insert(refusal);
+        match action.on(item, visitor).await {
+            None => {}
+            Some(Ok(())) => outcome.done += 1,
+            Some(Err(problem)) if is_gone(problem.kind()) => {}
+            Some(Err(problem)) if problem.kind().status().is_server_error() => return Err(problem),
+            Some(Err(problem)) => {
+                outcome.refused.push(format!("{}: {}", item.label, form::in_words(&problem)));
+                first.get_or_insert(problem);
             }
-            Err(error) => return Err(error.into()),
         }
     }
     visitor.app.pulse.touch();
     match first {
         // What is wrong for all of them is likely to be wrong on the form.
-        Some(refusal) if outcome.done == 0 => Err(refusal.into()),
+        Some(problem) if outcome.done == 0 => Err(problem),
         _ => Ok(outcome),
     }
 }
 
 /// Whether there is nothing left to do it to.
-fn is_gone(refusal: &Refusal) -> bool {
+fn is_gone(kind: Kind) -> bool {
     matches!(
-        refusal,
-        Refusal::NoSuchResource(_)
-            | Refusal::PoolNeeded(_)
-            | Refusal::NoSuchLease(_)
-            | Refusal::LeaseEnded(_)
-            | Refusal::NoSuchRequest(_)
-            | Refusal::NoSuchJob(_)
+        kind,
+        Kind::NoSuchResource | Kind::NoSuchLease | Kind::LeaseEnded | Kind::NoSuchRequest | Kind::NoSuchJob
     )
 }

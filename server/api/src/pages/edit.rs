@@ -1,65 +1,16 @@
-//! Editing one resource, draining it, and letting leases on it again.
+//! Editing the state and the labels of one resource.
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Command, CordonEdit, Refusal, Resource, ResourceEdit, Time};
-use lessor_web::chart::Window;
+use lessor_ledger::{Command, Refusal, Resource, ResourceEdit};
 use lessor_web::{Text, link, page};
 
 use crate::extract::Path;
 use crate::pages::form::{self, Form};
-use crate::pages::resource::{Typed, detail};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::Problem;
-use crate::time::End;
 use crate::v1::body;
-
-/// `POST /resources/{name}/drain`.
-pub(crate) async fn drain(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
-    let cordon = cordon(&form, visitor.app.keeper.now()).map(Some);
-    cordoned(&visitor, name, cordon, (&form, "drained")).await
-}
-
-/// The cordon that a form asks for.
-pub(crate) fn cordon(form: &Form, now: Time) -> Result<CordonEdit, Problem> {
-    let message = body::text("message", form.typed("message").to_owned())?;
-    let end = form.filled("until").map(|text| text.parse::<End>());
-    let end = end.transpose().map_err(|error| Problem::invalid("until", error))?;
-    Ok(CordonEdit { message, until: end.map(|end| end.time(now)) })
-}
-
-/// `POST /resources/{name}/undrain`.
-pub(crate) async fn undrain(visitor: Visitor, Path(name): Path<String>) -> Response {
-    cordoned(&visitor, name, Ok(None), (&Form::default(), "undrained")).await
-}
-
-async fn cordoned(
-    visitor: &Visitor,
-    name: String,
-    cordon: Result<Option<CordonEdit>, Problem>,
-    (form, what): (&Form, &'static str),
-) -> Response {
-    let submitted = match (body::target("name", name.clone()), cordon) {
-        (Ok(target), Ok(cordon)) => {
-            let edit = ResourceEdit { cordon: Some(cordon), ..ResourceEdit::of(target) };
-            visitor.app.submit(Command::PatchResource(Box::new(edit))).await
-        }
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
-    };
-    match submitted {
-        Ok(_) => done(&link::resource(&name), what),
-        Err(problem) => {
-            let typed = Typed {
-                message: form.typed("message").to_owned(),
-                until: form.typed("until").to_owned(),
-                problem: Some(problem),
-            };
-            let page = detail(visitor, name, Window::default(), typed).await;
-            visitor.answer(page)
-        }
-    }
-}
 
 /// `GET /resources/{name}/edit`: the form.
 pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Response {

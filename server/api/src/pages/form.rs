@@ -123,7 +123,7 @@ pub(crate) fn error(problem: &Problem) -> FormError {
 }
 
 /// A problem as people read it: limits of time are in milliseconds for programs.
-fn in_words(problem: &Problem) -> String {
+pub(crate) fn in_words(problem: &Problem) -> String {
     match problem.more().limit {
         Some(limit) => problem.detail().replace(&format!("{limit} ms"), &lessor_web::length(limit / 1000)),
         None => problem.detail().to_owned(),

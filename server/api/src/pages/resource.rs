@@ -14,7 +14,7 @@ use crate::extract::{Path, Query};
 use crate::limits::EVENTS_SHOWN;
 use crate::pages::listing::{Kind, ListQuery, Listing, Paged};
 use crate::pages::visitor::Visitor;
-use crate::pages::{form, gantt, row};
+use crate::pages::{drain, form, gantt, row};
 use crate::problem::Problem;
 use crate::sieve::resource::{Candidate, PAGE_KEYS, candidates};
 use crate::v1::body;
@@ -206,6 +206,7 @@ fn look(
         expires: resource.expires_at.map(|at| row::ahead(at, now)),
         revision: resource.revision,
         waiting: ledger.waiting(&resource.pool).0,
+        seen: drain::seen_of(resource.cordon()),
         message: Text::default(),
         until: Text::default(),
         timeline: gantt::resource(ledger, now, reader, &resource.name, window)?,

@@ -262,9 +262,14 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
         "/resources/gpu-1?done=drained",
     );
     let ends = ["Takes no new leases", ", ends <time", "2026-05-04T11:00:00Z", "in 2 h", "fan"];
-    shows(&lab.get("/resources/gpu-1").await, 200, &ends);
+    let drained = lab.get("/resources/gpu-1").await;
+    shows(&drained, 200, &ends);
     shows(&lab.get("/resources").await, 200, &ends[1..]);
-    leads_to(&lab.form("/resources/gpu-1/undrain", &[]).await, "/resources/gpu-1?done=undrained");
+    let seen = hidden(&drained, "seen");
+    leads_to(
+        &lab.form("/resources/gpu-1/undrain", &[("seen", &seen)]).await,
+        "/resources/gpu-1?done=undrained",
+    );
     let revision = lab.get("/v1/resources/gpu-1").await.expect(200)["revision"].to_string();
     let soon = [("message", "fan"), ("until", "Friday")];
     let wrong = ["neither a time", "value=\"fan\"", "value=\"Friday\""];
@@ -277,7 +282,7 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     let bulk = "/bulk/resources?q=pool:gpu";
     let seen = hidden(&lab.get(bulk).await, "seen");
     let stale = [("seen", "other"), ("action", "drain"), ("message", "all")];
-    shows(&lab.form(bulk, &stale).await, 412, &["others match by now, 3 of them"]);
+    shows(&lab.form(bulk, &stale).await, 412, &["others match by now, or"]);
     let mut all = vec![("seen", seen.as_str()), ("action", "drain"), ("message", "all")];
     all.push(("until", "2026-05-04T08:00:00Z"));
     shows(&lab.form(bulk, &all).await, 400, &["later than now", "value=\"2026-05-04T08:00:00Z\""]);

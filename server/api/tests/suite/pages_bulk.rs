@@ -1,5 +1,6 @@
 //! Doing the same to everything that a filter finds. That it is done is tested in `tests/browser`.
 
+use axum::http::Method;
 use lessor_ledger::{Command, Span};
 use serde_json::json;
 
@@ -71,6 +72,78 @@ async fn what_is_too_much_for_one_step_is_done_step_by_step() {
     let drained = lab.get("/v1/resources?filter=is:drained&limit=1000").await.expect(200);
     assert_eq!(drained["items"].as_array().map(Vec::len), Some(1_000));
     assert_eq!(drained["next"], "many-0999", "there is one more");
+}
+
+#[tokio::test]
+async fn what_others_have_drained_stays_drained() {
+    let lab = Lab::start().await;
+    let broken = json!({"cordon": {"message": "fan broken, Ann is on it"}});
+    lab.edit(Method::PATCH, "/v1/resources/gpu-2", broken.clone()).await.expect(200);
+    let bulk = "/bulk/resources?q=pool%3Agpu";
+    let page = lab.get(bulk).await;
+    let already =
+        ["1 is drained already", "Drain 2<", "Drain all 3 anew", "fan broken, Ann is on it (until ended)"];
+    shows(&page, 200, &already);
+    let seen = hidden(&page, "seen");
+    let network =
+        |seen| [("seen", seen), ("message", "network change"), ("until", "5s"), ("action", "drain")];
+    // What is said there changes while somebody looks at the page.
+    lab.edit(Method::PATCH, "/v1/resources/gpu-2", json!({"cordon": {"message": "on fire"}}))
+        .await
+        .expect(200);
+    shows(&lab.form(bulk, &network(&seen)).await, 412, &["drained otherwise", "on fire"]);
+    lab.edit(Method::PATCH, "/v1/resources/gpu-2", broken).await.expect(200);
+    leads_to(&lab.form(bulk, &network(&seen)).await, "/resources?q=pool%3Agpu&done=bulk");
+    let cordon = |name: &'static str| {
+        let lab = &lab;
+        async move { lab.get(&format!("/v1/resources/{name}")).await.expect(200)["cordon"].clone() }
+    };
+    assert_eq!(cordon("gpu-1").await["until"], "2026-05-04T09:00:05Z");
+    assert_eq!(cordon("gpu-2").await["message"], "fan broken, Ann is on it");
+    assert_eq!(cordon("gpu-2").await["until"], json!(null));
+    // Of those that are drained, some are let go by what is said of them.
+    let page = lab.get(bulk).await;
+    shows(
+        &page,
+        200,
+        &["Let leases on 2 again: network change", "Let leases on all 3 again", "Drain all 3 anew"],
+    );
+    assert!(!page.text.contains("value=\"drain\""), "{}", page.text);
+    let (seen, drained) = (hidden(&page, "seen"), hidden(&page, "drained"));
+    let some = [("seen", seen.as_str()), ("drained", &drained), ("action", "undrain")];
+    leads_to(&lab.form(bulk, &some).await, "/resources?q=pool%3Agpu&done=bulk");
+    assert_eq!((cordon("gpu-1").await, cordon("gpu-3").await), (json!(null), json!(null)));
+    assert_eq!(cordon("gpu-2").await["message"], "fan broken, Ann is on it");
+    // All of them, if that is what one asks for.
+    let seen = hidden(&lab.get(bulk).await, "seen");
+    let anew = [("seen", seen.as_str()), ("message", "moving"), ("action", "drain-anew")];
+    leads_to(&lab.form(bulk, &anew).await, "/resources?q=pool%3Agpu&done=bulk");
+    assert_eq!(cordon("gpu-2").await["message"], "moving");
+}
+
+#[tokio::test]
+async fn a_drain_that_nobody_saw_is_neither_overwritten_nor_ended() {
+    let lab = Lab::start().await;
+    let before = hidden(&lab.get("/resources/gpu-1").await, "seen");
+    lab.edit(Method::PATCH, "/v1/resources/gpu-1", json!({"cordon": {"message": "fan"}})).await.expect(200);
+    let mine = [("seen", before.as_str()), ("message", "network"), ("until", "2h")];
+    let refused = lab.form("/resources/gpu-1/drain", &mine).await;
+    shows(
+        &refused,
+        412,
+        &["somebody else drained it", "Takes no new leases", ": fan<", "Drain anew", "value=\"network\""],
+    );
+    shows(&lab.form("/resources/gpu-1/undrain", &[("seen", &before)]).await, 412, &["look again"]);
+    assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["cordon"]["message"], "fan");
+    // Whoever has seen it, may.
+    let seen = hidden(&refused, "seen");
+    let mine = [("seen", seen.as_str()), ("message", "network"), ("until", "2h")];
+    leads_to(&lab.form("/resources/gpu-1/drain", &mine).await, "/resources/gpu-1?done=drained");
+    let seen = hidden(&lab.get("/resources/gpu-1").await, "seen");
+    leads_to(
+        &lab.form("/resources/gpu-1/undrain", &[("seen", &seen)]).await,
+        "/resources/gpu-1?done=undrained",
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::lab::{Answer, Lab, request, with_header};
 const PATH: &str = "/v1/resources/box-1";
 
 impl Lab {
-    async fn edit(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub(crate) async fn edit(&self, method: Method, path: &str, body: Value) -> Answer {
         self.send(request(method, path, Some(body))).await
     }
 

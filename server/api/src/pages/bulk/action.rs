@@ -1,12 +1,10 @@
 //! What is done to each of many.
 
-use lessor_ledger::{
-    Command, CordonEdit, Force, JobCommand, Owner, ResourceEdit, Span, State, Subject, Text,
-};
+use lessor_ledger::{Command, CordonEdit, Force, JobCommand, Owner, Span, State, Subject, Text};
 use lessor_web::page::BulkOf;
 
 use super::find::{Id, Item};
-use crate::pages::edit::cordon;
+use crate::pages::drain;
 use crate::pages::form::{self, Form};
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
@@ -14,8 +12,8 @@ use crate::v1::body;
 
 /// What is done to each.
 pub(super) enum Action {
-    /// Drains it, or lets leases on it again.
-    Cordon(Option<CordonEdit>),
+    /// Drains it, or lets leases on it again, if it is drained in such a way.
+    Cordon(Option<CordonEdit>, Drained),
     /// Extends it, if it is of this owner.
     Extend(Owner, Option<Span>),
     /// Gives it back, if it is of this owner.
@@ -30,6 +28,29 @@ pub(super) enum Action {
     Free { reason: Text, by: Option<Owner> },
 }
 
+/// Which resources are meant, by how they are drained.
+pub(super) enum Drained {
+    /// Those that are not: what others have drained stays as it is.
+    Not,
+    /// Those that are, however.
+    Somehow,
+    /// Those that are in the way that this stands for.
+    So(String),
+    /// All of them.
+    Whatever,
+}
+
+impl Drained {
+    fn has(&self, seen: &str) -> bool {
+        match self {
+            Self::Not => seen.is_empty(),
+            Self::Somehow => !seen.is_empty(),
+            Self::So(so) => seen == so,
+            Self::Whatever => true,
+        }
+    }
+}
+
 impl Action {
     /// The action that a form asks for.
     ///
@@ -42,9 +63,13 @@ impl Action {
             let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
             body::text("reason", reason)
         };
+        let cordon = || drain::cordon(form, visitor.app.keeper.now());
         match (what, form.typed("action")) {
-            (BulkOf::Resources, "drain") => Ok(Self::Cordon(Some(cordon(form, visitor.app.keeper.now())?))),
-            (BulkOf::Resources, "undrain") => Ok(Self::Cordon(None)),
+            (BulkOf::Resources, "drain") => Ok(Self::Cordon(Some(cordon()?), Drained::Not)),
+            (BulkOf::Resources, "drain-anew") => Ok(Self::Cordon(Some(cordon()?), Drained::Whatever)),
+            (BulkOf::Resources, "undrain") => {
+                Ok(Self::Cordon(None, form.filled("drained").map_or(Drained::Somehow, Drained::So)))
+            }
             (BulkOf::Leases, "extend") => {
                 let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
                 Ok(Self::Extend(me()?, ttl))
@@ -61,13 +86,22 @@ impl Action {
         }
     }
 
-    /// The command that does it to one; `None` if this one is not meant.
-    pub(super) fn on(&self, item: &Item) -> Option<Command> {
-        match (self, &item.id) {
-            (Self::Cordon(cordon), Id::Resource(name)) => {
-                let edit = ResourceEdit { cordon: Some(cordon.clone()), ..ResourceEdit::of(name.clone()) };
-                Some(Command::PatchResource(Box::new(edit)))
+    /// Does it to one; `None` if this one is not meant.
+    pub(super) async fn on(&self, item: &Item, visitor: &Visitor) -> Option<Result<(), Problem>> {
+        if let (Self::Cordon(cordon, drained), Id::Resource(name)) = (self, &item.id) {
+            let seen = item.drained();
+            if !drained.has(&seen) {
+                return None;
             }
+            return Some(drain::write(visitor, name, &seen, cordon.as_ref()).await);
+        }
+        let command = self.command(item)?;
+        Some(visitor.app.submit(command).await.map(drop))
+    }
+
+    /// The command that does it to one that is no resource.
+    fn command(&self, item: &Item) -> Option<Command> {
+        match (self, &item.id) {
             (Self::Extend(owner, ttl), Id::Lease(lease)) if item.mine => {
                 Some(Command::Renew { lease: *lease, owner: Some(owner.clone()), ttl: *ttl })
             }

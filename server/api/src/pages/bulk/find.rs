@@ -1,18 +1,19 @@
 //! What a filter finds, within a bound.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lessor_filter::Filter;
 use lessor_ledger::{
-    Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Resource, Target, Time,
+    Cordon, Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Resource, Target, Time,
 };
-use lessor_web::page::BulkOf;
+use lessor_web::page::{self, BulkOf};
 use lessor_web::{Text, link};
 
 use super::ShowQuery;
 use crate::limits::{BULK_ITEMS_MAX, LISTING_ROWS_LOOKED_AT_MAX};
-use crate::pages::seen;
 use crate::pages::visitor::Visitor;
+use crate::pages::{drain, row, seen};
 use crate::problem::{Kind, Problem};
 use crate::sieve::{job, lease, request, resource};
 
@@ -30,6 +31,8 @@ pub(super) struct Item {
     pub(super) label: Text,
     /// Whether it is of whoever looks.
     pub(super) mine: bool,
+    /// How it is drained, if it is a resource that is.
+    pub(super) cordon: Option<Cordon>,
 }
 
 /// What tells it from all others.
@@ -41,12 +44,35 @@ pub(super) enum Id {
 }
 
 impl Found {
-    /// Stands for exactly these, and for which of them are of whoever looks.
+    /// Stands for exactly these, for which of them are of whoever looks, and for how they are drained.
     pub(super) fn seen(&self) -> String {
         let whose = |item: &Item| if item.mine { "mine" } else { "another's" };
-        let names: Vec<String> =
-            self.items.iter().map(|item| format!("{} {}", whose(item), item.id.name())).collect();
+        let names: Vec<String> = (self.items.iter())
+            .map(|item| format!("{} {:?} {}", whose(item), item.id.name(), item.drained()))
+            .collect();
         seen::digest(names.iter().map(String::as_str))
+    }
+}
+
+impl Found {
+    /// How those that are drained already are drained, what is said of most of them first.
+    pub(super) fn drains(&self, now: Time) -> Vec<page::Drains> {
+        let mut drains = BTreeMap::new();
+        for item in &self.items {
+            let Some(cordon) = &item.cordon else { continue };
+            let drained = item.drained();
+            let alike = drains.entry(drained).or_insert_with_key(|drained| page::Drains {
+                drained: drained.clone(),
+                why: Text::from(&*cordon.message),
+                until: cordon.until.map(|until| row::ahead(until, now)),
+                first: item.named(),
+                count: 0,
+            });
+            alike.count += 1;
+        }
+        let mut drains: Vec<_> = drains.into_values().collect();
+        drains.sort_by_key(|drains| std::cmp::Reverse(drains.count));
+        drains
     }
 }
 
@@ -62,6 +88,11 @@ impl Id {
 }
 
 impl Item {
+    /// Stands for how it is drained: empty if it is not.
+    pub(super) fn drained(&self) -> String {
+        drain::seen_of(self.cordon.as_ref())
+    }
+
     /// What it is called, and where it is.
     pub(super) fn named(&self) -> (Text, String) {
         let link = match &self.id {
@@ -115,6 +146,7 @@ fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<
             id: Id::Resource(resource.name.clone()),
             label: resource.name.as_str().into(),
             mine: false,
+            cordon: resource.cordon().cloned(),
         })
     };
     taken(all.into_iter(), |resource| Id::Resource(resource.name.clone()), wanted)
@@ -126,6 +158,7 @@ fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found 
             id: Id::Lease(lease.id),
             label: format!("lease {} of {}", lease.id, lease.owner).into(),
             mine: viewer == Some(&lease.owner),
+            cordon: None,
         })
     };
     taken(ledger.leases_after(number(after).map(LeaseId)), |lease| Id::Lease(lease.id), wanted)
@@ -138,6 +171,7 @@ fn requests(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Foun
             id: Id::Request(request.id),
             label: format!("request {} of {}", request.id, request.owner).into(),
             mine: viewer == Some(&request.owner),
+            cordon: None,
         })
     };
     taken(ledger.requests_after(number(after).map(RequestId)), |request| Id::Request(request.id), wanted)
@@ -150,6 +184,7 @@ fn jobs(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
             id: Id::Job(job.id),
             label: format!("job {} of {}", job.id.0, job.owner).into(),
             mine: viewer == Some(&job.owner),
+            cordon: None,
         })
     };
     taken(ledger.jobs_after(number(after).map(Job)), |job| Id::Job(job.id), wanted)
