@@ -95,7 +95,7 @@ for (const javaScriptEnabled of [true, false]) {
     test('a resource is drained and takes leases again', async () => {
       await page.goto('/resources/gpu-2')
       await page.getByLabel('Keep new leases off, and say why').fill('fan broken')
-      await page.getByLabel('Until when').fill('2h')
+      await page.getByLabel('For how long').fill('2 h')
       await press(page, 'Drain')
       const { message, since, until } = (await resource('gpu-2')).cordon
       assert.equal(message, 'fan broken')

@@ -95,13 +95,69 @@ describe('forms on a page that is open', () => {
   test('what is being typed stays while the page changes', async () => {
     await open('/resources/gpu-3')
     await page.getByLabel('Keep new leases off, and say why').fill('half a sentence')
-    await page.getByLabel('Until when').focus()
+    await page.getByLabel('For how long').focus()
     const taken = await lease({ pool: undefined, targets: ['gpu-3'], owner: 'bob' })
     await there(page.getByText('Held by').first())
     assert.equal(await page.getByLabel('Keep new leases off, and say why').inputValue(), 'half a sentence')
     assert.equal(await page.evaluate(() => document.activeElement.id), 'until')
     await release(taken)
   })
+
+  test('the focus stays on its row when rows change places, and goes to the next when it is gone', async () => {
+    const [first, second, third] = [await lease({ ttl: '10m' }), await lease({ ttl: '20m' }), await lease({ ttl: '30m' })]
+    await open('/leases?sort=until')
+    const order = () => page.locator('tbody > tr').evaluateAll((rows) => rows.map((row) => row.id.slice(6)).join())
+    const ordered = (...leases) =>
+      page.waitForFunction((ids) => [...document.querySelectorAll('tbody > tr')].map((row) => row.id.slice(6)).join() === ids, leases.map(({ id }) => id).join(), { timeout: 5000 })
+    const focused = () => page.evaluate(() => document.activeElement.closest('tr')?.id.slice(6))
+    assert.equal(await order(), [first, second, third].map(({ id }) => id).join())
+    await page.keyboard.press('j')
+    await page.keyboard.press('j')
+    assert.equal(await focused(), `${second.id}`)
+    await server.api('POST', `/v1/leases/${second.id}/renew`, { ttl: '50m' })
+    await ordered(first, third, second)
+    assert.equal(await focused(), `${second.id}`)
+    await page.keyboard.press('k')
+    assert.equal(await focused(), `${third.id}`)
+    await release(third)
+    await ordered(first, second)
+    assert.equal(await focused(), `${second.id}`)
+    for (const each of [first, second]) await release(each)
+  })
+
+  test('a warning is read, goes away, and is in nobody\'s way', async () => {
+    const taken = await lease({ ttl: '4m' })
+    await open('/leases')
+    const say = page.locator('#say')
+    await page.waitForFunction((id) => document.getElementById('say').textContent.startsWith(`Your lease ${id} ends in 3 min`), taken.id, { timeout: 5000 })
+    assert.equal(await say.evaluate((node) => getComputedStyle(node).pointerEvents), 'none')
+    await page.waitForFunction(() => !document.getElementById('say').textContent, null, { timeout: 15_000 })
+    await page.reload()
+    await state('live')
+    assert.equal(await say.textContent(), '', 'it was said already')
+    await release(taken)
+  })
+
+  for (const [who, options, label, end] of [
+    ['of whoever is in Los Angeles', { timezoneId: 'America/Los_Angeles' }, 'Or until (your time)', '2030-01-02T11:04:00Z'],
+    ['without a script', { timezoneId: 'America/Los_Angeles', javaScriptEnabled: false }, 'Or until (UTC)', '2030-01-02T03:04:00Z'],
+  ]) {
+    test(`a drain ends at a time ${who}`, async () => {
+      const { page, context } = await visit(browser, server, { owner: 'ann', ...options })
+      await page.goto('/resources/gpu-4')
+      await page.getByLabel(label).fill('2020-01-02T03:04')
+      await page.getByLabel('Keep new leases off, and say why').fill('fan')
+      await press(page, 'Drain')
+      await there(page.getByRole('alert').first())
+      assert.equal(await page.getByLabel(label).inputValue(), '2020-01-02T03:04', 'what was typed comes back')
+      await page.getByLabel(label).fill('2030-01-02T03:04')
+      await press(page, 'Drain')
+      const { cordon } = await server.api('GET', '/v1/resources/gpu-4')
+      assert.equal(cordon.until, end)
+      await press(page, 'Let leases on again')
+      await context.close()
+    })
+  }
 
   test('a plugin and its job offer what can be done by now', async () => {
     await server.install('list', 'target-list', { grants: { locker: true } })

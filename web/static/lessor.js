@@ -10,7 +10,22 @@ const sections = () => document.querySelectorAll('[data-live]')
 // The address is where the page is found again: not what was just done, which is said once, nor where a form was sent.
 const { here } = body.dataset
 if (location.pathname + location.search !== here) history.replaceState(null, '', location.origin + here + location.hash)
-if (say.textContent) setTimeout(() => (say.textContent = ''), 6000)
+
+// What is said goes away again; what comes meanwhile is said together after it.
+let pending = []
+let saying = false
+const speak = () => {
+  const more = pending.length - 3
+  say.textContent = pending.slice(0, 3).join(' ') + (more > 0 ? ` And ${more} more.` : '')
+  saying = pending.length > 0
+  pending = []
+  if (saying) setTimeout(speak, 10000)
+}
+const announce = (text) => {
+  pending.push(text)
+  if (!saying) speak()
+}
+if (say.textContent) announce(say.textContent)
 
 /* Times: relative to the server's clock, in the reader's words for the absolute one. */
 let skew = Date.parse(body.dataset.now) - Date.now()
@@ -23,7 +38,15 @@ const length = (seconds) => {
   }
   return `${seconds} s`
 }
-const warned = new Set()
+// Once for each end that comes near, whatever page it is seen on.
+const warned = JSON.parse(sessionStorage.getItem('warned') || '{}')
+const warn = (row, seconds) => {
+  const [, lease] = row.id.match(/^lease-(\d+)$/) || []
+  if (!lease || !warned[lease] === seconds >= 300) return
+  warned[lease] = seconds < 300
+  sessionStorage.setItem('warned', JSON.stringify(warned))
+  if (warned[lease]) announce(`Your lease ${lease} ends in ${length(seconds)}.`)
+}
 let overdue = false
 const tick = () => {
   const now = Date.now() + skew
@@ -45,13 +68,21 @@ const tick = () => {
     if (time.textContent !== text) time.textContent = text
     if (time.title === time.dateTime) time.title = `${new Date(at).toLocaleString()} (${time.dateTime})`
     if (ahead && at <= now) overdue = true
-    const row = ahead && seconds < 300 && at > now && time.closest('tr.mine')
-    if (row && row.id.startsWith('lease-') && !warned.has(row.id)) {
-      warned.add(row.id)
-      say.textContent = `Your lease ${row.id.slice(6)} ends in ${length(seconds)}.`
-    }
+    const row = ahead && at > now && time.closest('tr.mine')
+    if (row) warn(row, seconds)
   }
+  for (const zone of document.querySelectorAll('[data-zone]')) if (zone.textContent !== 'your time') zone.textContent = 'your time'
 }
+
+/* Dates and times are typed as the reader's own, and sent and kept in UTC. */
+const moments = (root) => root.querySelectorAll('[type=datetime-local]')
+for (const field of moments(document)) {
+  const at = new Date(`${field.defaultValue}Z`)
+  if (field.defaultValue) field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16)
+}
+document.addEventListener('formdata', ({ target, formData }) => {
+  for (const { name, value } of moments(target)) if (value) formData.set(name, new Date(value).toISOString())
+})
 
 /* Patching: what is the same stays, so that focus, selection and scrolling do. */
 const key = (node) => (node.nodeType === 1 && node.id) || ''
@@ -98,7 +129,19 @@ const patchRows = (table, page) => {
     else row.classList.add('gone')
   }
 }
+// What had the focus gets it back: moving takes it away. Of what is gone, the row; of a gone row, the one in its place.
+const refocus = (focus, row, table, at) => {
+  if (document.activeElement === focus) return
+  const rest = rows(table)
+  const place = (row && document.getElementById(row.id)) || rest[Math.min(at, rest.length - 1)]
+  const next = focus.isConnected ? focus : place && place.querySelector('.open')
+  if (next) next.focus({ preventScroll: true })
+}
 const patch = (page) => {
+  const focus = document.activeElement
+  const row = focus.closest('tr[id]')
+  const table = row && row.closest('table')
+  const place = rows(table).indexOf(row)
   for (const old of sections()) {
     let young = page.getElementById(old.id)
     if (!young) continue
@@ -119,6 +162,7 @@ const patch = (page) => {
     }
     morph(old, young)
   }
+  refocus(focus, row, table, place)
   tick()
 }
 document.addEventListener('mouseout', () => {

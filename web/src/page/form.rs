@@ -108,6 +108,10 @@ pub struct EditPage {
     pub state: Text,
     /// The labels that were typed, one a line; `None` if no field could carry them as they are.
     pub labels: Option<Text>,
+    /// Whether the state was changed by somebody else while the form was filled in.
+    pub other_state: bool,
+    /// Whether the labels were.
+    pub other_labels: bool,
     /// Why it was not accepted.
     pub error: Option<FormError>,
 }
@@ -155,15 +159,17 @@ impl BulkOf {
     }
 }
 
-/// Resources that are drained in one way.
+/// Resources that are drained for one reason.
 #[derive(Clone, Debug)]
 pub struct Drains {
-    /// Stands for the way.
+    /// Stands for the reason.
     pub drained: String,
     /// Why.
     pub why: Text,
-    /// When it ends by itself.
+    /// When the first of their drains ends by itself.
     pub until: Option<Moment>,
+    /// Whether others end later, or never.
+    pub ends_differ: bool,
     /// The first of them: its name, and where it is.
     pub first: (Text, String),
     /// How many they are.
@@ -188,20 +194,22 @@ pub struct BulkPage {
     pub mine: usize,
     /// How many of them are drained already.
     pub drained: usize,
-    /// In how many ways.
+    /// For how many reasons.
     pub ways: usize,
-    /// The ways, those of most first.
+    /// The reasons, those of most first.
     pub drains: Vec<Drains>,
     /// Stands for which they are, and how they are drained.
     pub seen: String,
-    /// Whether there are more, which one action does not touch.
-    pub more: bool,
+    /// The last of them, if there are more, which one action does not touch.
+    pub next: Option<String>,
     /// The first of them: what they are called, and where they are.
     pub names: Vec<(Text, String)>,
     /// The message that was typed.
     pub message: Text,
-    /// The end that was typed.
+    /// The length that was typed.
     pub until: Text,
+    /// The end that was chosen: `2026-05-04T09:30`, in UTC.
+    pub until_at: String,
     /// The length that was typed.
     pub ttl: Text,
     /// The reason that was typed.
@@ -222,6 +230,12 @@ impl BulkPage {
     fn words(&self) -> &'static str {
         let words = self.of.words();
         if self.count == 1 { singular(words) } else { words }
+    }
+
+    /// Those after these.
+    fn further(&self) -> Option<String> {
+        let next = self.next.as_deref()?;
+        Some(link::bulk(self.of.list(), self.filter.raw(), Some(next)))
     }
 
     /// Where its form goes.

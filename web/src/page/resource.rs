@@ -63,8 +63,10 @@ pub struct ResourceDetail {
     pub seen: String,
     /// The message that was typed for draining it.
     pub message: Text,
-    /// The end that was typed for it.
+    /// The length that was typed for it.
     pub until: Text,
+    /// The end that was chosen for it: `2026-05-04T09:30`, in UTC.
+    pub until_at: String,
     /// Who held it.
     pub timeline: Chosen,
     /// What happened to it.

@@ -115,14 +115,20 @@ async fn take(visitor: &Visitor, form: &Form) -> Result<Response, Problem> {
     let body: AcquireBody =
         serde_json::from_value(body(form, wait)?).map_err(|error| Problem::invalid("count", error))?;
     let ask = body.ask(&HeaderMap::new())?;
+    // What was there before came of the same form, sent before.
+    let before = visitor.app.keeper.snapshot();
+    let said = |known: bool, what| if known { "sent-before" } else { what };
     match visitor.app.submit(lessor_ledger::Command::Acquire(Box::new(ask.command))).await? {
-        Reply::Granted(grant) => Ok(done(&link::lease(grant.lease.id.0), "leased")),
+        Reply::Granted(grant) => {
+            let id = grant.lease.id;
+            Ok(done(&link::lease(id.0), said(before.lease(id).is_some(), "leased")))
+        }
         Reply::Queued(request, _) => {
             visitor.app.seats.sit(&request);
-            Ok(done(&link::wait(request.id.0), "waiting"))
+            Ok(done(&link::wait(request.id.0), said(before.request(request.id).is_some(), "waiting")))
         }
-        Reply::Settled(request) => Ok(done(&link::wait(request.id.0), "waiting")),
-        Reply::Replayed(lease) => Ok(done(&link::lease(lease.0), "leased")),
+        Reply::Settled(request) => Ok(done(&link::wait(request.id.0), "sent-before")),
+        Reply::Replayed(lease) => Ok(done(&link::lease(lease.0), "sent-before")),
         reply => unreachable!("the ledger answers an acquire with nothing like {reply:?}"),
     }
 }
@@ -130,11 +136,12 @@ async fn take(visitor: &Visitor, form: &Form) -> Result<Response, Problem> {
 /// How long to wait in line, in seconds.
 fn wait(form: &Form) -> Result<Option<u64>, Problem> {
     let Some(text) = form.filled("wait") else { return Ok(None) };
-    let length = form::length("wait", &text)?;
-    let seconds = u64::try_from(length.millis() / 1000)
-        .map_err(|_| Problem::invalid("wait", "must not be negative"))?;
+    // A part of a second is no reason not to wait.
+    let millis = form::length("wait", &text)?.millis().unsigned_abs();
+    let seconds = millis.div_ceil(1000);
     if seconds > SEAT_WAIT_MAX.as_secs() {
-        return Err(Problem::invalid("wait", format!("must be at most {}h", SEAT_WAIT_MAX.as_secs() / 3600)));
+        let most = lessor_web::length(SEAT_WAIT_MAX.as_secs().cast_signed());
+        return Err(Problem::invalid("wait", format!("must be at most {most}")));
     }
     Ok((seconds > 0).then_some(seconds))
 }

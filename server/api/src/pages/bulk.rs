@@ -14,6 +14,7 @@ use find::{Item, find};
 
 use crate::extract::{Path, Query};
 use crate::limits::{BULK_NAMES_SHOWN, FORM_LINES_MAX};
+use crate::moment;
 use crate::pages::form::{self, Form};
 use crate::pages::visitor::{Visitor, done};
 use crate::problem::{Kind, Problem};
@@ -67,10 +68,11 @@ async fn preview(
         ways: drains.len(),
         drains: drains.into_iter().take(BULK_NAMES_SHOWN).collect(),
         seen: found.seen(),
-        more: found.next.is_some(),
+        next: found.next.clone(),
         names: found.items.iter().take(BULK_NAMES_SHOWN).map(Item::named).collect(),
         message: field("message"),
         until: field("until"),
+        until_at: moment::field(form.typed("until_at")),
         ttl: field("ttl"),
         reason: field("reason"),
         to_state: field("to_state"),

@@ -7,7 +7,8 @@ use lessor_web::link;
 
 use crate::extract::Path;
 use crate::limits::CORDON_TRIES_MAX;
-use crate::pages::form::Form;
+use crate::moment;
+use crate::pages::form::{self, Form};
 use crate::pages::resource::{Typed, detail};
 use crate::pages::seen;
 use crate::pages::visitor::{Visitor, done};
@@ -24,9 +25,33 @@ pub(crate) async fn drain(visitor: Visitor, Path(name): Path<String>, form: Form
 /// The cordon that a form asks for.
 pub(crate) fn cordon(form: &Form, now: Time) -> Result<CordonEdit, Problem> {
     let message = body::text("message", form.typed("message").to_owned())?;
-    let end = form.filled("until").map(|text| text.parse::<End>());
-    let end = end.transpose().map_err(|error| Problem::invalid("until", error))?;
-    Ok(CordonEdit { message, until: end.map(|end| end.time(now)) })
+    let until = match (form.filled("until"), form.filled("until_at")) {
+        (None, None) => None,
+        (Some(text), None) => Some(end(&text, now)?),
+        (None, Some(text)) => {
+            Some(moment::read(&text).ok_or_else(|| Problem::invalid("until", "is no date and time"))?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(Problem::invalid("until", "is said twice: clear one of the two fields"));
+        }
+    };
+    Ok(CordonEdit { message, until })
+}
+
+/// When something ends: so long from `now`, or at a time with its zone.
+fn end(text: &str, now: Time) -> Result<Time, Problem> {
+    if let Ok(End::At(time)) = text.parse() {
+        return Ok(time);
+    }
+    match moment::read(text) {
+        Some(_) => {
+            let why = format!(
+                "{text:?} could be in any zone: choose date and time in the field beside, or end it in Z for UTC"
+            );
+            Err(Problem::invalid("until", why))
+        }
+        None => Ok(now.plus(form::length("until", text)?)),
+    }
 }
 
 /// `POST /resources/{name}/undrain`.
@@ -50,6 +75,7 @@ async fn cordoned(
             let typed = Typed {
                 message: form.typed("message").to_owned(),
                 until: form.typed("until").to_owned(),
+                until_at: moment::field(form.typed("until_at")),
                 problem: Some(problem),
             };
             let page = detail(visitor, name, Window::default(), typed).await;
@@ -62,6 +88,11 @@ async fn cordoned(
 pub(crate) fn seen_of(cordon: Option<&Cordon>) -> String {
     let said = |cordon: &Cordon| format!("{:?} {}", cordon.until, cordon.message);
     cordon.map(|cordon| seen::digest(std::iter::once(&*said(cordon)))).unwrap_or_default()
+}
+
+/// Stands for why a resource is drained.
+pub(crate) fn reason(message: &str) -> String {
+    seen::digest(std::iter::once(message))
 }
 
 /// Drains a resource or lets leases on it again, if how it is drained is still what `seen` stands for.

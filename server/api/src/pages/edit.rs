@@ -9,7 +9,7 @@ use crate::extract::Path;
 use crate::pages::form::{self, Form};
 use crate::pages::row;
 use crate::pages::visitor::{Visitor, done};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::v1::body;
 
 /// `GET /resources/{name}/edit`: the form.
@@ -29,17 +29,39 @@ fn sheet(visitor: &Visitor, name: String, refused: Option<Refused<'_>>) -> Resul
     let (ledger, now) = (visitor.app.keeper.snapshot(), visitor.app.keeper.now());
     let resource = ledger.resource(name.as_str()).ok_or_else(|| Refusal::NoSuchResource(name.clone()))?;
     let typed = |field: &str| refused.as_ref().map(|refused| Text::from(refused.form.typed(field)));
+    let (state, labels) = (Text::from(resource.state.as_str()), labels(resource).map(Text::from));
+    // Whoever tries again writes over what is shown beside the fields, whatever else was wrong.
+    let overtaken = typed("revision").is_some_and(|revision| revision.raw() != resource.revision.to_string());
+    let other_state =
+        overtaken && typed("state").is_some_and(|typed| !form::is_untouched(typed.raw(), state.raw()));
+    let read = |text: &Text| form::labels(text.raw(), &['\n']).ok();
+    let is_other = |labels: &Text| typed("labels").is_some_and(|typed| read(&typed) != read(labels));
+    let other_labels = overtaken && labels.as_ref().is_some_and(is_other);
     let page = page::EditPage {
         frame: visitor.frame(format!("Edit {name}"), "/resources", ""),
         resource: row::resource(resource, &ledger, now, visitor),
-        // Whoever tries again has seen what it is now.
         revision: resource.revision,
-        state: typed("state").unwrap_or_else(|| resource.state.as_str().into()),
-        labels: labels(resource).map(|labels| typed("labels").unwrap_or(labels.into())),
-        error: refused.as_ref().map(|refused| form::error(&refused.problem)),
+        state: typed("state").unwrap_or(state),
+        labels: labels.map(|labels| typed("labels").unwrap_or(labels)),
+        other_state,
+        other_labels,
+        error: refused.as_ref().map(|refused| error(&refused.problem, other_state || other_labels)),
     };
     let status = refused.map_or(StatusCode::OK, |refused| refused.problem.kind().status());
     Ok(visitor.page_with(status, &page))
+}
+
+/// What is said about a problem; `shown` if what somebody else changed is shown beside the fields.
+fn error(problem: &Problem, shown: bool) -> page::FormError {
+    if problem.kind() != Kind::StaleRevision {
+        return form::error(problem);
+    }
+    let words = if shown {
+        "Somebody changed it meanwhile. What it is by now is said below its fields; Save puts what you typed in its place."
+    } else {
+        "Somebody changed it meanwhile, but nothing of what is here. Save writes it."
+    };
+    page::FormError { words: words.into(), ..page::FormError::default() }
 }
 
 /// The labels of a resource, one a line; `None` if they would come back as others from a field.

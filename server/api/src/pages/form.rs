@@ -1,5 +1,6 @@
 //! Forms: what a browser sends, and what goes back when it is not accepted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
@@ -9,8 +10,8 @@ use lessor_web::Text;
 use lessor_web::page::FormError;
 
 use crate::extract::bytes;
+use crate::length;
 use crate::problem::{ConflictView, Kind, Problem};
-use crate::time::Length;
 
 /// The fields of a form that was sent.
 #[derive(Clone, Debug, Default)]
@@ -69,15 +70,10 @@ pub(crate) fn survives(name: &str) -> bool {
     returned(name) == name && name.trim() == name && name.lines().count() <= 1
 }
 
-/// A length as people write it: `30m`, `1h30m`, also `2 h` and `10 min` as pages show it. A bare number is refused,
-/// because it could be anything; in the API it would be milliseconds.
+/// A length that somebody typed. A bare number is refused, because it could be anything; in the API it would be
+/// milliseconds.
 pub(crate) fn length(field: &'static str, text: &str) -> Result<Span, Problem> {
-    let text = text.replace(' ', "").replace("min", "m");
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::invalid(field, format!("{text} of what? Write 30m, 2h or 90s")));
-    }
-    let Length(length) = text.parse().map_err(|error| Problem::invalid(field, error))?;
-    Ok(length)
+    length::read(text).map_err(|error| Problem::invalid(field, error))
 }
 
 /// What is said on a form about a problem.
@@ -122,12 +118,23 @@ pub(crate) fn error(problem: &Problem) -> FormError {
     FormError { field, words: Text::from(words), lines }
 }
 
-/// A problem as people read it: limits of time are in milliseconds for programs.
+/// A problem as people read it: bounds of time are in milliseconds for programs.
 pub(crate) fn in_words(problem: &Problem) -> String {
-    match problem.more().limit {
-        Some(limit) => problem.detail().replace(&format!("{limit} ms"), &lessor_web::length(limit / 1000)),
-        None => problem.detail().to_owned(),
+    if problem.more().limit.is_none() {
+        return problem.detail().to_owned();
     }
+    let mut words: Vec<Cow<'_, str>> = Vec::new();
+    for word in problem.detail().split(' ') {
+        let millis = || words.last()?.parse::<i64>().ok().filter(|millis| millis % 1000 == 0);
+        match (word, millis()) {
+            ("ms", Some(millis)) => {
+                words.pop();
+                words.push(lessor_web::length(millis / 1000).into());
+            }
+            _ => words.push(word.into()),
+        }
+    }
+    words.join(" ")
 }
 
 fn conflict(conflict: &ConflictView) -> Text {
@@ -141,15 +148,19 @@ fn conflict(conflict: &ConflictView) -> Text {
 /// Labels as they are typed: `key=value`, with lines, commas or spaces between.
 ///
 /// # Errors
-/// A problem that names the first word without `=`.
+/// A problem that names the first word without `=`, or a key that is there twice.
 pub(crate) fn labels(text: &str, separators: &[char]) -> Result<BTreeMap<String, String>, Problem> {
     let words = text.split(|c| separators.contains(&c)).map(str::trim).filter(|word| !word.is_empty());
-    words
-        .map(|word| match word.split_once('=') {
-            Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-            None => Err(Problem::invalid("labels", format!("{word:?} is not key=value"))),
-        })
-        .collect()
+    let mut labels = BTreeMap::new();
+    for word in words {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(Problem::invalid("labels", format!("{word:?} is not key=value")));
+        };
+        if labels.insert(key.trim().to_owned(), value.trim().to_owned()).is_some() {
+            return Err(Problem::invalid("labels", format!("{:?} is there twice", key.trim())));
+        }
+    }
+    Ok(labels)
 }
 
 #[cfg(test)]
@@ -167,6 +178,7 @@ mod tests {
         );
         assert_eq!(read("").expect("labels"), []);
         assert!(read("a").is_err());
+        assert!(read("a=1 a=2").is_err(), "one of them would be lost");
     }
 
     #[test]

@@ -106,6 +106,7 @@ pub(crate) async fn show(
 pub(crate) struct Typed {
     pub(crate) message: String,
     pub(crate) until: String,
+    pub(crate) until_at: String,
     pub(crate) problem: Option<Problem>,
 }
 
@@ -117,7 +118,7 @@ pub(crate) async fn detail(
     typed: Typed,
 ) -> Result<Response, Problem> {
     let name = body::target("name", name)?;
-    let Typed { message, until, problem } = typed;
+    let Typed { message, until, until_at, problem } = typed;
     let title = format!("Resource {name}");
     let here = link::resource(name.as_str());
     let frame = visitor.frame_at(here, title, "/resources", "resources leases queue");
@@ -137,6 +138,7 @@ pub(crate) async fn detail(
     };
     page.message = message.into();
     page.until = until.into();
+    page.until_at = until_at;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.kind().status());
     page.error = problem.as_ref().map(form::error);
     Ok(visitor.page_with(status, &*page))
@@ -209,6 +211,7 @@ fn look(
         seen: drain::seen_of(resource.cordon()),
         message: Text::default(),
         until: Text::default(),
+        until_at: String::new(),
         timeline: gantt::resource(ledger, now, reader, &resource.name, window)?,
         events: events_of(reader, &resource.name, now)?,
         error: None,

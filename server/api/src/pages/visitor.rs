@@ -26,9 +26,10 @@ const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 22] = [
+const NOTICES: [(&str, &str); 23] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
+    ("sent-before", "That form was sent before, and this came of it. For another, open the form anew."),
     ("extended", "Extended."),
     ("released", "Released."),
     ("forced", "Taken back."),

@@ -21,7 +21,8 @@ pub(crate) static KEYS: [Key; 8] = [
     Key::like("until", is_moment, MOMENT),
 ];
 
-const MOMENT: &str = "a length before now like 2h, or a time like 2026-05-04T09:30:00Z";
+const MOMENT: &str =
+    "a length before now like 2h or 1d, or a time in UTC like 2026-05-04T09:30:00Z or 2026-05-04";
 
 const KINDS: [&str; EventKind::ALL.len()] = {
     let mut names = [""; EventKind::ALL.len()];
@@ -82,12 +83,12 @@ fn instant(value: &Value, now: Time) -> Option<Time> {
 }
 
 pub(crate) fn moment(text: &str, now: Time) -> Option<Time> {
-    if let Ok(Length(length)) = text.parse() {
+    let length = text.parse().map(|Length(length)| length).or_else(|_| crate::length::read(text));
+    match length {
         // A time to come has no events.
-        return (length.nanos() >= 0).then(|| now.plus(Span::from_nanos(-length.nanos())));
+        Ok(length) => (length.nanos() >= 0).then(|| now.plus(Span::from_nanos(-length.nanos()))),
+        Err(_) => crate::moment::read(text),
     }
-    let stamp: jiff::Timestamp = text.parse().ok()?;
-    i64::try_from(stamp.as_nanosecond()).ok().map(Time::from_nanos)
 }
 
 /// Events in the history that a filter finds, in the order and range of `wanted`.
@@ -185,6 +186,9 @@ mod tests {
         let now = Time::from_millis(10_000_000);
         assert_eq!(moment("2h", now), Some(Time::from_millis(2_800_000)));
         assert_eq!(moment("1970-01-01T00:00:05Z", now), Some(Time::from_millis(5_000)));
+        assert_eq!(moment("1970-01-01", now), Some(Time::from_millis(0)));
+        assert_eq!(moment("1970-01-01T00:10", now), Some(Time::from_millis(600_000)));
+        assert_eq!(moment("1d", now), Some(Time::from_millis(-76_400_000)));
         assert_eq!(moment("soon", now), None);
         assert_eq!(moment("-2h", now), None);
     }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::extract::Json;
 use crate::limits::HOLD_MAX;
 use crate::object;
-use crate::problem::Problem;
+use crate::problem::{More, Problem};
 use crate::time::Length;
 use crate::v1::body;
 use crate::v1::hold;
@@ -168,7 +168,8 @@ impl AcquireBody {
         };
         if command.ttl.is_some_and(|ttl| !ttl.is_positive()) {
             let why = format!("must be more than 0 and at most {} ms", TTL_MAX.millis());
-            return Err(Problem::invalid("ttl", why));
+            let more = More { limit: Some(TTL_MAX.millis()), ..More::default() };
+            return Err(Problem::invalid("ttl", why).with(more));
         }
         Ok(Ask { command, wait: wait.min(HOLD_MAX) })
     }

@@ -9,6 +9,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod pages_bulk;
+mod pages_forms;
 mod pages_install;
 mod pages_jobs;
 mod pages_missing;

@@ -176,7 +176,7 @@ async fn leasing_remembers_who_it_was_and_a_second_click_takes_nothing() {
     let taken = lab.form("/lease", &fields).await;
     leads_to(&taken, "/leases/1?done=leased");
     assert!(taken.header("set-cookie").starts_with("lessor_owner=ann%20b; "));
-    leads_to(&lab.form("/lease", &fields).await, "/leases/1?done=leased");
+    leads_to(&lab.form("/lease", &fields).await, "/leases/1?done=sent-before");
     let lease = lab.get("/v1/leases/1").await.expect(200);
     assert_eq!((lease["owner"].as_str(), lease["purpose"].as_str()), (Some("ann b"), Some("bisect")));
     shows(&lab.get("/leases/1?done=leased").await, 200, &["It is yours.", "bisect"]);
@@ -272,7 +272,7 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
     );
     let revision = lab.get("/v1/resources/gpu-1").await.expect(200)["revision"].to_string();
     let soon = [("message", "fan"), ("until", "Friday")];
-    let wrong = ["neither a time", "value=\"fan\"", "value=\"Friday\""];
+    let wrong = ["is no length: write it like", "value=\"fan\"", "value=\"Friday\""];
     shows(&lab.form("/resources/gpu-1/drain", &soon).await, 400, &wrong);
     let edit = [("state", "dirty"), ("labels", "a=b\r\nc=d"), ("revision", revision.as_str())];
     leads_to(&lab.form("/resources/gpu-1/edit", &edit).await, "/resources/gpu-1?done=saved");

@@ -58,6 +58,14 @@ async fn what_is_too_much_for_one_step_is_done_step_by_step() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     lab.keeper.submit(Command::Sync(vec![entry("many", &names)])).await.expect("pools");
     let mut bulk = "/bulk/resources?q=pool%3Amany".to_owned();
+    // A step that fails is not the end of the way.
+    let seen = hidden(&lab.get(&bulk).await, "seen");
+    let past = [("seen", seen.as_str()), ("action", "drain"), ("until_at", "2020-01-01T00:00")];
+    shows(
+        &lab.form(&bulk, &past).await,
+        400,
+        &["later than now", "href=\"/bulk/resources?q=pool%3Amany&#38;after=many-0999\""],
+    );
     for (count, next) in [
         ("more than 1000</strong>", "/bulk/resources?q=pool%3Amany&after=many-0999&done=bulk-part"),
         ("1</strong> further", "/resources?q=pool%3Amany&done=bulk"),
@@ -109,6 +117,11 @@ async fn what_others_have_drained_stays_drained() {
         &["Let leases on 2 again: network change", "Let leases on all 3 again", "Drain all 3 anew"],
     );
     assert!(!page.text.contains("value=\"drain\""), "{}", page.text);
+    // They need not end together.
+    let longer = json!({"cordon": {"message": "network change", "until": "1h"}});
+    lab.edit(Method::PATCH, "/v1/resources/gpu-3", longer).await.expect(200);
+    let page = lab.get(bulk).await;
+    shows(&page, 200, &["Let leases on 2 again: network change", "(the first ends <time"]);
     let (seen, drained) = (hidden(&page, "seen"), hidden(&page, "drained"));
     let some = [("seen", seen.as_str()), ("drained", &drained), ("action", "undrain")];
     leads_to(&lab.form(bulk, &some).await, "/resources?q=pool%3Agpu&done=bulk");

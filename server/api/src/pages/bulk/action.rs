@@ -34,19 +34,21 @@ pub(super) enum Drained {
     Not,
     /// Those that are, however.
     Somehow,
-    /// Those that are in the way that this stands for.
-    So(String),
+    /// Those that are for the reason that this stands for.
+    For(String),
     /// All of them.
     Whatever,
 }
 
 impl Drained {
-    fn has(&self, seen: &str) -> bool {
-        match self {
-            Self::Not => seen.is_empty(),
-            Self::Somehow => !seen.is_empty(),
-            Self::So(so) => seen == so,
-            Self::Whatever => true,
+    fn has(&self, item: &Item) -> bool {
+        match (self, &item.cordon) {
+            (Self::Not, cordon) => cordon.is_none(),
+            (Self::Somehow, cordon) => cordon.is_some(),
+            (Self::For(reason), cordon) => {
+                cordon.as_ref().is_some_and(|cordon| drain::reason(&cordon.message) == *reason)
+            }
+            (Self::Whatever, _) => true,
         }
     }
 }
@@ -68,7 +70,7 @@ impl Action {
             (BulkOf::Resources, "drain") => Ok(Self::Cordon(Some(cordon()?), Drained::Not)),
             (BulkOf::Resources, "drain-anew") => Ok(Self::Cordon(Some(cordon()?), Drained::Whatever)),
             (BulkOf::Resources, "undrain") => {
-                Ok(Self::Cordon(None, form.filled("drained").map_or(Drained::Somehow, Drained::So)))
+                Ok(Self::Cordon(None, form.filled("drained").map_or(Drained::Somehow, Drained::For)))
             }
             (BulkOf::Leases, "extend") => {
                 let ttl = form.filled("ttl").map(|text| form::length("ttl", &text)).transpose()?;
@@ -89,11 +91,10 @@ impl Action {
     /// Does it to one; `None` if this one is not meant.
     pub(super) async fn on(&self, item: &Item, visitor: &Visitor) -> Option<Result<(), Problem>> {
         if let (Self::Cordon(cordon, drained), Id::Resource(name)) = (self, &item.id) {
-            let seen = item.drained();
-            if !drained.has(&seen) {
+            if !drained.has(item) {
                 return None;
             }
-            return Some(drain::write(visitor, name, &seen, cordon.as_ref()).await);
+            return Some(drain::write(visitor, name, &item.drained(), cordon.as_ref()).await);
         }
         let command = self.command(item)?;
         Some(visitor.app.submit(command).await.map(drop))

@@ -55,22 +55,29 @@ impl Found {
 }
 
 impl Found {
-    /// How those that are drained already are drained, what is said of most of them first.
+    /// Those that are drained already by why they are, the reason of most first.
     pub(super) fn drains(&self, now: Time) -> Vec<page::Drains> {
-        let mut drains = BTreeMap::new();
+        let mut alike: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
         for item in &self.items {
-            let Some(cordon) = &item.cordon else { continue };
-            let drained = item.drained();
-            let alike = drains.entry(drained).or_insert_with_key(|drained| page::Drains {
-                drained: drained.clone(),
-                why: Text::from(&*cordon.message),
-                until: cordon.until.map(|until| row::ahead(until, now)),
-                first: item.named(),
-                count: 0,
-            });
-            alike.count += 1;
+            if let Some(cordon) = &item.cordon {
+                alike.entry(&cordon.message).or_default().push(item);
+            }
         }
-        let mut drains: Vec<_> = drains.into_values().collect();
+        let ends = |items: &[&Item]| -> Vec<Option<Time>> {
+            items.iter().filter_map(|item| Some(item.cordon.as_ref()?.until)).collect()
+        };
+        let drains = alike.into_iter().map(|(why, items)| {
+            let ends = ends(&items);
+            page::Drains {
+                drained: drain::reason(why),
+                why: why.into(),
+                until: ends.iter().flatten().min().map(|&until| row::ahead(until, now)),
+                ends_differ: ends.iter().any(|end| *end != ends[0]),
+                first: items[0].named(),
+                count: items.len(),
+            }
+        });
+        let mut drains: Vec<_> = drains.collect();
         drains.sort_by_key(|drains| std::cmp::Reverse(drains.count));
         drains
     }
