@@ -125,6 +125,25 @@ describe('forms on a page that is open', () => {
     for (const each of [first, second]) await release(each)
   })
 
+  test('a list is sorted by the heads of its columns, which say so', async () => {
+    const leases = [await lease({ ttl: '30m' }), await lease({ ttl: '10m' })]
+    await open('/leases?q=owner:ann')
+    const head = (name) => page.getByRole('columnheader', { name })
+    assert.equal(await head('Lease').getAttribute('aria-sort'), 'ascending')
+    assert.equal(await head('Until').getAttribute('aria-sort'), null)
+    await head('Until').getByRole('link').click()
+    await page.waitForURL('**/leases?q=owner%3Aann&sort=until')
+    assert.equal(await head('Until').getAttribute('aria-sort'), 'ascending')
+    const order = () => page.locator('tbody > tr').evaluateAll((rows) => rows.map((row) => row.id.slice(6)).join())
+    assert.equal(await order(), leases.map(({ id }) => id).reverse().join())
+    await head('Lease').getByRole('link').click()
+    await page.waitForURL('**/leases?q=owner%3Aann&sort=id')
+    await head('Lease').getByRole('link').click()
+    await page.waitForURL('**/leases?q=owner%3Aann&sort=-id')
+    assert.equal(await head('Lease').getAttribute('aria-sort'), 'descending')
+    for (const each of leases) await release(each)
+  })
+
   test('a warning is read, goes away, and is in nobody\'s way', async () => {
     const taken = await lease({ ttl: '4m' })
     await open('/leases')

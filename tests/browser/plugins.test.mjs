@@ -69,7 +69,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('link', { name: String(job.id), exact: true }).first().click()
       await page.getByLabel('Renew: from now on').fill('3h')
       await press(page, 'Renew')
-      await notice('Renewed.')
+      await notice('It ends anew, counted from now.')
       assert.equal((await look(job.id)).lock_duration_ms, 10_800_000)
       await press(page, 'End it')
       await phase(job.id, 'completed')

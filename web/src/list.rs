@@ -10,6 +10,8 @@ pub struct Sort {
     pub key: &'static str,
     /// As it is offered.
     pub words: &'static str,
+    /// Head of the column that goes by it; empty if none does.
+    pub column: &'static str,
 }
 
 /// The state of a list.
@@ -72,42 +74,59 @@ impl List {
         link::with(&self.path, &[("q", self.filter.raw()), ("sort", self.sort_given()), ("format", format)])
     }
 
-    /// The list in another order.
+    /// The list in another order of a column: the next one after the order that it has, if that is the column's.
     #[must_use]
-    pub fn sorted(&self, key: &str) -> String {
-        link::with(&self.path, &[("q", self.filter.raw()), ("sort", key)])
+    pub fn sorted_by(&self, column: &str) -> Option<String> {
+        let mut of = self.sorts.iter().filter(|sort| sort.column == column).cycle();
+        let first = of.next()?;
+        let key = if first.key == self.sort { of.next()?.key } else { first.key };
+        (key != self.sort).then(|| link::with(&self.path, &[("q", self.filter.raw()), ("sort", key)]))
     }
 
-    /// The value of `aria-sort` for the column that is sorted by `key`.
+    /// The value of `aria-sort` for a column, if the list is in its order.
     #[must_use]
-    pub fn aria_sort(&self, key: &str) -> &'static str {
-        match (self.sort.strip_prefix('-'), self.sort) {
-            (Some(sort), _) if sort == key => "descending",
-            (None, sort) if sort == key => "ascending",
-            _ => "none",
-        }
+    pub fn aria_sort(&self, column: &str) -> Option<&'static str> {
+        let sort = self.sorts.iter().find(|sort| sort.key == self.sort && sort.column == column)?;
+        Some(if sort.key.starts_with('-') { "descending" } else { "ascending" })
     }
 
     /// The caption of the table.
     #[must_use]
     pub fn caption(&self) -> String {
         let Self { shown, what, .. } = self;
-        let of_all = self.total.map_or(String::new(), |total| format!(" of {total}"));
-        let matching = if self.filter.raw().trim().is_empty() { "" } else { " that match" };
+        let all = self.filter.raw().trim().is_empty();
+        // How many there are says nothing of how many match.
+        let of_all = self.total.filter(|_| all).map_or(String::new(), |total| format!(" of {total}"));
+        let matching = match (all, shown) {
+            (true, _) => "",
+            (false, 1) => " that matches",
+            (false, _) => " that match",
+        };
+        let what = if *shown == 1 { singular(what) } else { what };
         match (self.next.is_some() || self.further, self.looked_at) {
             (_, Some(looked_at)) => {
                 format!("{shown} {what}{matching} among {looked_at} that were looked at for this page")
             }
             (true, None) => format!("{shown}{of_all} {what}{matching}: one page"),
-            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {}", singular(what)),
+            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {what}"),
             (false, None) if matching.is_empty() => format!("All {shown} {what}"),
-            (false, None) => format!("{shown}{of_all} {what}{matching}"),
+            (false, None) => format!("{shown} {what}{matching}"),
         }
     }
 
     fn sort_given(&self) -> &'static str {
         if self.sorts.first().is_some_and(|first| first.key == self.sort) { "" } else { self.sort }
     }
+}
+
+/// [`List::sorted_by`] of a table that is perhaps no list.
+pub(crate) fn sorted_by(list: Option<&List>, column: &str) -> Option<String> {
+    list?.sorted_by(column)
+}
+
+/// [`List::aria_sort`] of a table that is perhaps no list.
+pub(crate) fn aria_sort(list: Option<&List>, column: &str) -> Option<&'static str> {
+    list?.aria_sort(column)
 }
 
 /// One of what a list is of.
@@ -119,7 +138,11 @@ pub(crate) fn singular(what: &str) -> &str {
 mod tests {
     use super::*;
 
-    const SORTS: &[Sort] = &[Sort { key: "name", words: "name" }, Sort { key: "-until", words: "time left" }];
+    const SORTS: &[Sort] = &[
+        Sort { key: "name", words: "name", column: "Resource" },
+        Sort { key: "until", words: "ending soonest", column: "Until" },
+        Sort { key: "-until", words: "time left", column: "Until" },
+    ];
 
     fn list() -> List {
         List {
@@ -140,21 +163,33 @@ mod tests {
         let mut list = list();
         assert_eq!(list.next_page().as_deref(), Some("/resources?q=pool%3Aa%20b&after=x%2Fy"));
         assert_eq!(list.export("csv"), "/resources?q=pool%3Aa%20b&format=csv");
-        assert_eq!(list.aria_sort("name"), "ascending");
+        assert_eq!(list.aria_sort("Resource"), Some("ascending"));
+        assert_eq!(list.sorted_by("Resource"), None, "it is in this order");
+        assert_eq!(list.sorted_by("Until").as_deref(), Some("/resources?q=pool%3Aa%20b&sort=until"));
+        assert_eq!(list.sorted_by("Labels"), None);
+        list.sort = "until";
+        assert_eq!(list.sorted_by("Until").as_deref(), Some("/resources?q=pool%3Aa%20b&sort=-until"));
         list.sort = "-until";
+        assert_eq!(list.sorted_by("Until").as_deref(), Some("/resources?q=pool%3Aa%20b&sort=until"));
         assert_eq!(list.first(), "/resources?q=pool%3Aa%20b&sort=-until");
-        assert_eq!(list.aria_sort("until"), "descending");
-        assert_eq!(list.aria_sort("name"), "none");
+        assert_eq!(list.aria_sort("Until"), Some("descending"));
+        assert_eq!(list.aria_sort("Resource"), None);
         assert_eq!(list.all(), "/resources?sort=-until");
     }
 
     #[test]
     fn the_caption_says_how_much_of_it_this_is() {
         let mut list = list();
-        assert_eq!(list.caption(), "5 of 9 resources that match: one page");
+        assert_eq!(list.caption(), "5 resources that match: one page");
         list.next = None;
-        assert_eq!(list.caption(), "5 of 9 resources that match");
+        assert_eq!(list.caption(), "5 resources that match");
+        list.shown = 1;
+        assert_eq!(list.caption(), "1 resource that matches");
+        list.shown = 5;
         list.filter = Text::default();
+        list.next = Some("x".into());
+        assert_eq!(list.caption(), "5 of 9 resources: one page");
+        list.next = None;
         assert_eq!(list.caption(), "All 5 resources");
         list.shown = 1;
         assert_eq!(list.caption(), "1 resource");

@@ -16,7 +16,7 @@ const LIST: Kind = Kind {
     path: "/events",
     what: "events",
     keys: &KEYS,
-    sorts: &[Sort { key: "-id", words: "newest first" }],
+    sorts: &[Sort { key: "-id", words: "newest first", column: "Event" }],
     example: "kind:lease-ended owner:ann since:2h",
 };
 

@@ -25,10 +25,10 @@ const LIST: Kind = Kind {
     what: "jobs",
     keys: &PAGE_KEYS,
     sorts: &[
-        Sort { key: "id", words: "oldest first" },
-        Sort { key: "-id", words: "newest first" },
-        Sort { key: "owner", words: "who" },
-        Sort { key: "manager", words: "target manager" },
+        Sort { key: "id", words: "oldest first", column: "Job" },
+        Sort { key: "-id", words: "newest first", column: "Job" },
+        Sort { key: "owner", words: "who", column: "Who" },
+        Sort { key: "manager", words: "target manager", column: "Target manager" },
     ],
     example: "owner:ann phase:leased",
 };

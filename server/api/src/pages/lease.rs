@@ -25,10 +25,10 @@ const LIST: Kind = Kind {
     what: "leases",
     keys: &PAGE_KEYS,
     sorts: &[
-        Sort { key: "id", words: "oldest first" },
-        Sort { key: "-id", words: "newest first" },
-        Sort { key: "until", words: "ending soonest" },
-        Sort { key: "owner", words: "holder" },
+        Sort { key: "id", words: "oldest first", column: "Lease" },
+        Sort { key: "-id", words: "newest first", column: "Lease" },
+        Sort { key: "until", words: "ending soonest", column: "Until" },
+        Sort { key: "owner", words: "holder", column: "Holder" },
     ],
     example: "owner:ann nightly",
 };

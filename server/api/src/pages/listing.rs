@@ -331,9 +331,9 @@ mod tests {
         what: "things",
         keys: &[Key::any("is")],
         sorts: &[
-            Sort { key: "name", words: "name" },
-            Sort { key: "-last", words: "last digit" },
-            Sort { key: "last", words: "last digit" },
+            Sort { key: "name", words: "name", column: "Name" },
+            Sort { key: "-last", words: "last digit", column: "Last" },
+            Sort { key: "last", words: "last digit", column: "Last" },
         ],
         example: "",
     };

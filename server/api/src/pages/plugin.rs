@@ -19,10 +19,10 @@ const LIST: Kind = Kind {
     what: "plugins",
     keys: &KEYS,
     sorts: &[
-        Sort { key: "name", words: "name" },
-        Sort { key: "state", words: "state" },
-        Sort { key: "-calls", words: "most calls" },
-        Sort { key: "-errors", words: "most errors" },
+        Sort { key: "name", words: "name", column: "Plugin" },
+        Sort { key: "state", words: "state", column: "State" },
+        Sort { key: "-calls", words: "most calls", column: "Calls" },
+        Sort { key: "-errors", words: "most errors", column: "Errors" },
     ],
     example: "state:enabled",
 };

@@ -21,10 +21,10 @@ const LIST: Kind = Kind {
     what: "pools",
     keys: &KEYS,
     sorts: &[
-        Sort { key: "name", words: "name" },
-        Sort { key: "-waiting", words: "most waiting" },
-        Sort { key: "-free", words: "most free" },
-        Sort { key: "-used", words: "most used" },
+        Sort { key: "name", words: "name", column: "Pool" },
+        Sort { key: "-waiting", words: "most waiting", column: "Waiting" },
+        Sort { key: "-free", words: "most free", column: "Free" },
+        Sort { key: "-used", words: "most used", column: "Use now" },
     ],
     example: "gpu is:free",
 };

@@ -20,9 +20,9 @@ const LIST: Kind = Kind {
     what: "requests",
     keys: &PAGE_KEYS,
     sorts: &[
-        Sort { key: "id", words: "oldest first" },
-        Sort { key: "turn", words: "as they are served" },
-        Sort { key: "owner", words: "who" },
+        Sort { key: "id", words: "oldest first", column: "Request" },
+        Sort { key: "turn", words: "as they are served", column: "Place" },
+        Sort { key: "owner", words: "who", column: "Who" },
     ],
     example: "pool:gpu owner:ann",
 };

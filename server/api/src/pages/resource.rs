@@ -24,10 +24,10 @@ const LIST: Kind = Kind {
     what: "resources",
     keys: &PAGE_KEYS,
     sorts: &[
-        Sort { key: "name", words: "name" },
-        Sort { key: "until", words: "free soonest" },
-        Sort { key: "state", words: "state" },
-        Sort { key: "-updated", words: "last changed" },
+        Sort { key: "name", words: "name", column: "Resource" },
+        Sort { key: "until", words: "free soonest", column: "Until" },
+        Sort { key: "state", words: "state", column: "State" },
+        Sort { key: "-updated", words: "last changed", column: "" },
     ],
     example: "state:free pool:gpu label:site=ber",
 };

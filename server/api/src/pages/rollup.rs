@@ -4,7 +4,7 @@
 //! From the start of the server on, what is held is sampled whenever it changes. What was before is worked out once, by
 //! going through the last day of history backwards from what was held at the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_ledger::{Cause, Event, EventKind, LeaseId, Ledger, PoolName, RequestId, Span, Time};
 
@@ -62,8 +62,9 @@ struct PoolUse {
 #[derive(Debug, Default)]
 pub(crate) struct Rollup {
     pools: BTreeMap<PoolName, PoolUse>,
-    /// The last lease that was counted: a lease of many targets has many events, but waited once.
-    counted: Option<LeaseId>,
+    /// The last lease that was counted, and in which pools: a lease of many targets has many events, but waited once in
+    /// each.
+    counted: (Option<LeaseId>, BTreeSet<PoolName>),
 }
 
 /// One pool, for a page.
@@ -160,11 +161,13 @@ impl Rollup {
 
     /// Counts that a request which waited since then was granted.
     pub(crate) fn waited(&mut self, event: &Event, since: Time) {
-        if self.counted == event.lease {
-            return;
+        let Some(name) = &event.pool else { return };
+        if self.counted.0 != event.lease {
+            self.counted = (event.lease, BTreeSet::new());
         }
-        self.counted = event.lease;
-        if let Some(pool) = event.pool.as_ref().and_then(|name| self.of(name)) {
+        if self.counted.1.insert(name.clone())
+            && let Some(pool) = self.of(name)
+        {
             pool.wait(since, event.at);
         }
     }
@@ -221,7 +224,7 @@ pub(crate) struct Rewind {
     pools: BTreeMap<PoolName, ((Time, u64, u64), PoolUse)>,
     now: Time,
     /// Requests whose grant was seen, and whose beginning was not yet.
-    granted: BTreeMap<RequestId, (Time, PoolName)>,
+    granted: BTreeMap<RequestId, (Time, BTreeSet<PoolName>)>,
 }
 
 impl Rewind {
@@ -241,17 +244,19 @@ impl Rewind {
     pub(crate) fn undo(&mut self, event: &Event) {
         if event.kind == EventKind::RequestQueued {
             let granted = event.request.and_then(|id| self.granted.remove(&id));
-            if let Some((at, name)) = granted
-                && let Some((_, pool)) = self.pools.get_mut(&name)
-            {
-                pool.wait(event.at, at);
+            if let Some((at, names)) = granted {
+                for name in names {
+                    if let Some((_, pool)) = self.pools.get_mut(&name) {
+                        pool.wait(event.at, at);
+                    }
+                }
             }
         }
         let Some(name) = &event.pool else { return };
         if let (EventKind::LeaseGranted, Some(id)) = (event.kind, event.request)
-            && self.granted.len() < ROLLUP_REQUESTS_MAX
+            && (self.granted.len() < ROLLUP_REQUESTS_MAX || self.granted.contains_key(&id))
         {
-            self.granted.insert(id, (event.at, name.clone()));
+            self.granted.entry(id).or_insert_with(|| (event.at, BTreeSet::new())).1.insert(name.clone());
         }
         let Some(((since, held, total), pool)) = self.pools.get_mut(name) else { return };
         let (more_held, more) = effect(event);
@@ -358,7 +363,7 @@ mod tests {
         pool.sample(minute(0), 0, 4);
         pool.sample(minute(10), 2, 4);
         pool.sample(minute(25), 4, 4);
-        let rollup = Rollup { pools: [(gpu(), pool)].into(), counted: None };
+        let rollup = Rollup { pools: [(gpu(), pool)].into(), ..Rollup::default() };
         let summary = rollup.summary(&gpu(), minute(30)).expect("it is followed");
         // 5 of 15 minutes at one half; 10 at one half and 5 full; nothing yet.
         assert_eq!(last(&summary, 4), [None, Some(16), Some(66), None]);
@@ -392,18 +397,24 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_counted_once_for_each_lease() {
+    fn waits_are_counted_once_for_each_lease_and_pool() {
+        let cpu = PoolName::new("cpu").expect("a name");
+        let of_cpu = |event: Event| Event { pool: Some(cpu.clone()), ..event };
         let mut rollup = Rollup::default();
         let granted = event(EventKind::LeaseGranted, 20, Some(3));
         rollup.waited(&granted, minute(19));
+        rollup.waited(&of_cpu(granted.clone()), minute(19));
         rollup.waited(&granted, minute(19));
         let mut rewind = Rewind::new(minute(30));
         rewind.begin(&gpu(), (0, 1));
+        rewind.begin(&cpu, (0, 1));
+        rewind.undo(&of_cpu(event(EventKind::LeaseGranted, 10, Some(2))));
         rewind.undo(&event(EventKind::LeaseGranted, 10, Some(2)));
         rewind.undo(&event(EventKind::RequestQueued, -10, Some(2)));
         rollup.fill(rewind);
         let summary = rollup.summary(&gpu(), minute(30)).expect("it is followed");
         assert_eq!(summary.waited(), 2);
+        assert_eq!(rollup.summary(&cpu, minute(30)).expect("it is followed").waited(), 2);
         assert_eq!(summary.waits()[3], ("1 min".to_owned(), 1));
         assert_eq!(summary.percentiles(), Some(("≤ 1 min".to_owned(), "≤ 30 min".to_owned())));
     }

@@ -70,7 +70,6 @@ pub(crate) async fn reload(visitor: Visitor) -> Response {
     reload.nudge();
     // Whatever comes of it is on the page; if it takes long, the page says so a little later.
     let waited: Result<_, _> = tokio::time::timeout(RELOAD_WAIT_MAX, status.changed()).await;
-    match waited {
-        Ok(_) | Err(_) => done("/status", "reloaded"),
-    }
+    let wrong = waited.is_ok() && visitor.app.pools.borrow().error.is_some();
+    done("/status", if wrong { "not-reloaded" } else { "reloaded" })
 }

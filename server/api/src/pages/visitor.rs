@@ -26,11 +26,11 @@ const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 23] = [
+const NOTICES: [(&str, &str); 24] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("sent-before", "That form was sent before, and this came of it. For another, open the form anew."),
-    ("extended", "Extended."),
+    ("extended", "It ends anew, counted from now."),
     ("released", "Released."),
     ("forced", "Taken back."),
     ("drained", "It takes no new leases."),
@@ -38,9 +38,10 @@ const NOTICES: [(&str, &str); 23] = [
     ("saved", "Saved."),
     ("cancelled", "You are no longer in line."),
     ("reloaded", "The pools file was read again."),
+    ("not-reloaded", "The pools file was read again, and is wrong: what was in force before still is."),
     ("bulk", "Done for all of them."),
     ("bulk-part", "Done. Here are the next."),
-    ("renewed", "Renewed."),
+    ("renewed", "It ends anew, counted from now."),
     ("ended", "It is being released."),
     ("freed", "What it held is free."),
     ("enabled", "It takes calls."),
