@@ -119,16 +119,6 @@ impl List {
     }
 }
 
-/// [`List::sorted_by`] of a table that is perhaps no list.
-pub(crate) fn sorted_by(list: Option<&List>, column: &str) -> Option<String> {
-    list?.sorted_by(column)
-}
-
-/// [`List::aria_sort`] of a table that is perhaps no list.
-pub(crate) fn aria_sort(list: Option<&List>, column: &str) -> Option<&'static str> {
-    list?.aria_sort(column)
-}
-
 /// One of what a list is of.
 pub(crate) fn singular(what: &str) -> &str {
     what.strip_suffix('s').unwrap_or(what)
