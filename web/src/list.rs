@@ -94,23 +94,18 @@ impl List {
     #[must_use]
     pub fn caption(&self) -> String {
         let Self { shown, what, .. } = self;
-        let all = self.filter.raw().trim().is_empty();
-        // How many there are says nothing of how many match.
-        let of_all = self.total.filter(|_| all).map_or(String::new(), |total| format!(" of {total}"));
-        let matching = match (all, shown) {
-            (true, _) => "",
-            (false, 1) => " that matches",
-            (false, _) => " that match",
-        };
-        let what = if *shown == 1 { singular(what) } else { what };
+        let of_all = self.total.map_or(String::new(), |total| format!(" of {total}"));
+        let matching = if self.filter.raw().trim().is_empty() { "" } else { " that match" };
         match (self.next.is_some() || self.further, self.looked_at) {
             (_, Some(looked_at)) => {
                 format!("{shown} {what}{matching} among {looked_at} that were looked at for this page")
             }
-            (true, None) => format!("{shown}{of_all} {what}{matching}: one page"),
-            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {what}"),
+            (true, None) if matching.is_empty() => format!("{shown}{of_all} {what}: one page"),
+            // How many there are in all says nothing of how many match.
+            (true, None) => format!("{shown} {what}{matching}: one page"),
+            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {}", singular(what)),
             (false, None) if matching.is_empty() => format!("All {shown} {what}"),
-            (false, None) => format!("{shown} {what}{matching}"),
+            (false, None) => format!("{shown}{of_all} {what}{matching}"),
         }
     }
 
@@ -172,10 +167,7 @@ mod tests {
         let mut list = list();
         assert_eq!(list.caption(), "5 resources that match: one page");
         list.next = None;
-        assert_eq!(list.caption(), "5 resources that match");
-        list.shown = 1;
-        assert_eq!(list.caption(), "1 resource that matches");
-        list.shown = 5;
+        assert_eq!(list.caption(), "5 of 9 resources that match");
         list.filter = Text::default();
         list.next = Some("x".into());
         assert_eq!(list.caption(), "5 of 9 resources: one page");
