@@ -100,6 +100,11 @@ impl Counters {
         }
     }
 
+    /// Makes sure that the revision of `resource` is never given out again.
+    pub(crate) fn cover_revision(&mut self, resource: &Resource) {
+        self.revision = self.revision.max(resource.revision);
+    }
+
     /// Makes sure that the numbers in `change` are never given out again.
     pub(crate) fn cover(&mut self, change: &Change) {
         match change {
@@ -107,7 +112,7 @@ impl Counters {
             Change::Request(request) => self.request = self.request.max(request.id.0),
             Change::Event(event) => self.event = self.event.max(event.id.0),
             Change::Job(job) => self.lease = self.lease.max(job.id.counted()),
-            Change::Resource(resource) => self.revision = self.revision.max(resource.revision),
+            Change::Resource(resource) => self.cover_revision(resource),
             Change::Pool(_)
             | Change::PoolGone(_)
             | Change::ResourceGone(_)

@@ -267,9 +267,14 @@ impl Index {
     }
 }
 
+/// Who keeps a resource from being leased by its lock.
+pub(crate) fn holder(lock: Option<&Lock>) -> Option<&Owner> {
+    lock.filter(|lock| !lock.lapsed).map(|lock| &lock.owner)
+}
+
 /// Whether a lock keeps its resource from being leased. Locks are marked lapsed as soon as time passes them.
 pub(crate) fn held(lock: Option<&Lock>) -> bool {
-    lock.is_some_and(|lock| !lock.lapsed)
+    holder(lock).is_some()
 }
 
 /// When an idle dynamic resource is given up, if it is not on its way out already.

@@ -190,7 +190,7 @@ impl Ledger {
     /// Folds what becomes of a resource and what becomes of its lock in one go: the indexes move it once, and not by
     /// way of a place where it never stood. The caller records both as changes, too.
     pub(crate) fn fold_both(&mut self, resource: &Arc<Resource>, lock: Edit<'_, Lock>) -> Moved {
-        self.counters.cover(&Change::Resource(Arc::clone(resource)));
+        self.counters.cover_revision(resource);
         self.move_target(&resource.name, Edit::Set(resource), lock)
     }
 

@@ -139,18 +139,16 @@ impl Draft<'_> {
 
     /// Writes a resource anew.
     pub(super) fn rewrite(&mut self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
-        let next = self.rewritten(resource, edit);
+        let mut next = resource.clone();
+        edit(&mut next);
+        let next = self.written(next);
         self.record(Change::Resource(Arc::clone(&next)));
         next
     }
 
     /// A resource as it is to be recorded: revision and `updated_at` move on.
-    pub(super) fn rewritten(&self, resource: &Resource, edit: impl FnOnce(&mut Resource)) -> Arc<Resource> {
-        let mut next = resource.clone();
-        edit(&mut next);
-        next.revision = self.next_revision();
-        next.updated_at = self.now;
-        Arc::new(next)
+    pub(super) fn written(&self, resource: Resource) -> Arc<Resource> {
+        Arc::new(Resource { revision: self.next_revision(), updated_at: self.now, ..resource })
     }
 
     /// Takes `targets` from a lease. The resources among them whose lock was still live are written by `edit`
@@ -201,7 +199,7 @@ impl Draft<'_> {
         let next = resource.as_ref().filter(|_| self.is_held(target)).and_then(|resource| {
             let mut next = Resource::clone(resource);
             edit(self, &mut next);
-            (next != **resource).then(|| self.rewritten(&next, |_| {}))
+            (next != **resource).then(|| self.written(next))
         });
         if let (Some(resource), Some(next)) = (resource, next) {
             event.from = Some(resource.state.clone());

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::name::{Owner, State, Target, Text};
 use crate::refusal::Refusal;
 use crate::request::RequestId;
+use crate::resource::Resource;
 use crate::time::{Span, Time};
 
 /// A lease about to be granted.
@@ -105,7 +106,7 @@ impl Draft<'_> {
         if let (Some(resource), Some(state)) = (resource, &new.to_state) {
             event.from = Some(resource.state.clone());
             event.to = Some(state.clone());
-            let next = self.rewritten(&resource, |resource| resource.state = state.clone());
+            let next = self.written(Resource { state: state.clone(), ..Resource::clone(&resource) });
             self.record_both(next, Some(lock));
         } else {
             self.set_lock(lock);

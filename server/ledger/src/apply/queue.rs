@@ -152,7 +152,8 @@ impl Draft<'_> {
             owner: request.owner.clone(),
             parts: request.parts.clone(),
             to_state: request.to_state.clone(),
-            ttl: request.ttl,
+            // It may have been asked for when the pool allowed more, or was not there yet.
+            ttl: request.ttl.map(|ttl| self.clipped(ttl, &targets)),
             queue: true,
             wait_anyway: true,
             priority: request.priority,
@@ -173,9 +174,7 @@ impl Draft<'_> {
             Some(request) => request.key.clone(),
             None => ask.key.as_ref().map(|(key, _)| key.clone()),
         };
-        // Whoever waited may have asked when the pool allowed more, or when it was not there yet.
-        let asked = ask.ttl.map(|ttl| self.clipped(ttl, &targets));
-        let ttl = asked.unwrap_or_else(|| self.default_ttl(&targets));
+        let ttl = ask.ttl.unwrap_or_else(|| self.default_ttl(&targets));
         self.grant(NewLease {
             owner: ask.owner.clone(),
             dialect: Dialect::V1,

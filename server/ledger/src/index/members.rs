@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use crate::index::held;
 use crate::index::labelled::Labelled;
+use crate::index::{held, holder};
 use crate::lease::Lock;
 use crate::name::{Owner, State, Target};
 use crate::resource::{Origin, Resource};
@@ -37,9 +37,9 @@ impl Members {
     pub(crate) fn join(&mut self, resource: &Resource, lock: Option<&Lock>) {
         self.all.insert(resource.name.clone());
         count_up(&mut self.by_state, &resource.state);
-        if let Some(lock) = lock.filter(|_| held(lock)) {
+        if let Some(owner) = holder(lock) {
             self.held += 1;
-            count_up(&mut self.by_owner, &lock.owner);
+            count_up(&mut self.by_owner, owner);
         }
         self.labelled.insert(&resource.details().labels, &resource.name);
         if resource.origin == Origin::Dynamic {
@@ -53,9 +53,9 @@ impl Members {
     pub(crate) fn leave(&mut self, resource: &Resource, lock: Option<&Lock>) {
         self.all.remove(&resource.name);
         count_down(&mut self.by_state, &resource.state);
-        if let Some(lock) = lock.filter(|_| held(lock)) {
+        if let Some(owner) = holder(lock) {
             self.held -= 1;
-            count_down(&mut self.by_owner, &lock.owner);
+            count_down(&mut self.by_owner, owner);
         }
         self.labelled.remove(&resource.details().labels, &resource.name);
         if resource.origin == Origin::Dynamic {
@@ -111,10 +111,6 @@ impl Members {
             Some(&mut self.idle)
         }
     }
-}
-
-fn holder(lock: Option<&Lock>) -> Option<&Owner> {
-    lock.filter(|_| held(lock)).map(|lock| &lock.owner)
 }
 
 fn count_up<K: Ord + Clone>(counts: &mut OrdMap<K, u64>, key: &K) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::index::held;
+use crate::index::{held, holder};
 use crate::lease::Lock;
-use crate::name::{Owner, PoolName};
+use crate::name::PoolName;
 use crate::resource::Resource;
 
 /// The records of one target.
@@ -30,10 +30,6 @@ impl Standing {
         self.resource.as_ref().map(|resource| &resource.pool)
     }
 
-    fn holder(&self) -> Option<&Owner> {
-        self.lock.as_ref().filter(|lock| !lock.lapsed).map(|lock| &lock.owner)
-    }
-
     /// Whether it is the same resource in the same hands, so that all indexes of resources have it where it is.
     pub(crate) fn is_placed_as(&self, other: &Self) -> bool {
         let same = match (&self.resource, &other.resource) {
@@ -41,6 +37,6 @@ impl Standing {
             (None, None) => return true,
             _ => false,
         };
-        same && self.holder() == other.holder()
+        same && holder(self.lock.as_deref()) == holder(other.lock.as_deref())
     }
 }
