@@ -20,6 +20,7 @@ mod script;
 mod table_boskos;
 mod table_contest;
 mod table_dynamic;
+mod table_job_ends;
 mod table_jobs;
 mod table_leases;
 mod table_lines;
