@@ -19,6 +19,7 @@ mod parse;
 
 pub use key::{Key, Values};
 
+use std::borrow::Cow;
 use std::fmt;
 
 use limits::{FILTER_BYTES_MAX, FILTER_WORDS_MAX};
@@ -203,13 +204,20 @@ pub fn contains(text: &str, needle: &str) -> bool {
 /// A word of a filter that stands for exactly this text: in quotes if it must be.
 #[must_use]
 pub fn term(key: &str, value: &str) -> String {
-    let plain = !value.is_empty()
-        && !value.ends_with('*')
-        && !value.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
-    if plain {
-        return format!("{key}:{value}");
-    }
-    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    // At the end of a plain word it stands for anything.
+    let value = if value.ends_with('*') { in_quotes(value).into() } else { word(value) };
+    format!("{key}:{value}")
+}
+
+/// A text as one word among others: in quotes if it is empty, or has spaces, quotes or backslashes in it.
+#[must_use]
+pub fn word(text: &str) -> Cow<'_, str> {
+    let plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
+    if plain { text.into() } else { in_quotes(text).into() }
+}
+
+fn in_quotes(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

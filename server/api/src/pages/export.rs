@@ -41,23 +41,20 @@ pub(crate) enum Cell {
 impl Cell {
     /// As it is written in a CSV file.
     fn text(&self) -> String {
-        let joined =
-            |names: &mut dyn Iterator<Item = String>| names.map(quoted).collect::<Vec<_>>().join(" ");
         match self {
             Self::Nothing => String::new(),
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
             Self::Flag(flag) => flag.to_string(),
-            Self::Names(names) => joined(&mut names.iter().cloned()),
-            Self::Pairs(pairs) => joined(&mut pairs.iter().map(|(key, value)| format!("{key}={value}"))),
+            Self::Names(names) => joined(names.iter()),
+            Self::Pairs(pairs) => joined(pairs.iter().map(|(key, value)| format!("{key}={value}"))),
         }
     }
 }
 
-/// A name among others: as filters write it.
-fn quoted(name: String) -> String {
-    let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
-    if plain { name } else { format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")) }
+/// Names, with spaces between.
+fn joined<N: AsRef<str>>(names: impl Iterator<Item = N>) -> String {
+    names.map(|name| lessor_filter::word(name.as_ref()).into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 impl From<Cell> for serde_json::Value {
@@ -213,8 +210,13 @@ impl File {
 /// Rows that are written before it is looked how large a file has become.
 const ROWS_BETWEEN_LOOKS: usize = 100;
 
+/// There is no file, because the filter leaves more than so many rows to be looked at.
+pub(crate) fn too_many(rows: usize) -> Problem {
+    too_much(format!("is about more than the {rows} rows that are looked at for a file"))
+}
+
 /// Why there is no file: a part of one would be taken for the whole.
-pub(crate) fn too_much(why: impl std::fmt::Display) -> Problem {
+fn too_much(why: impl std::fmt::Display) -> Problem {
     Problem::invalid(
         "filter",
         format!("{why}; narrow it, as with target:, or for events with since: and until:"),

@@ -27,7 +27,8 @@ pub(crate) fn pool(
     let mut lanes = Vec::with_capacity(names.len());
     for (done, name) in names.iter().enumerate() {
         // What quiet ones leave is for the busy ones after them.
-        let lane = chart.lane(name, left / (names.len() - done), &mut left)?;
+        let (lane, events) = chart.lane(name, left / (names.len() - done))?;
+        left = left.saturating_sub(events);
         lanes.push(lane);
     }
     Ok(page::Chosen { further: after.is_some(), next, ..chosen(window, &lanes) })
@@ -42,7 +43,7 @@ pub(crate) fn resource(
     window: Window,
 ) -> Result<page::Chosen, ReadError> {
     let chart = Chart::new(ledger, now, reader, window)?;
-    let lane = chart.lane(name, GANTT_LANE_EVENTS_MAX, &mut GANTT_EVENTS_MAX.clone())?;
+    let (lane, _) = chart.lane(name, GANTT_LANE_EVENTS_MAX)?;
     Ok(chosen(window, &[lane]))
 }
 
@@ -87,17 +88,17 @@ impl<'a> Chart<'a> {
         Ok(Self { ledger, now, reader, window, before, kept_since })
     }
 
-    /// One target, from at most `limit` of its events, which are taken off what is `left`.
-    fn lane(&self, target: &Target, limit: usize, left: &mut usize) -> Result<Lane, ReadError> {
+    /// One target, from at most `limit` of its events, or two, and how many those were.
+    fn lane(&self, target: &Target, limit: usize) -> Result<(Lane, usize), ReadError> {
         let past = stay::past(self.ledger, self.now, self.reader, target, (self.before, limit.max(2)))?;
-        *left = left.saturating_sub(past.events);
         let since = past.since.max(self.kept_since);
-        Ok(Lane {
+        let lane = Lane {
             name: target.as_str().into(),
             href: link::resource(target.as_str()),
             known: since.map(|since| self.ago(since)),
             spans: past.stays.iter().map(|stay| self.span(stay, since)).collect(),
-        })
+        };
+        Ok((lane, past.events))
     }
 
     fn ago(&self, time: Time) -> u64 {

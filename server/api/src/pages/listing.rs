@@ -244,9 +244,7 @@ impl Listing {
     ) -> Result<Response, Problem> {
         let Some(format) = self.format()? else { return Ok(visitor.page(&page(self.list, rows))) };
         if self.list.next.is_some() || self.list.looked_at.is_some() {
-            return Err(export::too_much(format!(
-                "is about more than the {EXPORT_ROWS_LOOKED_AT_MAX} rows that are looked at for a file"
-            )));
+            return Err(export::too_many(EXPORT_ROWS_LOOKED_AT_MAX));
         }
         let mut file = File::new::<R>(format, self.list.what)?;
         file.add(&rows)?;
@@ -294,10 +292,7 @@ impl Listing {
                 return Ok(file.answer());
             }
         }
-        let looked_at = EXPORT_HISTORY_ROWS_MAX;
-        Err(export::too_much(format!(
-            "is about more than the {looked_at} rows that are looked at for a file"
-        )))
+        Err(export::too_many(EXPORT_HISTORY_ROWS_MAX))
     }
 
     /// As [`show`](Self::show), with rows of what is true now; `rows` makes them and [finishes](Self::finish) the list.

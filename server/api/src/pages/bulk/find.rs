@@ -52,9 +52,7 @@ impl Found {
             .collect();
         seen::digest(names.iter().map(String::as_str))
     }
-}
 
-impl Found {
     /// Those that are drained already by why they are, the reason of most first.
     pub(super) fn drains(&self, now: Time) -> Vec<page::Drains> {
         let mut alike: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
