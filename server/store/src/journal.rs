@@ -217,7 +217,9 @@ pub(crate) struct StoredPart {
     pub(crate) value: Box<[u8]>,
     /// Where in `value` the records begin as an item.
     records_at: usize,
-    /// Where in `value` the leases are that ended, each with its tag.
+    /// How many bytes the records have, with which `value` ends.
+    records_len: usize,
+    /// Where in the records the leases are that ended, each with its tag.
     ended: Box<[Range<usize>]>,
 }
 
@@ -225,17 +227,17 @@ impl StoredPart {
     /// A part that was read from the log.
     pub(crate) fn of(key: PartKey, value: Box<[u8]>) -> Result<Self, Fault> {
         let Part { header, records_at, records, .. } = Part::parse(&value)?;
-        let ended = codec::ended_records(records).map_err(damaged("journal"))?;
-        let start = value.len() - records.len();
-        let ended = ended.into_iter().map(|range| start + range.start..start + range.end).collect();
-        Ok(Self { key, header, value, records_at, ended })
+        let ended = codec::ended_records(records).map_err(damaged("journal"))?.into();
+        let records_len = records.len();
+        Ok(Self { key, header, value, records_at, records_len, ended })
     }
 
     /// Writes to `out` what the journal keeps of it when the tables have its records; answers whether that is anything.
     pub(crate) fn history(&self, out: &mut Vec<u8>) -> bool {
         out.clear();
         out.extend_from_slice(&self.value[..self.records_at]);
-        let ended = self.ended.iter().map(|range| &self.value[range.clone()]);
+        let records = &self.value[self.value.len() - self.records_len..];
+        let ended = self.ended.iter().map(|range| &records[range.clone()]);
         put_section(ended, out);
         self.header.events > 0 || !self.ended.is_empty()
     }
@@ -324,9 +326,14 @@ impl Scribe {
             .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
         let records_at = self.value.len();
         put_section(std::iter::once(self.records.as_slice()), &mut self.value);
-        let start = self.value.len() - self.records.len();
-        let ended = self.ended.iter().map(|range| start + range.start..start + range.end).collect();
-        StoredPart { key, header, value: self.value.as_slice().into(), records_at, ended }
+        StoredPart {
+            key,
+            header,
+            value: self.value.as_slice().into(),
+            records_at,
+            records_len: self.records.len(),
+            ended: self.ended.as_slice().into(),
+        }
     }
 
     fn shrink(&mut self) {
