@@ -28,7 +28,7 @@ pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
 pub(crate) const STALLED_MAX: Duration = Duration::from_mins(1);
 
 /// Least that a peer must take of what waits for it within [`STALLED_MAX`], in bytes, or its connection ends: 4 KiB a second,
-/// slower than any network that people use. The largest answer of a list takes 16 minutes so.
+/// slower than any network that people use. The largest answer of a list takes 17 minutes so.
 pub(crate) const TAKEN_MIN: usize = 256 * 1024;
 
 /// Pause between two questions to a peer that is still. When they go unanswered for [`STALLED_MAX`], the connection ends.

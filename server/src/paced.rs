@@ -19,7 +19,7 @@ use crate::limits::{STALLED_MAX, TAKEN_MIN};
 pub(crate) struct Paced<T> {
     inner: T,
     /// There while the peer is behind.
-    watch: Option<Box<Watch>>,
+    watch: Option<Watch>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<T> Paced<T> {
             }
             Poll::Ready(Err(_)) => written,
             Poll::Pending => {
-                let begin = || Box::new(Watch { end: Box::pin(sleep(STALLED_MAX)), taken: 0 });
+                let begin = || Watch { end: Box::pin(sleep(STALLED_MAX)), taken: 0 };
                 ready!(self.watch.get_or_insert_with(begin).end.as_mut().poll(context));
                 Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::TimedOut,

@@ -65,7 +65,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// Who asks.
     pub(crate) fn owner(&self, client: &Client, default: fn() -> String) -> String {
-        client.owner(self.owner.as_ref(), default)
+        client.owner(self.owner.as_deref(), default)
     }
 
     fn budget(&self) -> Duration {

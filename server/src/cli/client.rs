@@ -95,8 +95,8 @@ impl Client {
     }
 
     /// Who asks: `given` on the command line, or by the context, or else `default`.
-    pub(crate) fn owner(&self, given: Option<&String>, default: fn() -> String) -> String {
-        context::given(given).or(self.owner.as_ref()).cloned().unwrap_or_else(default)
+    pub(crate) fn owner(&self, given: Option<&str>, default: fn() -> String) -> String {
+        context::given(given).or(self.owner.as_deref()).map_or_else(default, str::to_owned)
     }
 
     /// The server's address as shown to people and given to child processes.

@@ -61,7 +61,7 @@ impl Place {
 
     fn resolve_in(&self, path: Option<&Path>) -> Result<Context, Failure> {
         let file = path.map_or_else(|| Ok(File::default()), read)?;
-        let mut context = match given(self.context.as_ref()).or(file.context.as_ref()) {
+        let mut context = match given(self.context.as_deref()).or(file.context.as_deref()) {
             None => Context::default(),
             Some(name) => file.contexts.get(name).cloned().ok_or_else(|| {
                 let known: Vec<&str> = file.contexts.keys().map(String::as_str).collect();
@@ -69,13 +69,13 @@ impl Place {
                 Failure::Usage(format!("there is no context {name:?}{place}; known: {}", known.join(", ")))
             })?,
         };
-        context.server = given(self.server.as_ref()).cloned().or(context.server);
+        context.server = given(self.server.as_deref()).map(str::to_owned).or(context.server);
         Ok(context)
     }
 }
 
 /// What was given: an empty variable is as good as none.
-pub(crate) fn given(text: Option<&String>) -> Option<&String> {
+pub(crate) fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 

@@ -194,7 +194,7 @@ impl Jobs {
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         match self {
             Self::Start { manager, order, lock_duration, no_wait, owner } => {
-                let owner = client.owner(owner.as_ref(), whoami::person);
+                let owner = client.owner(owner.as_deref(), whoami::person);
                 let body = order.body(manager, &owner, *lock_duration);
                 let sent = Moment::now();
                 let mut job = client.post(&["v1", "jobs"])?.json(&body).send().await?.body;
@@ -220,7 +220,7 @@ impl Jobs {
                     if let Some(time) = lock_duration {
                         body["lock_duration"] = json!(value::millis(*time));
                     }
-                    if let Some(owner) = given(owner.as_ref()) {
+                    if let Some(owner) = given(owner.as_deref()) {
                         body["owner"] = json!(owner);
                     }
                     let job = client.post(&["v1", "jobs", &id.to_string(), "renew"])?.json(&body).send();
@@ -230,9 +230,7 @@ impl Jobs {
             }
             Self::End { ids, wait, reason, owner } => {
                 for id in ids {
-                    let job =
-                        end(client, *id, *wait, reason.as_deref(), given(owner.as_ref()).map(String::as_str))
-                            .await?;
+                    let job = end(client, *id, *wait, reason.as_deref(), given(owner.as_deref())).await?;
                     output.item(KIND, &job)?;
                     if wait.is_some_and(|wait| !wait.is_zero()) {
                         is_over(&job)?;

@@ -64,17 +64,13 @@ impl Renew {
     /// The first failure, when all were tried.
     pub(crate) async fn run(&self, client: &Client, output: &Output) -> Result<(), Failure> {
         if let [id] = *self.ids {
-            let body =
-                renewed(client, id, self.ttl, given(self.owner.as_ref()).map(String::as_str), ANSWER_MAX)
-                    .await?;
+            let body = renewed(client, id, self.ttl, given(self.owner.as_deref()), ANSWER_MAX).await?;
             return output.item(KIND, &body);
         }
         let mut list = List::new(output, KIND);
         let mut all = All::default();
         for id in &self.ids {
-            let renewal =
-                renewed(client, *id, self.ttl, given(self.owner.as_ref()).map(String::as_str), ANSWER_MAX)
-                    .await;
+            let renewal = renewed(client, *id, self.ttl, given(self.owner.as_deref()), ANSWER_MAX).await;
             if let Some(body) = all.take(output, *id, renewal) {
                 list.page(&[body])?;
             }
@@ -187,7 +183,7 @@ impl Release {
 
     async fn which(&self, client: &Client) -> Result<Vec<u64>, Failure> {
         if self.mine {
-            let owner = client.owner(self.owner.as_ref(), whoami::person);
+            let owner = client.owner(self.owner.as_deref(), whoami::person);
             let mut ids = Vec::new();
             let query = [("owner", owner)];
             client
@@ -219,7 +215,7 @@ impl Release {
         let id = id.to_string();
         if self.targets.is_empty() {
             let call = client.delete(&["v1", "leases", &id])?;
-            let call = call.query_opt("owner", given(self.owner.as_ref()).map(String::as_str));
+            let call = call.query_opt("owner", given(self.owner.as_deref()));
             call.query_opt("to_state", self.to_state.as_deref()).send().await?;
             if !output.json() {
                 return Ok(None);
@@ -227,7 +223,7 @@ impl Release {
             return Ok(Some(client.get(&["v1", "leases", &id])?.send().await?.body));
         }
         let mut body = json!({ "targets": self.targets });
-        if let Some(owner) = &self.owner {
+        if let Some(owner) = given(self.owner.as_deref()) {
             body["owner"] = json!(owner);
         }
         if let Some(state) = &self.to_state {
