@@ -139,6 +139,8 @@ fn target_manager() -> Kind {
 impl PluginTable {
     fn resolve(self) -> Result<Configured, ConfigError> {
         let Self { name, component, digest, kind, settings, grants, limits, warm } = self;
+        let called = lessor_jobs::plugin_name(&name);
+        let called = called.map_err(|cause| ConfigError::Name { name: name.clone(), cause })?;
         let component = match (component, digest) {
             (Some(path), None) => Source::File(path),
             (None, Some(digest)) => Source::Digest(digest),
@@ -149,7 +151,11 @@ impl PluginTable {
             Some(Ok(settings)) => settings,
             Some(Err(number)) => return Err(ConfigError::Setting { name, number }),
         };
-        Ok(Configured { name, component, manifest: Manifest { kind, settings, grants, limits, warm } })
+        Ok(Configured {
+            name: called,
+            component,
+            manifest: Manifest { kind, settings, grants, limits, warm },
+        })
     }
 }
 
@@ -364,15 +370,12 @@ pub(crate) fn read_again(path: &Path, fixed: &toml::Table) -> Result<Again, Conf
 }
 
 fn plugins(tables: Vec<PluginTable>) -> Result<Vec<Configured>, ConfigError> {
+    let configured: Vec<_> = tables.into_iter().map(PluginTable::resolve).collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
-    for table in &tables {
-        let wrong = |cause| ConfigError::Name { name: table.name.clone(), cause };
-        lessor_jobs::plugin_name(&table.name).map_err(wrong)?;
-        if !names.insert(table.name.to_lowercase()) {
-            return Err(ConfigError::Twice { name: table.name.clone() });
-        }
+    match configured.iter().find(|one| !names.insert(&one.name)) {
+        Some(twice) => Err(ConfigError::Twice { name: twice.name.to_string() }),
+        None => Ok(configured),
     }
-    tables.into_iter().map(PluginTable::resolve).collect()
 }
 
 fn read(path: &Path) -> Result<Given, ConfigError> {

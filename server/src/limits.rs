@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Most lines of the log that wait to be written. A line has a few hundred bytes, a plugin's up to 64 KiB.
+pub(crate) const LOG_LINES_MAX: usize = 4_096;
+
+/// How often the log says that lines of it were lost.
+pub(crate) const LOG_LOSSES_EVERY: Duration = Duration::from_secs(10);
+
 /// Most open connections, if the system lets the process have as many files. One more is answered 503 and closed.
 ///
 /// The API holds up to 10,000 requests and 2,000 event streams open; this leaves room for everybody else. Each takes

@@ -136,10 +136,11 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
 
 fn prepare(args: ServeArgs) -> Result<ExitCode, ServeError> {
     let config = args.resolve()?;
-    telemetry::start(config.log_format, &config.log_level)
+    let log = telemetry::start(config.log_format, &config.log_level)
         .map_err(|cause| ServeError::LogLevel { level: config.log_level.clone(), cause })?;
     let places = raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.spawn(log.tell_losses());
     let code = runtime.block_on(serve(config, places));
     // A history read may still block a thread; nobody waits for its answer any more.
     runtime.shutdown_background();

@@ -1,11 +1,16 @@
 //! The log: lines on standard error, for people or as JSON.
+//!
+//! A thread of its own writes them, because whoever reads a pipe or a terminal may stop doing so, and nothing that serves
+//! may wait for that. Lines that have no room until then are lost, and counted.
 
 use std::io::IsTerminal as _;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 use crate::config::LogFormat;
+use crate::limits::{LOG_LINES_MAX, LOG_LOSSES_EVERY};
 
 /// Why something is no log level.
 #[derive(Debug, thiserror::Error)]
@@ -18,15 +23,28 @@ pub(crate) enum NoLevel {
     Directives(#[from] ParseError),
 }
 
+/// The log of a server. Dropping it writes what is left, for at most a second.
+#[derive(Debug)]
+pub(crate) struct Log {
+    lost: ErrorCounter,
+    _writer: WorkerGuard,
+}
+
 /// Starts logging what `level` lets through.
 ///
 /// # Errors
 /// If `level` is neither a level nor a list of directives.
-pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), NoLevel> {
+pub(crate) fn start(format: LogFormat, level: &str) -> Result<Log, NoLevel> {
     let filter = filter(level)?;
+    let (lines, writer) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LOG_LINES_MAX)
+        .thread_name("lessor-log")
+        .finish(std::io::stderr());
+    let lost = lines.error_counter();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(lines)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match format {
         LogFormat::Text => builder.try_init(),
@@ -34,7 +52,31 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), NoLevel> {
     };
     // An error means that logging was started before, as in a test.
     let _ = started;
-    Ok(())
+    Ok(Log { lost, _writer: writer })
+}
+
+impl Log {
+    /// Says in the log, whenever lines were lost, how many; never ends.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) fn tell_losses(&self) -> impl Future<Output = ()> + use<> {
+        let lost = self.lost.clone();
+        async move {
+            let mut told = 0;
+            loop {
+                tokio::time::sleep(LOG_LOSSES_EVERY).await;
+                let lines = lost.dropped_lines();
+                if lines > told {
+                    tracing::warn!(
+                        lines = lines - told,
+                        "lines of this log were lost, because it was not read in time"
+                    );
+                    told = lines;
+                }
+            }
+        }
+    }
 }
 
 /// Starts showing what a plugin that is tried logs, and nothing else.

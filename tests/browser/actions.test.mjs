@@ -81,6 +81,19 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal((await resource('one-1')).owner, 'ann', 'who waited on a page is served')
     })
 
+    test('another is taken out of line, with a reason', async () => {
+      const held = await lease({ owner: 'bob', targets: ['the-desk'] })
+      const { id: request } = await lease({ owner: 'carl', targets: ['the-desk'], wait: '1ms' })
+      await page.goto('/queue')
+      await page.getByRole('link', { name: `Take out request ${request}` }).click()
+      assert.equal((await server.api('GET', `/v1/requests/${request}`)).status, 'waiting', 'it asks first')
+      await page.getByLabel('Why').fill('the release needs it')
+      await press(page, 'Take it out of line')
+      assert.equal((await server.api('GET', '/v1/requests?filter=is:waiting')).items.length, 0)
+      assert.match(await page.locator('main').innerText(), /by ann: the release needs it/)
+      await server.api('DELETE', `/v1/leases/${held.id}?owner=bob`)
+    })
+
     test('a lease is taken back, with a reason', async () => {
       const { id } = await lease({ owner: 'bob', pool: 'gpu' })
       await page.goto(`/leases/${id}`)
@@ -170,7 +183,8 @@ for (const javaScriptEnabled of [true, false]) {
       for (const owner of ['carl', 'dora', 'emil']) await wait(owner)
       await page.goto('/queue?q=-owner:emil')
       await page.getByRole('link', { name: 'Do something with all of these…' }).click()
-      await press(page, 'Cancel 2')
+      await page.getByLabel('Why').fill('moving house')
+      await press(page, 'Take 2 out of line')
       const waiting = (await server.api('GET', '/v1/requests?filter=is:waiting')).items
       assert.deepEqual(waiting.map(({ owner }) => owner), ['emil'])
       await server.api('DELETE', `/v1/requests/${waiting[0].id}`)

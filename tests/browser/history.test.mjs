@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { launch, visit } from './browser.mjs'
+import { follow, launch, visit } from './browser.mjs'
+import { DAY, afterADay, noPast } from './day.mjs'
 import { Server, until } from './server.mjs'
 
 const names = (prefix, count) => Array.from({ length: count }, (_, index) => `${prefix}-${String(index).padStart(2, '0')}`)
@@ -54,19 +55,19 @@ describe('the past', () => {
   test('a busy hour is drawn in few bars, and none of it is left out', async () => {
     const members = names('busy', 50)
     const worker = async (targets) => {
-      for (const target of targets) for (let n = 0; n < 20; n++) await release(await lease({ owner: `ci-${n}`, targets: [target] }))
+      for (const target of targets) for (let n = 0; n < 15; n++) await release(await lease({ owner: `ci-${n}`, targets: [target] }))
     }
     await Promise.all(names('', 10).map((_, index) => worker(members.slice(index * 5, index * 5 + 5))))
     const answer = await fetch(`${server.url}/pools/busy?window=1h`)
     const html = await answer.text()
-    for (const words of ['1000 leases on 50 targets', 'Dotted is more than one lease']) assert.ok(html.includes(words), words)
+    for (const words of ['750 leases on 50 targets', 'Dotted is more than one lease']) assert.ok(html.includes(words), words)
     const size = gzipSync(html).length
     assert.ok(size < 15_000, `${size} bytes`)
     await page.goto('/pools/busy?window=1h')
     assert.equal(await page.locator('svg.gantt .lane').count(), 50)
-    await page.getByRole('link', { name: 'The next of 60' }).click()
+    await follow(page, 'The next of 60')
     assert.equal(await page.locator('svg.gantt .lane').count(), 10)
-    await page.getByRole('link', { name: 'The first' }).click()
+    await follow(page, 'The first')
     assert.equal(await page.locator('svg.gantt .lane').count(), 50)
   })
 
@@ -112,6 +113,77 @@ describe('the past', () => {
   })
 
   test('nothing went wrong meanwhile', () => assert.deepEqual(troubles, []))
+})
+
+// Leases `count` times in turn from each of the groups of `size` resources of a pool, for `minutes`, all over a day.
+const day = (pool, groups, size, count, minutes) => async (server, clock) => {
+  for (let turn = 0; turn < count; turn++) {
+    const held = []
+    const ago = (later) => Math.round(DAY - 60 - ((turn + later) * (DAY - 120)) / count)
+    clock.set(ago(0))
+    for (let group = 0; group < groups; group++) {
+      const targets = names(pool, groups * size).slice(group * size, (group + 1) * size)
+      held.push(await server.api('POST', '/v1/leases', { owner: `ci-${turn}-${group}`, targets, ttl: '24h' }))
+    }
+    clock.set(ago(0) - minutes * 60)
+    for (const { id } of held) await server.api('DELETE', `/v1/leases/${id}`)
+  }
+}
+// How much of the time of all lanes is drawn as held.
+const drawn = (page) =>
+  page.evaluate(() => {
+    const plain = [...document.querySelectorAll('.gantt .plain')].flatMap((path) => path.getAttribute('d').match(/h\d+/g).map((width) => Number(width.slice(1))))
+    const bars = [...document.querySelectorAll('.gantt .span')].map((bar) => Number(bar.getAttribute('width')))
+    const lanes = document.querySelectorAll('.gantt .lane').length
+    const widths = [...plain, ...bars]
+    return { lanes, bars: widths.length, widest: Math.max(...widths), share: widths.reduce((sum, width) => sum + width, 0) / lanes / 720 }
+  })
+
+describe('a day that was', { skip: noPast }, () => {
+  const look = async (happens, check) => {
+    const pools = `resources:\n- {type: flock, state: free, names: [${names('flock', 50).join(', ')}]}\n`
+    const server = await afterADay({ pools }, happens)
+    const browser = await launch()
+    try {
+      const { page, troubles } = await visit(browser, server, { owner: 'ann' })
+      await page.goto('/pools/flock?window=24h')
+      await check(page, server)
+      assert.deepEqual(troubles, [])
+    } finally {
+      await browser.close()
+      await server.close()
+    }
+  }
+
+  test('time in which nobody held it is not drawn as held', () =>
+    look(day('flock', 10, 5, 4, 20), async (page) => {
+      const { lanes, bars, widest, share } = await drawn(page)
+      assert.deepEqual([lanes, bars], [50, 200])
+      // 80 of 1440 minutes, in bars of 10 units.
+      assert.ok(Math.abs(share - 80 / 1440) < 0.005, `${share}`)
+      assert.ok(widest < 11, `${widest}`)
+      // The picture begins with a whole quarter of an hour, which may be after the first of the four leases did.
+      assert.match(await page.locator('main').innerText(), /Use over 24 hours: [45] % on average/)
+      assert.ok(!(await page.locator('.told').isVisible()))
+      await page.setViewportSize({ width: 390, height: 844 })
+      assert.ok(!(await page.locator('svg.gantt').isVisible()))
+      const told = await page.locator('.told li').allInnerTexts()
+      assert.deepEqual([told.length, told[0]], [50, 'flock-00 4 leases, 6 % of the time'])
+    }))
+
+  test('of busy ones fewer are shown, all of the day, within the size of a page', () =>
+    look(day('flock', 10, 5, 48, 25), async (page, server) => {
+      const { lanes, bars, share } = await drawn(page)
+      assert.ok(lanes >= 15 && lanes < 50, `${lanes}`)
+      assert.equal(bars, lanes * 48)
+      assert.ok(Math.abs(share - 25 / 30) < 0.05, `${share}`)
+      assert.equal(await page.locator('.gantt .unknown').count(), 0)
+      const html = await (await fetch(`${server.url}/pools/flock?window=24h`)).text()
+      const size = gzipSync(html).length
+      assert.ok(size < 15_000, `${size} bytes`)
+      await follow(page, 'The next of 50')
+      assert.equal((await drawn(page)).lanes, Math.min(lanes, 50 - lanes))
+    }))
 })
 
 describe('what went wrong', () => {

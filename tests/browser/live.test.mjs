@@ -181,6 +181,71 @@ describe('a page that is open', () => {
     await context.close()
   })
 
+  test('says that its server hangs, and when it goes on', async () => {
+    const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
+    await page.clock.install()
+    await page.goto('/leases')
+    await live(page)
+    server.child.kill('SIGSTOP')
+    try {
+      await page.clock.fastForward(36_000)
+      await page.waitForFunction(() => document.getElementById('live').dataset.state === 'offline', null, { timeout: 5000 })
+    } finally {
+      server.child.kill('SIGCONT')
+    }
+    await live(page)
+    assert.deepEqual(troubles, [])
+    await context.close()
+  })
+
+  test('says that it asks where no stream comes through', async () => {
+    const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
+    await page.clock.install()
+    await page.route('**/ui/signals', (route) => route.abort())
+    await page.goto('/leases')
+    const state = (wanted) =>
+      page.waitForFunction((wanted) => document.getElementById('live').dataset.state === wanted, wanted, { timeout: 5000 })
+    await state('offline')
+    const taken = await lease('bob', { purpose: 'asked for' })
+    await page.clock.fastForward(16_000)
+    await page.getByText('asked for').waitFor({ timeout: 5000 })
+    await state('every 15 s')
+    await release(taken)
+    assert.deepEqual(troubles, [])
+    await context.close()
+  })
+
+  test('is told every 15 s that nothing changes', async () => {
+    const gone = new AbortController()
+    const { body } = await fetch(`${server.url}/ui/signals`, { signal: gone.signal })
+    const told = body.pipeThrough(new TextDecoderStream()).getReader()
+    let last, next
+    do [last, next] = [next, (await told.read()).value]
+    while (next !== last)
+    assert.match(last, /^data: {"pools":/)
+    gone.abort()
+  })
+
+  test('works in a browser that keeps nothing for it', async () => {
+    const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
+    await context.addInitScript(() => {
+      for (const name of ['localStorage', 'sessionStorage']) {
+        Object.defineProperty(window, name, { get: () => { throw new DOMException('refused', 'SecurityError') } })
+      }
+    })
+    await page.goto('/help')
+    await page.getByRole('button', { name: 'Single keys are on' }).click()
+    await page.getByRole('button', { name: 'Single keys are off' }).waitFor()
+    const taken = await lease('ann', { purpose: 'soon over', ttl: '1m' })
+    await page.goto('/leases')
+    await page.getByText('soon over').waitFor()
+    await live(page)
+    await page.getByRole('status').filter({ hasText: 'ends in' }).waitFor()
+    await release(taken)
+    assert.deepEqual(troubles, [])
+    await context.close()
+  })
+
   test('is walked and acted on with keys, which can be switched off', async () => {
     const { context, page } = await visit(browser, server, { owner: 'ann' })
     const taken = await lease('ann', { ttl: '1m' })

@@ -1,12 +1,12 @@
 // Every page, as a list of names and addresses.
-export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, event = 20, works = {} } = {}) => {
+export const pages = ({ pool = 'gpu', resource = 'gpu-1', lease = 7, wait = 1, event = 20, window = '1h', works = {} } = {}) => {
   const e = encodeURIComponent
   return {
     mine: '/',
     pools: '/pools',
-    pool: `/pools/${e(pool)}?window=1h`,
+    pool: `/pools/${e(pool)}?window=${window}`,
     resources: '/resources',
-    resource: `/resources/${e(resource)}?window=1h`,
+    resource: `/resources/${e(resource)}?window=${window}`,
     edit: `/resources/${e(resource)}/edit`,
     bulk: `/bulk/resources?q=${e('pool:gpu')}`,
     'bulk-leases': '/bulk/leases',

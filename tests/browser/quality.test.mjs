@@ -35,7 +35,7 @@ const violations = async (page) => {
 
 const sites = {
   empty: async () => ({ server: await empty(), paths: pages() }),
-  'a laboratory': async () => ({ server: await lab(), paths: pages(), owner: 'ann' }),
+  'a laboratory': async () => ({ ...(await lab()), owner: 'ann' }),
   hostile: async () => {
     const { server, name, pool } = await hostile()
     return { server, paths: pages({ pool, resource: name, lease: 1, event: 25 }) }

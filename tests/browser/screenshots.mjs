@@ -28,11 +28,11 @@ const browser = await launch()
 const wanted = (name) => !only.length || only.includes(name)
 try {
   if (['light', 'dark', 'phone'].some(wanted)) {
-    const server = await lab()
+    const { server, paths } = await lab()
     const owner = 'ann'
-    if (wanted('light')) await series(browser, 'light', server, pages(), { owner, viewport: DESK, colorScheme: 'light' })
-    if (wanted('dark')) await series(browser, 'dark', server, pages(), { owner, viewport: DESK, colorScheme: 'dark' })
-    if (wanted('phone')) await series(browser, 'phone', server, pages(), { owner, viewport: PHONE, colorScheme: 'light' })
+    if (wanted('light')) await series(browser, 'light', server, paths, { owner, viewport: DESK, colorScheme: 'light' })
+    if (wanted('dark')) await series(browser, 'dark', server, paths, { owner, viewport: DESK, colorScheme: 'dark' })
+    if (wanted('phone')) await series(browser, 'phone', server, paths, { owner, viewport: PHONE, colorScheme: 'light' })
     await server.close()
   }
   if (wanted('empty')) {

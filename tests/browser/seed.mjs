@@ -1,4 +1,5 @@
 // Servers to look at: an empty one, a small laboratory at work, one where everything is large or hostile.
+import { afterADay, live, noPast } from './day.mjs'
 import { pages } from './pages.mjs'
 import { Server, until } from './server.mjs'
 
@@ -23,14 +24,15 @@ const lease = (server, body) => server.api('POST', '/v1/leases', body)
 
 export const empty = () => Server.start()
 
-// A laboratory in the middle of a day. `owner` holds and waits like everybody else.
+// A laboratory in the middle of a day, with the day before it. `owner` holds and waits like everybody else.
 export const lab = async (owner = 'ann') => {
-  const server = await Server.start({ pools: LAB, flags })
+  const pools = [['gpu', 6, 50], ['board-imx8', 3, 35], ['phone', 2, 20]]
+  const server = await afterADay({ pools: LAB, flags }, (server, clock) => live(server, clock, pools))
   for (let round = 0; round < 6; round++) {
     const past = await lease(server, { owner: `ci-${4700 + round}`, pool: round % 2 ? 'gpu' : 'board-imx8', ttl: '10m', purpose: 'nightly' })
     await server.api('DELETE', `/v1/leases/${past.id}?owner=${past.owner}`)
   }
-  await lease(server, { owner, pool: 'gpu', ttl: '25m', purpose: 'bisecting the driver crash' })
+  const mine = await lease(server, { owner, pool: 'gpu', ttl: '25m', purpose: 'bisecting the driver crash' })
   await lease(server, { owner, pool: 'phone', count: 2, ttl: '4m', purpose: 'screenshots for the release' })
   for (const [index, purpose] of ['nightly soak', 'PR 1812', 'PR 1815', 'kernel 6.12', 'benchmark'].entries()) {
     await lease(server, { owner: `ci-${4711 + index}`, pool: 'gpu', ttl: `${40 + 20 * index}m`, purpose })
@@ -39,8 +41,10 @@ export const lab = async (owner = 'ann') => {
   await server.api('PATCH', '/v1/resources/imx8-3', { cordon: { message: 'fan broken, Ann is on it', until: '20h' } })
   await lease(server, { owner: 'ci-4720', pool: 'gpu', count: 2, wait: '1ms', purpose: 'PR 1820' })
   await lease(server, { owner, pool: 'phone', wait: '1ms', purpose: 'one more run' })
-  await lease(server, { owner: 'carla', pool: 'gpu', wait: '1ms', priority: 5, labels: { site: 'ber' }, purpose: 'demo at noon' })
-  return server
+  const { id: wait } = await lease(server, { owner: 'carla', pool: 'gpu', wait: '1ms', priority: 5, labels: { site: 'ber' }, purpose: 'demo at noon' })
+  const { items: [event] } = await server.api('GET', '/v1/events?filter=kind:lease-granted&order=desc&limit=1')
+  const works = { 'request-over': '/queue/1' }
+  return { server, paths: pages({ lease: mine.id, wait, event: event.id, window: '24h', works: noPast ? {} : works }) }
 }
 
 export const hostile = async () => {

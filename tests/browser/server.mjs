@@ -47,21 +47,21 @@ export class Server {
   }
 
   // Starts one; `pools` is the text of a pools file, if there is to be one.
-  static async start({ pools, flags = [] } = {}) {
+  static async start({ pools, flags = [], past } = {}) {
     const server = new Server(mkdtempSync(join(tmpdir(), 'lessor-browser-')), await freePort())
     server.flags = flags
     if (pools) {
       server.pools = join(server.folder, 'pools.yaml')
       writeFileSync(server.pools, pools)
     }
-    await server.run()
+    await server.run(past?.(server.folder))
     return server
   }
 
-  async run() {
+  async run(more = {}) {
     const flags = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', join(this.folder, 'data'), ...this.flags]
     if (this.pools) flags.push('--pools', this.pools)
-    this.child = spawn(process.env.LESSOR_BIN, flags, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.child = spawn(process.env.LESSOR_BIN, flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...more } })
     running.add(this.child)
     this.said = ''
     this.child.stderr.on('data', (text) => (this.said = (this.said + text).slice(-4000)))

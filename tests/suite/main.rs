@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod hostile;
 mod jobs;
+mod log;
 mod plugins;
 mod secrets;
 mod tidy;

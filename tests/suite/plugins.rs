@@ -178,7 +178,7 @@ fn a_start_serves_at_once_and_only_what_needs_a_slow_plugin_waits_for_it() {
     assert_eq!(server.get("/readyz").status, 200);
     let state = |name: &str| server.get(&format!("/v1/plugins/{name}")).json()["state"].clone();
     wait::until("the other one is there", wait::SOON, || state("list") == "enabled");
-    assert_eq!(readiness(&server), "[!] plugins: being prepared after the start: a-slow-one");
+    assert_eq!(readiness(&server), "[!] plugins: being prepared: a-slow-one");
     assert_eq!(state("a-slow-one"), "preparing");
     let found = server.get("/v1/plugins?filter=state:preparing").json();
     assert_eq!(found["items"].as_array().map(Vec::len), Some(1));
@@ -208,7 +208,8 @@ fn a_component_that_is_a_pipe_is_refused_and_holds_nothing_up() {
         server.signal(Signal::HUP);
     };
     configure("pipe");
-    wait::until("it is told", wait::SOON, || readiness(&server) == "[-] plugins: not as they should be: one");
+    let told = "[-] plugins: not as they should be: one (the file ";
+    wait::until("it is told", wait::SOON, || readiness(&server).starts_with(told));
     configure("list.wasm");
     wait::until("it is read again", wait::SOON, || readiness(&server) == "[+] plugins: ok");
     assert_eq!(server.get("/v1/plugins/one").json()["state"], "enabled");
@@ -246,13 +247,17 @@ fn a_hangup_reads_the_plugins_of_the_configuration_again() {
         names.filter_map(|plugin| plugin["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     write(&(table("one", "") + &table("two", "")));
-    wait::until("both are there", wait::SOON, || names() == ["one", "two"]);
+    wait::until("both are there", wait::SOON, || {
+        names() == ["one", "two"] && readiness(&server) == "[+] plugins: ok"
+    });
     let job = server.job("one", &json!({"Targets": [{"ID": "a"}]}), &json!({}));
     let calls = server.get("/v1/plugins/one").json()["calls"].clone();
 
     // One is as before and goes on, one is changed, one is new.
     write(&(table("one", "") + &table("two", "limits = { mailbox = 3 }") + &table("three", "")));
-    wait::until("the third is there", wait::SOON, || names() == ["one", "three", "two"]);
+    wait::until("the third is there", wait::SOON, || {
+        names() == ["one", "three", "two"] && server.get("/v1/plugins/three").json()["state"] == "enabled"
+    });
     wait::until("the second is changed", wait::SOON, || {
         server.get("/v1/plugins/two").json()["limits"]["mailbox"] == 3
     });
@@ -311,9 +316,72 @@ fn a_hangup_moves_the_ceiling_for_what_runs() {
     let state = || server.get("/v1/plugins/museum").json()["state"].clone();
     write("secrets = '.'\n");
     wait::until("it is stopped", wait::SOON, || state() == "broken");
-    assert_eq!(readiness(&server), "[-] plugins: not as they should be: museum");
+    let told = readiness(&server);
+    assert!(
+        told.starts_with("[-] plugins: not as they should be: museum (the plugin museum wants"),
+        "{told}"
+    );
     assert_eq!(exceeding(&server.post("/v1/plugins/museum/enable")).len(), 2);
     write(open);
     wait::until("it runs again", wait::SOON, || state() == "enabled");
     assert_eq!(readiness(&server), "[+] plugins: ok");
+}
+
+#[test]
+fn plugins_of_the_configuration_that_never_ran_say_why_wherever_one_looks() {
+    let table = |name: &str, more: &str| format!("[[plugin]]\nname = '{name}'\n{more}\n");
+    let config = table("absent", "component = 'nowhere.wasm'")
+        + &table("Bare", "component = 'list.wasm'")
+        + &table("greedy", "component = 'list.wasm'\ngrants = { locker = true }\nlimits = { cpu_ms = 0 }")
+        + &table("other", "component = 'list.wasm'\nkind = 'provider'\ngrants = { locker = true }");
+    let server = Setup::new().config(config).file("list.wasm", component("target-list")).start();
+    server.prepared();
+    let listed = server.get("/v1/plugins").json();
+    let shown = listed["items"].as_array().expect("a list has items").iter().map(|plugin| {
+        let name = plugin["name"].as_str().expect("it has a name");
+        assert_eq!(&server.get(&format!("/v1/plugins/{name}")).json(), plugin);
+        assert_eq!((&plugin["state"], &plugin["origin"]), (&json!("broken"), &json!("config")), "{plugin}");
+        assert_eq!((&plugin["digest"], &plugin["installed_at"]), (&Value::Null, &Value::Null), "{plugin}");
+        (name.to_owned(), plugin["reason"].as_str().unwrap_or_default().to_owned())
+    });
+    let shown: Vec<(String, String)> = shown.collect();
+    let why = ["nowhere.wasm", "grant it `locker`", "the limit cpu_ms is 0", "kind provider"];
+    let line = readiness(&server);
+    let page = server.get("/plugins").text().to_owned();
+    for ((name, reason), (expected, why)) in
+        shown.iter().zip(["absent", "bare", "greedy", "other"].iter().zip(why))
+    {
+        assert_eq!(name, expected);
+        assert!(reason.contains(why) && reason.contains("reload it"), "{name}: {reason}");
+        assert!(line.contains(&format!("{name} (")) && line.contains(why), "{line}");
+        assert!(page.contains(&format!("/plugins/{name}\"")) && page.contains(why), "{page}");
+        assert!(server.get(&format!("/plugins/{name}")).text().contains("take it out of that file"));
+    }
+    assert_eq!(shown.len(), 4);
+    // Whoever needs it is told the same; what is not installed cannot be changed.
+    let refused = server.submit("absent", &json!({}), &json!({}));
+    assert_eq!((refused.status, refused.problem()), (409, "/problems/plugin-unavailable".to_owned()));
+    assert!(refused.text().contains("nowhere.wasm"), "{}", refused.text());
+    for (method, path) in [("POST", "absent/disable"), ("POST", "absent/roll-back"), ("DELETE", "absent")] {
+        let refused = server.send(method, &format!("/v1/plugins/{path}"));
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (409, "/problems/plugin-unavailable".to_owned()),
+            "{path}"
+        );
+    }
+    // Once it is mended it runs.
+    std::fs::write(server.folder().join("nowhere.wasm"), component("museum"))
+        .expect("the folder takes a file");
+    assert!(server.post("/v1/plugins/absent/enable").text().contains("grant it `locker`"));
+    std::fs::write(
+        server.folder().join(CONFIG),
+        table("bare", "component = 'list.wasm'\ngrants = { locker = true }"),
+    )
+    .expect("the file is ours");
+    server.signal(Signal::HUP);
+    wait::until("it is read again", wait::SOON, || readiness(&server) == "[+] plugins: ok");
+    let listed = server.get("/v1/plugins").json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["items"][0]["state"], "enabled", "{listed}");
 }

@@ -4,11 +4,13 @@ mod bar;
 mod gantt;
 mod histogram;
 mod sparkline;
+mod told;
 
 pub use bar::{Bar, Stock};
 pub use gantt::{Gantt, Lane, Span, Window};
 pub use histogram::Histogram;
 pub use sparkline::Sparkline;
+pub use told::Told;
 
 /// A number with one digit after the point, as coordinates are written: `0`, `12.5`.
 fn coordinate(value: f64) -> String {

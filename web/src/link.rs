@@ -41,6 +41,12 @@ pub fn wait(id: u64) -> String {
     format!("/queue/{id}")
 }
 
+/// The page that takes a request out of line.
+#[must_use]
+pub fn cancel(id: u64) -> String {
+    format!("/queue/{id}/cancel")
+}
+
 /// The page of a job.
 #[must_use]
 pub fn job(id: u64) -> String {

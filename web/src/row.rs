@@ -38,6 +38,12 @@ impl StateBadge {
         self.class == "leased" && self.name.raw() == "free"
     }
 
+    /// What comes first where it is shown.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.held_free() { "held" } else { self.name.raw() }
+    }
+
     /// The sign that stands for its kind, beside colour and words.
     #[must_use]
     pub fn sign(&self) -> &'static str {
@@ -251,6 +257,6 @@ pub struct PluginRow {
     pub in_flight: u64,
     /// How long 95 of 100 of the latest calls took at most, in words.
     pub p95: Option<String>,
-    /// When anything about it last changed.
-    pub changed: Moment,
+    /// When anything about it last changed; none if it was never installed.
+    pub changed: Option<Moment>,
 }

@@ -38,13 +38,21 @@ const length = (seconds) => {
   }
   return `${seconds} s`
 }
+// What is remembered; a browser that keeps nothing for pages forgets it with the page.
+const remember = (storage, name, value) => {
+  try {
+    return value === undefined ? window[storage].getItem(name) : window[storage].setItem(name, value)
+  } catch {
+    return null
+  }
+}
 // Once for each end that comes near, whatever page it is seen on.
-const warned = JSON.parse(sessionStorage.getItem('warned') || '{}')
+const warned = JSON.parse(remember('sessionStorage', 'warned') || '{}')
 const warn = (row, seconds) => {
   const [, lease] = row.id.match(/^lease-(\d+)$/) || []
   if (!lease || !warned[lease] === seconds >= 300) return
   warned[lease] = seconds < 300
-  sessionStorage.setItem('warned', JSON.stringify(warned))
+  remember('sessionStorage', 'warned', JSON.stringify(warned))
   if (warned[lease]) announce(`Your lease ${lease} ends in ${length(seconds)}.`)
 }
 let overdue = false
@@ -119,6 +127,10 @@ const morph = (old, young) => {
 }
 
 // Under the pointer nothing moves: rows change where they are, what came and went, and buttons, wait until it leaves.
+// A form waits until whoever is at it leaves, and stays for as long as it holds what they typed.
+const AT = 'table:hover, .do:hover:not(td), [data-live=forms]:hover, [data-live=forms]:focus-within'
+const written = (field) => field.type !== 'hidden' && field.value !== field.defaultValue
+const theirs = (forms) => [...forms.querySelectorAll('input, textarea')].some(written)
 let waiting = null
 const rows = (table) => [...(table ? table.querySelectorAll('tbody > tr[id]') : [])]
 const order = (table) => rows(table).map((row) => row.id).join()
@@ -142,38 +154,43 @@ const patch = (page) => {
   const row = focus.closest('tr[id]')
   const table = row && row.closest('table')
   const place = rows(table).indexOf(row)
+  waiting = null
   for (const old of sections()) {
     let young = page.getElementById(old.id)
     if (!young) continue
-    if (old.matches('.forms:hover')) {
-      waiting = page
-      continue
+    if (old.dataset.live === 'forms') {
+      const at = old.matches(AT)
+      if (at) waiting = page
+      if (at || theirs(old)) continue
     }
-    const tables = [...old.querySelectorAll('table')]
-    const at = tables.findIndex((table) => table.matches(':hover'))
-    if (at >= 0 && order(tables[at]) !== order(young.querySelectorAll('table')[at])) {
-      waiting = page
-      patchRows(tables[at], page)
-      // Around the table, all becomes as it is now.
-      young = young.cloneNode(true)
-      const other = young.querySelectorAll('table')[at]
-      if (!other) continue
-      other.replaceWith(tables[at].cloneNode(true))
+    const part = old.querySelector('table:hover, .do:hover:not(td)')
+    if (part) {
+      const isTable = part.nodeName === 'TABLE'
+      const alike = part.id ? `#${part.id}` : isTable ? 'table:not([id])' : '.do:not(td)'
+      const at = [...old.querySelectorAll(alike)].indexOf(part)
+      const other = () => young.querySelectorAll(alike)[at]
+      if (!isTable || order(part) !== order(other())) {
+        waiting = page
+        if (isTable) patchRows(part, page)
+        if (!other()) continue
+        // Around it, all becomes as it is now.
+        young = young.cloneNode(true)
+        other().replaceWith(part.cloneNode(true))
+      }
     }
     morph(old, young)
   }
   refocus(focus, row, table, place)
   tick()
 }
-document.addEventListener('mouseout', () => {
+const left = () => {
   if (!waiting) return
   requestAnimationFrame(() => {
-    if (!waiting || document.querySelector('[data-live] table:hover, [data-live].forms:hover')) return
-    const page = waiting
-    waiting = null
-    patch(page)
+    const at = [...sections()].some((section) => section.matches(AT) || section.querySelector(AT))
+    if (waiting && !at) patch(waiting)
   })
-})
+}
+for (const event of ['mouseout', 'focusout']) document.addEventListener(event, left)
 
 // While a form is on its way a reload would take the place of its answer.
 let sent = 0
@@ -199,7 +216,7 @@ const refresh = () => {
       const script = (root) => root.querySelector('script').getAttribute('src')
       if (script(page) !== script(document)) return reload()
       if (request.status < 400) {
-        if (!paused() && (!stream || stream.readyState === EventSource.OPEN)) show('live')
+        if (!paused() && state === 'offline') show('every 15 s')
         // What has not changed comes out of the browser's cache, with the time when it went in.
         const date = request.getResponseHeader('date')
         if (date) skew = Date.parse(date) - Date.now()
@@ -218,6 +235,9 @@ const refresh = () => {
 }
 
 /* Signals: one stream for all tabs, held by one that is looked at; the others are told by it. */
+// A signal comes at least every 15 s. Two of them are missed by whoever is cut off, or whose server hangs.
+const SILENCE = 35000
+let heardAt = Date.now()
 let state = 'live'
 const show = (next) => {
   state = next
@@ -228,6 +248,7 @@ const paused = () => pause.getAttribute('aria-pressed') === 'true'
 let last = null
 const heard = (signal) => {
   last = signal
+  heardAt = Date.now()
   if (document.hidden || paused()) return
   show('live')
   const stale = topics.some((topic) => signal[topic] > Number(body.dataset.seq))
@@ -251,7 +272,7 @@ const listen = () => {
   }
   stream.onerror = () => {
     if (!stream) return
-    show('offline')
+    if (state === 'live') show('offline')
     if (stream.readyState === EventSource.CLOSED) {
       stop()
       setTimeout(start, 5000)
@@ -267,6 +288,7 @@ const stop = () => {
 const start = () => {
   if (hold || document.hidden || paused() || !topics.length) return
   const mine = (hold = new AbortController())
+  heardAt = Date.now()
   if (!navigator.locks) return listen()
   channel.postMessage('ask')
   const over = new Promise((resolve) => mine.signal.addEventListener('abort', resolve))
@@ -308,7 +330,7 @@ if (topics.length) {
 }
 // Whoever goes back gets the page, and its time, as it was when they left; and so does whoever asks while it is loading.
 addEventListener('pageshow', ({ persisted }) => {
-  const back = persisted || performance.getEntriesByType('navigation')[0].type === 'back_forward'
+  const back = persisted || performance.getEntriesByType('navigation')[0]?.type === 'back_forward'
   if (back) setTimeout(refresh)
 })
 tick()
@@ -316,24 +338,30 @@ setInterval(() => {
   if (document.hidden) return
   tick()
   if (!topics.length || paused()) return
+  if (Date.now() - heardAt > SILENCE) {
+    if (state === 'live') show('offline')
+    stop()
+    start()
+  }
   // Without a stream there is only asking.
   const age = Date.now() - seen
-  if (age > 60000 || (age > 15000 && state === 'offline') || (age > 3000 && overdue)) refresh()
+  if (age > 60000 || (age > 15000 && state !== 'live') || (age > 3000 && overdue)) refresh()
 }, 1000)
 
 /* Keys. */
 const keys = document.getElementById('keys')
-const enabled = () => localStorage.getItem('keys') !== 'off'
+let single = remember('localStorage', 'keys') !== 'off'
 if (keys) {
   const button = document.getElementById('keys-switch')
   const draw = () => {
-    button.setAttribute('aria-pressed', enabled())
-    button.textContent = enabled() ? 'Single keys are on' : 'Single keys are off'
+    button.setAttribute('aria-pressed', single)
+    button.textContent = single ? 'Single keys are on' : 'Single keys are off'
   }
   keys.hidden = false
   draw()
   button.addEventListener('click', () => {
-    localStorage.setItem('keys', enabled() ? 'off' : 'on')
+    single = !single
+    remember('localStorage', 'keys', single ? 'on' : 'off')
     draw()
   })
 }
@@ -351,7 +379,7 @@ const press = (name) => {
 }
 document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, select, textarea')
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !single) return
   const filter = document.getElementById('q')
   const does = {
     '/': () => filter && filter.focus(),

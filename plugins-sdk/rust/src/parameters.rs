@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
@@ -12,12 +12,17 @@ use crate::problem::Problem;
 /// Most problems that are told at once: what the server keeps.
 const PROBLEMS_MAX: usize = 100;
 
+/// Most bytes of parameters that are looked through for more than the first problem, in all: each problem takes another
+/// look at all the rest, and whoever writes the parameters must not use up the processor time of the plugin. Up to 10 KiB
+/// of them have all of [`PROBLEMS_MAX`] told, the largest there may be the first five.
+const SIFTED_BYTES_MAX: usize = 1 << 20;
+
 /// Reads parameters.
 ///
 /// # Errors
 ///
-/// All values that are not what the type wants, each with its place. Of fields that are missing in one object only the
-/// first is told, and only if nothing else is wrong there.
+/// All values that are not what the type wants, each with its place; of large parameters only the first of them. Of fields
+/// that are missing in one object only the first is told, and only if nothing else is wrong there.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Problem>> {
     if text.is_empty() {
         let message = "the parameters are missing: write {} or null where there are none".to_owned();
@@ -42,7 +47,14 @@ enum Step {
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = read_from(&mut reader)?;
+    let end = reader.end();
+    end.map_err(|error| Wrong { steps: None, message: error.to_string() })?;
+    Ok(value)
+}
+
+fn read_from<'de, T: DeserializeOwned, D: Deserializer<'de>>(reader: D) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(reader).map_err(|error| {
         let steps = error.path().iter().map(|segment| match segment {
             Segment::Seq { index } => Some(Step::Index(*index)),
             // A variant that holds something is written as an object with one key.
@@ -50,10 +62,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
             Segment::Unknown => None,
         });
         Wrong { steps: steps.collect(), message: error.inner().to_string() }
-    })?;
-    let end = reader.end();
-    end.map_err(|error| Wrong { steps: None, message: error.to_string() })?;
-    Ok(value)
+    })
 }
 
 /// Tells the first problem and looks for more: what is wrong is taken out, and the rest is read again.
@@ -62,6 +71,7 @@ fn all_problems<T: DeserializeOwned>(text: &str, first: Wrong) -> Vec<Problem> {
     let mut taken = Taken::default();
     let mut told: Vec<(Vec<Step>, String)> = Vec::new();
     let mut next = Some(first);
+    let looks = SIFTED_BYTES_MAX / text.len();
     while let Some(Wrong { steps, message }) = next.take() {
         let way = steps.as_deref().map(|steps| taken.original(steps)).unwrap_or_default();
         // What is wrong around a place that something was taken from may be wrong because of that.
@@ -69,18 +79,24 @@ fn all_problems<T: DeserializeOwned>(text: &str, first: Wrong) -> Vec<Problem> {
             told.push((way.clone(), without_place(message)));
         }
         let Some((document, steps)) = document.as_mut().zip(steps) else { break };
-        if told.len() >= PROBLEMS_MAX || !take_out(document, &steps) {
+        let enough = told.len() >= PROBLEMS_MAX || taken.count >= looks;
+        if enough || !take_out(document, &steps) {
             break;
         }
         taken.note(&way);
-        next = read::<T>(&document.to_string()).err();
+        next = read_from::<T, _>(&*document).err();
     }
     told.into_iter().map(|(way, message)| Problem { path: pointer(&way), message }).collect()
 }
 
-/// Which elements were taken out of which lists.
+/// What was taken out.
 #[derive(Default)]
-struct Taken(Vec<(Vec<Step>, usize)>);
+struct Taken {
+    /// How much.
+    count: usize,
+    /// Which elements of which lists.
+    elements: Vec<(Vec<Step>, usize)>,
+}
 
 impl Taken {
     /// The way in the original document to what is found this way now.
@@ -90,7 +106,7 @@ impl Taken {
             let step = match step {
                 Step::Key(_) => step.clone(),
                 Step::Index(index) => {
-                    let gone = self.0.iter().filter(|(list, _)| *list == way).map(|(_, index)| *index);
+                    let gone = self.elements.iter().filter(|(list, _)| *list == way).map(|(_, index)| *index);
                     let gone: BTreeSet<usize> = gone.collect();
                     Step::Index(
                         gone.into_iter().fold(*index, |index, gone| index + usize::from(gone <= index)),
@@ -103,8 +119,9 @@ impl Taken {
     }
 
     fn note(&mut self, way: &[Step]) {
+        self.count += 1;
         if let Some((Step::Index(index), list)) = way.split_last() {
-            self.0.push((list.to_vec(), *index));
+            self.elements.push((list.to_vec(), *index));
         }
     }
 }
@@ -162,6 +179,7 @@ impl<'de> Deserialize<'de> for NoParameters {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -229,6 +247,26 @@ mod tests {
         let problems = parse::<Vec<u8>>(&text).unwrap_err();
         assert_eq!(problems.len(), PROBLEMS_MAX);
         assert_eq!(problems[99].path, "/99");
+    }
+
+    #[test]
+    fn the_more_there_is_the_fewer_looks_it_takes() {
+        /// How many bytes were looked at.
+        static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
+        #[derive(Debug)]
+        struct Name;
+        impl<'de> Deserialize<'de> for Name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                LOOKED_AT.fetch_add(String::deserialize(deserializer)?.len(), Ordering::Relaxed);
+                Ok(Self)
+            }
+        }
+        // The largest parameters there may be, with all that is wrong at the end.
+        let text = format!("[{}{}]", r#""aaaaaaaaaa","#.repeat(19_000), vec!["1"; 100].join(","));
+        let problems = parse::<Vec<Name>>(&text).unwrap_err();
+        assert_eq!((problems.len(), problems[4].path.as_str()), (5, "/19004"));
+        let looked_at = LOOKED_AT.load(Ordering::Relaxed);
+        assert!(looked_at < SIFTED_BYTES_MAX + text.len(), "{looked_at}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_keeper::Health;
+use lessor_ledger::{Ledger, Phase};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -77,7 +78,8 @@ pub(crate) async fn ready(State(app): State<App>, Query(query): Query<ReadyQuery
 }
 
 /// Everything that is looked at, for `/readyz` and for the page *Status*.
-pub(crate) fn checks(app: &App) -> [Check; 5] {
+pub(crate) fn checks(app: &App) -> [Check; 6] {
+    let ledger = app.keeper.snapshot();
     let store = match app.keeper.health() {
         Health::Writable => Finding::Well("ok"),
         Health::ReadOnly(reason) => Finding::Fatal(format!("takes no writes: {reason}")),
@@ -93,31 +95,50 @@ pub(crate) fn checks(app: &App) -> [Check; 5] {
         Check { name: "serving", finding: serving },
         Check { name: "pools file", finding: pools_file(app) },
         Check { name: "clock", finding: clock(app) },
-        Check { name: "plugins", finding: plugins(app) },
+        Check { name: "plugins", finding: plugins(app, &ledger) },
+        Check { name: "jobs", finding: jobs(&ledger) },
     ]
 }
 
-/// Time never goes back for leases (promise P9), so a wall clock that was set back makes it stand still.
+/// Time never goes back for leases (promise P9), so a wall clock that was set back makes it go on by itself.
 fn clock(app: &App) -> Finding {
     let behind = app.keeper.clock_behind();
     if behind <= CLOCK_BEHIND_ODD {
         return Finding::Well("ok");
     }
     Finding::Odd(format!(
-        "the wall clock is {} s behind what was decided last: until it has caught up no TTL runs and nothing expires",
+        "the wall clock is {} s behind the time of the leases: until it has caught up, times are ahead by that, and \
+         a TTL takes a ninth longer",
         behind.nanos() / 1_000_000_000
     ))
 }
 
-fn plugins(app: &App) -> Finding {
-    let preparing: Vec<String> = app.plugins.preparing().iter().map(ToString::to_string).collect();
-    let preparing =
-        (!preparing.is_empty()).then(|| format!("being prepared after the start: {}", preparing.join(", ")));
-    match (app.plugins.trouble(), preparing) {
-        (Some(trouble), Some(preparing)) => Finding::Wrong(format!("{trouble}; {preparing}")),
-        (Some(trouble), None) => Finding::Wrong(trouble),
-        (None, Some(preparing)) => Finding::Odd(preparing),
-        (None, None) => Finding::Well("ok"),
+fn plugins(app: &App, ledger: &Ledger) -> Finding {
+    let named =
+        |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+    let preparing = app.plugins.preparing().iter().map(ToString::to_string).collect();
+    let disabled = ledger.plugins().filter(|plugin| !plugin.enabled).map(|plugin| plugin.name.to_string());
+    let odd = [
+        named("being prepared", preparing),
+        named("switched off, so they take no calls", disabled.collect()),
+    ];
+    let odd: Vec<String> = odd.into_iter().flatten().collect();
+    match app.plugins.trouble() {
+        Some(trouble) => Finding::Wrong([vec![trouble], odd].concat().join("; ")),
+        None if odd.is_empty() => Finding::Well("ok"),
+        None => Finding::Odd(odd.join("; ")),
+    }
+}
+
+/// A job that cannot release what it holds keeps others from it.
+fn jobs(ledger: &Ledger) -> Finding {
+    let mut stuck = ledger.live_jobs().filter(|job| matches!(job.phase, Phase::Stuck { .. }));
+    match (stuck.next(), stuck.count()) {
+        (None, _) => Finding::Well("ok"),
+        (Some(job), 0) => Finding::Wrong(format!("job {} cannot release what it holds", job.id.0)),
+        (Some(job), others) => {
+            Finding::Wrong(format!("{} cannot release what they hold, such as job {}", others + 1, job.id.0))
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/leases/{id}/force", get(lease::ask).post(lease::force))
         .route("/queue", get(queue::list))
         .route("/queue/{id}", get(queue::show))
-        .route("/queue/{id}/cancel", post(queue::cancel))
+        .route("/queue/{id}/cancel", get(queue::ask).post(queue::cancel))
         .route("/events", get(event::list))
         .route("/events/{id}", get(event::show))
         .route("/jobs", get(job::list))

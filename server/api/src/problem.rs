@@ -324,4 +324,16 @@ mod tests {
         let problem = Problem::from(lessor_keeper::Error::ReadOnly("secret path".into()));
         assert!(!problem.detail().contains("secret"), "{}", problem.detail());
     }
+
+    #[test]
+    fn a_full_disk_is_told_and_where_it_is_is_not() {
+        let disk = |kind: std::io::ErrorKind| {
+            let (path, source) = ("/secret/path".into(), kind.into());
+            Problem::from(lessor_jobs::PluginError::from(lessor_jobs::ComponentError::Disk { path, source }))
+        };
+        let full = disk(std::io::ErrorKind::StorageFull);
+        assert_eq!(full.kind(), Kind::ReadOnly);
+        assert!(full.detail().contains("there is no room") && !full.detail().contains("secret"));
+        assert_eq!(disk(std::io::ErrorKind::PermissionDenied).kind(), Kind::Internal);
+    }
 }

@@ -1,8 +1,9 @@
 //! Keeping the server's pools as the pools file says.
 //!
-//! The file is looked at every [`POOLS_POLL`], and at once when [`Reloader::nudge`] is called (SIGHUP). A bad file
-//! changes nothing: the pools stay as they are, and the status says what is wrong. So does an empty one, because a
-//! file that is just being written is empty for a moment, and nobody means to delete every pool by that.
+//! The file is looked at every [`POOLS_POLL`], read once it looks as it did the last time, and read at once when
+//! [`Reloader::nudge`] is called (SIGHUP). A bad file changes nothing: the pools stay as they are, and the status says what
+//! is wrong. So does an empty one, because a file that is just being written is empty for a moment, and nobody means to
+//! delete every pool by that.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Nudge {
 
 /// The pools file that the server is to start with cannot be read: it is most likely named wrongly.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}: name a pools file that is there, or none")]
+#[error("{0}: name a pools file that can be read, or none")]
 pub struct Unreadable(String);
 
 /// The loop's own state.

@@ -2,8 +2,9 @@
 //!
 //! Looking is cheap (one `stat` that follows links), so it is done on a timer instead of by watching for events:
 //! that way an editor that renames, a `ConfigMap` that swaps a link two levels up, a network file system and a file
-//! that appears late all work alike. Only when the look differs is the file read, and only when its content differs
-//! is that a change.
+//! that appears late all work alike. Only when the look differs, and has not changed since the last time, is the file
+//! read: half a file that a script is still writing is a good one as likely as not, and deletes what the other half
+//! declares. Only when its content differs is that a change.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read};
@@ -16,6 +17,9 @@ use crate::limits::POOLS_FILE_BYTES_MAX;
 #[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
+    /// What was seen last.
+    glance: Option<Look>,
+    /// What was seen before it was read last.
     look: Option<Look>,
     seen: Option<Result<Print, String>>,
 }
@@ -41,7 +45,7 @@ struct Look {
 enum SourceError {
     #[error("cannot read {}: {cause}", .path.display())]
     Io { path: PathBuf, cause: io::Error },
-    #[error("{} is no regular file", .path.display())]
+    #[error("{} is no regular file, and nothing else can be read again when it changes", .path.display())]
     Kind { path: PathBuf },
     #[error("{} has more than {POOLS_FILE_BYTES_MAX} bytes", .path.display())]
     Large { path: PathBuf },
@@ -51,13 +55,15 @@ enum SourceError {
 
 impl Source {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, look: None, seen: None }
+        Self { path, glance: None, look: None, seen: None }
     }
 
-    /// The content, or why there is none, if that is news since the last call.
+    /// The content, or why there is none, if that is news and looks as it did in the last call.
     pub(crate) fn news(&mut self) -> Option<Result<String, String>> {
         let look = Look::at(&self.path).ok();
-        if look.is_some() && look == self.look {
+        let settled = look == self.glance;
+        self.glance.clone_from(&look);
+        if !settled || look.is_some() && look == self.look {
             return None;
         }
         self.look = look;
@@ -68,6 +74,7 @@ impl Source {
     /// As [`Source::news`], but reads even if the file looks as before, and reports even what is not news.
     pub(crate) fn again(&mut self) -> Result<String, String> {
         self.look = Look::at(&self.path).ok();
+        self.glance.clone_from(&self.look);
         self.read().0
     }
 
@@ -121,6 +128,12 @@ fn read(path: &Path) -> Result<String, SourceError> {
 mod tests {
     use super::*;
 
+    /// What is news once the file has looked the same twice.
+    fn settled(source: &mut Source) -> Option<Result<String, String>> {
+        assert_eq!(source.news(), None);
+        source.news()
+    }
+
     #[test]
     fn only_a_different_content_is_news() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -130,18 +143,32 @@ mod tests {
         assert_eq!(source.news(), None);
 
         std::fs::write(&path, "a").expect("the file can be written");
-        assert_eq!(source.news(), Some(Ok("a".into())));
+        assert_eq!(settled(&mut source), Some(Ok("a".into())));
         assert_eq!(source.news(), None);
 
         // Written anew with the same content, as an editor does.
         std::fs::write(folder.path().join("new"), "a").expect("the file can be written");
         std::fs::rename(folder.path().join("new"), &path).expect("the file can be renamed");
-        assert_eq!(source.news(), None);
+        assert_eq!(settled(&mut source), None);
         assert_eq!(source.again(), Ok("a".into()));
 
         std::fs::write(folder.path().join("new"), "b").expect("the file can be written");
         std::fs::rename(folder.path().join("new"), &path).expect("the file can be renamed");
-        assert_eq!(source.news(), Some(Ok("b".into())));
+        assert_eq!(settled(&mut source), Some(Ok("b".into())));
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_written_is_not_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("pools.yaml");
+        std::fs::write(&path, "a b").expect("the file can be written");
+        let mut source = Source::new(path.clone());
+        assert_eq!(source.again(), Ok("a b".into()));
+        for half in ["a", "a b", "a b c"] {
+            std::fs::write(&path, half).expect("the file can be written");
+            assert_eq!(source.news(), None);
+        }
+        assert_eq!(source.news(), Some(Ok("a b c".into())));
     }
 
     #[test]
@@ -156,10 +183,10 @@ mod tests {
         std::os::unix::fs::symlink("..1", at("..data")).expect("a link can be made");
         std::os::unix::fs::symlink("..data/pools.yaml", at("pools.yaml")).expect("a link can be made");
         let mut source = Source::new(at("pools.yaml"));
-        assert_eq!(source.news(), Some(Ok("one".into())));
+        assert_eq!(source.again(), Ok("one".into()));
 
         std::os::unix::fs::symlink("..2", at("..data_tmp")).expect("a link can be made");
         std::fs::rename(at("..data_tmp"), at("..data")).expect("a link can be swapped");
-        assert_eq!(source.news(), Some(Ok("two".into())));
+        assert_eq!(settled(&mut source), Some(Ok("two".into())));
     }
 }

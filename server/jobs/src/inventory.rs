@@ -43,6 +43,14 @@ impl Inventory for Snapshots {
         Box::pin(async move { self.look(move |ledger, now| resources(ledger, &query, now)).await? })
     }
 
+    fn extent(&self, pool: Option<&str>) -> usize {
+        let ledger = self.keeper.snapshot();
+        match pool {
+            Some(pool) => ledger.member_count(pool),
+            None => ledger.resource_count(),
+        }
+    }
+
     fn pools(&self) -> BoxFuture<'_, Result<Vec<PoolView>, InventoryError>> {
         Box::pin(self.look(|ledger, _| {
             let pools = ledger.pools().map(|pool| {

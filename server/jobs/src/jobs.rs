@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Snapshots;
 use crate::limits::{ACQUIRE_TIMEOUT_DEFAULT, LOCK_DURATION_DEFAULT, RELEASE_TIMEOUT_DEFAULT};
-use crate::locker::Line;
+use crate::line::Line;
 use crate::manager::Managers;
 use crate::runner::Runner;
 use crate::watch::Bells;
@@ -152,9 +152,6 @@ impl Jobs {
         {
             return Ok(job);
         }
-        if snapshot.plugin(manager.as_str()).is_none() {
-            return Err(Error::Refused(Refusal::NoSuchPlugin(manager)).into());
-        }
         drop(snapshot);
         self.check(&manager, &acquire_parameters, &release_parameters).await?;
         let start = JobStart {
@@ -174,7 +171,10 @@ impl Jobs {
     }
 
     async fn check(&self, manager: &PluginName, acquire: &str, release: &str) -> Result<(), StartError> {
-        let unavailable = |cause| StartError::Unavailable { manager: manager.clone(), cause };
+        let unavailable = |cause| match cause {
+            NoManager::Unknown => Error::Refused(Refusal::NoSuchPlugin(manager.clone())).into(),
+            cause => StartError::Unavailable { manager: manager.clone(), cause },
+        };
         let asked = self.managers.manager(manager.as_str()).map_err(unavailable)?;
         let checks = [
             ("/acquire_parameters", asked.validate_acquire(acquire)),

@@ -7,6 +7,7 @@
 mod inventory;
 mod jobs;
 pub mod limits;
+mod line;
 mod locker;
 mod manager;
 mod plugins;

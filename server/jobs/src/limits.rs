@@ -32,12 +32,18 @@ pub(crate) const REPORT_RETRY_MAX: Duration = Duration::from_secs(2);
 /// a processor for some 100 ms.
 pub(crate) const INVENTORY_READS_MAX: usize = 2;
 
-/// Most targets of calls of lockers in the keeper's queue at once, of all jobs; more calls wait. As many as one call may
-/// name, which takes the keeper some 10 ms: everybody else waits behind what stands there.
-pub(crate) const LOCKER_TARGETS_MAX: u32 = 10_000;
+/// Most targets of calls of lockers in the keeper's queue at once, of all jobs; more calls wait in line. As many as one call
+/// may name, which takes the keeper some 10 ms: everybody else waits behind what stands there.
+pub(crate) const LINE_TARGETS_MAX: u32 = 10_000;
 
 /// Most targets that the message of a refused lock names; the refusal itself has all of them.
 pub(crate) const TARGETS_SPELLED_MAX: usize = 5;
+
+/// Most plugins of which the readiness line says that they are not as they should be; the list of plugins has all of them.
+pub(crate) const TROUBLES_SPELLED_MAX: usize = 8;
+
+/// Most characters of each one's reason in that line; the plugin itself has all of it.
+pub(crate) const REASON_CHARS_SPELLED_MAX: usize = 300;
 
 /// Most components on disk that no plugin refers to: uploads that somebody is about to install. Each has at most 64 MiB.
 pub(crate) const SPARE_COMPONENTS_MAX: usize = 8;

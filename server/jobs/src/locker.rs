@@ -1,38 +1,20 @@
 //! The locker that a manager gets while it acquires: bound to one job, whatever the manager says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use lessor_keeper::{Error, Keeper};
 use lessor_ledger::{Command, ContestLock, Job, JobCommand, Owner, Refusal, Reply, Span, Target};
 use lessor_plugins::{Locker, LockerError};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{LOCKER_TARGETS_MAX, TARGETS_SPELLED_MAX};
+use crate::limits::TARGETS_SPELLED_MAX;
+use crate::line::Queue;
 
 /// Locks for one job, as long as it is being acquired.
 pub(crate) struct JobLocker {
     pub(crate) keeper: Keeper,
     pub(crate) job: Job,
-    pub(crate) line: Line,
-}
-
-/// Where the calls of all lockers stand in line, each with as many places as it has targets, before they join everybody
-/// else in the keeper's queue. So many large ones delay others no more than one does.
-#[derive(Clone)]
-pub(crate) struct Line(Arc<Semaphore>);
-
-impl Line {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(LOCKER_TARGETS_MAX as usize)))
-    }
-
-    /// Waits until there is room for so many targets, first come first served.
-    async fn places(&self, targets: usize) -> SemaphorePermit<'_> {
-        let places = u32::try_from(targets).unwrap_or(u32::MAX).clamp(1, LOCKER_TARGETS_MAX);
-        self.0.acquire_many(places).await.expect("the line is never closed")
-    }
+    pub(crate) queue: Queue,
 }
 
 impl JobLocker {
@@ -49,7 +31,7 @@ impl JobLocker {
     }
 
     async fn submit(&self, targets: usize, command: JobCommand) -> Result<Vec<String>, LockerError> {
-        let _places = self.line.places(targets).await;
+        let _places = self.queue.places(targets).await;
         match self.keeper.submit(Command::Job(command)).await {
             Ok(Reply::Locked(targets)) => Ok(targets.iter().map(ToString::to_string).collect()),
             Ok(_) => unreachable!("the ledger answers a locker with nothing else"),
@@ -129,22 +111,4 @@ fn spell(target: &Target, holder: Option<&Owner>, why: Option<&str>) -> String {
 /// The first targets of a refusal.
 fn first(told: impl Iterator<Item = String>) -> String {
     told.take(TARGETS_SPELLED_MAX).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn one_large_call_stands_in_the_keeper_s_queue_at_a_time_or_many_small_ones() {
-        let line = Line::new();
-        let large = line.places(10_000).now_or_never();
-        assert!(large.is_some() && line.places(1).now_or_never().is_none());
-        drop(large);
-        let small: Vec<_> = (0..50).map_while(|_| line.places(1).now_or_never()).collect();
-        assert_eq!(small.len(), 50);
-        assert!(line.places(9_951).now_or_never().is_none() && line.places(9_950).now_or_never().is_some());
-    }
 }

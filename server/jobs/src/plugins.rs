@@ -64,7 +64,7 @@ struct Inner {
     misread: Mutex<Option<String>>,
     /// Plugins of the configuration, to read again.
     configured: Mutex<BTreeMap<PluginName, Configured>>,
-    /// What a start has not come to yet.
+    /// What a start, or the configuration as it was read again, has not come to yet.
     preparing: watch::Sender<BTreeSet<PluginName>>,
     /// Why plugins that should run do not.
     broken: Mutex<BTreeMap<PluginName, String>>,
@@ -75,16 +75,26 @@ struct Inner {
 /// A plugin: its record, and how it does.
 #[derive(Clone, Debug)]
 pub struct Sight {
-    /// The record.
-    pub record: Arc<PluginRecord>,
+    /// How it is called.
+    pub name: PluginName,
+    /// The record; none if the configuration names it, and it could not be prepared yet.
+    pub record: Option<Arc<PluginRecord>>,
     /// How it is run; none if an unknown version of the server wrote it.
     pub manifest: Option<Manifest>,
-    /// How it does; none if it could not be prepared, or a start has not come to it yet.
+    /// How it does; none if it could not be prepared, or it is still being prepared.
     pub status: Option<PluginStatus>,
     /// Why it could not be prepared.
     pub broken: Option<String>,
     /// The most that it may be granted; none if its grants are the configuration's own.
     pub ceiling: Option<Ceiling>,
+}
+
+impl Sight {
+    /// Who put it here.
+    #[must_use]
+    pub fn origin(&self) -> PluginOrigin {
+        self.record.as_ref().map_or(PluginOrigin::Config, |record| record.origin)
+    }
 }
 
 impl Plugins {
@@ -163,6 +173,9 @@ impl Plugins {
     /// If the future is dropped, the change may be made all the same.
     pub async fn enable(&self, name: &str, enabled: bool) -> Result<Sight, PluginError> {
         let name = plugin_name(name)?;
+        if enabled && let Some(configured) = self.not_installed(&name) {
+            return self.configure(configured, true).await;
+        }
         let command = Some(PluginCommand::Enable { name: name.clone(), enabled });
         if !enabled {
             return self.make(Change { name, command, about: None, ready: None }).await;
@@ -241,10 +254,16 @@ impl Plugins {
         self.0.ceiling().clone()
     }
 
-    /// All plugins of this state of the ledger, by name.
+    /// All plugins of this state of the ledger, and those of the configuration that are not installed, by name.
     #[must_use]
     pub fn look(&self, ledger: &Ledger) -> Vec<Sight> {
-        ledger.plugins().map(|record| self.sight(Arc::clone(record))).collect()
+        let configured: Vec<Configured> = self.0.configured().values().cloned().collect();
+        let missing = configured.into_iter().filter(|one| ledger.plugin(one.name.as_str()).is_none());
+        let missing: Vec<Sight> = missing.map(|one| self.sight_of_missing(one)).collect();
+        let installed = ledger.plugins().map(|record| self.sight(Arc::clone(record)));
+        let mut all: Vec<Sight> = installed.chain(missing).collect();
+        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        all
     }
 
     /// One plugin.
@@ -252,25 +271,57 @@ impl Plugins {
     /// # Errors
     /// There is none of this name.
     pub fn show(&self, name: &str) -> Result<Sight, PluginError> {
-        Ok(self.sight(self.record(plugin_name(name)?)?))
+        let name = plugin_name(name)?;
+        match self.not_installed(&name) {
+            Some(configured) => Ok(self.sight_of_missing(configured)),
+            None => Ok(self.sight(self.record(name)?)),
+        }
+    }
+
+    /// The plugin of the configuration that has this name, if it is not installed.
+    fn not_installed(&self, name: &PluginName) -> Option<Configured> {
+        let configured = self.0.configured().get(name).cloned()?;
+        self.0.keeper.snapshot().plugin(name.as_str()).is_none().then_some(configured)
     }
 
     fn record(&self, name: PluginName) -> Result<Arc<PluginRecord>, PluginError> {
         let record = self.0.keeper.snapshot().plugin(name.as_str()).cloned();
-        record.ok_or_else(|| Error::Refused(Refusal::NoSuchPlugin(name)).into())
+        record.ok_or_else(|| self.no_record(name))
+    }
+
+    /// Why there is no record of this name.
+    fn no_record(&self, name: PluginName) -> PluginError {
+        if self.0.configured().contains_key(&name) {
+            PluginError::NeverRan(name)
+        } else {
+            Error::Refused(Refusal::NoSuchPlugin(name)).into()
+        }
     }
 
     fn sight(&self, record: Arc<PluginRecord>) -> Sight {
         let status = self.0.host.status(record.name.as_str());
-        let lost = status.is_none() && !self.0.preparing.borrow().contains(&record.name);
-        let broken = self.0.broken().get(&record.name).cloned();
         Sight {
+            name: record.name.clone(),
             manifest: Manifest::parse(&record.version.spec),
-            broken: broken.or_else(|| lost.then(|| "the server has not prepared it: reload it".to_owned())),
+            broken: self.why_broken(&record.name, status.is_some()),
             status,
             ceiling: bounded(&record).then(|| self.ceiling()),
-            record,
+            record: Some(record),
         }
+    }
+
+    /// A plugin of the configuration that is not installed, because it could not be prepared yet.
+    fn sight_of_missing(&self, configured: Configured) -> Sight {
+        let Configured { name, manifest, .. } = configured;
+        let broken =
+            self.why_broken(&name, false).map(|why| format!("{why}; once that is mended, reload it"));
+        Sight { name, record: None, manifest: Some(manifest), status: None, broken, ceiling: None }
+    }
+
+    fn why_broken(&self, name: &PluginName, runs: bool) -> Option<String> {
+        let lost = !runs && !self.0.preparing.borrow().contains(name);
+        let broken = self.0.broken().get(name).cloned();
+        broken.or_else(|| lost.then(|| "the server has not prepared it".to_owned()))
     }
 
     /// Why the host has no plugin of this name: perhaps it is installed and could not be prepared.

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Snapshots;
 use crate::limits::{LATE, REPORT_RETRY_MAX, REPORT_RETRY_MIN};
-use crate::locker::{JobLocker, Line};
+use crate::line::Line;
+use crate::locker::JobLocker;
 use crate::manager::Managers;
 
 /// What a job needs of its manager, by its phase.
@@ -112,7 +113,11 @@ impl Shop {
             timeout: duration(until.since(self.keeper.now())),
             lock_duration: duration(lasts),
             cancel: cancel.clone(),
-            locker: Arc::new(JobLocker { keeper: self.keeper.clone(), job: job.id, line: self.line.clone() }),
+            locker: Arc::new(JobLocker {
+                keeper: self.keeper.clone(),
+                job: job.id,
+                queue: self.line.of(&job.manager),
+            }),
             inventory: Arc::new(self.inventory.clone()),
         }
     }

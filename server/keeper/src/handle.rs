@@ -1,7 +1,7 @@
 //! Handles: how the rest of the server talks to the writer thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -9,12 +9,13 @@ use lessor_ledger::{Command, Ledger, Reply, Span, Time};
 use lessor_store::{Reader, Store};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::clock::Course;
 use crate::error::{Error, Health};
 use crate::feed::{Feed, Publisher, Source};
 use crate::limits::{STOP_MAX, WRITER_STACK_BYTES};
 use crate::options::Options;
 use crate::post::Post;
+use crate::room::Room;
 use crate::stats::Stats;
 use crate::watch::Watch;
 use crate::writer::{Asker, Letter, Writer};
@@ -33,8 +34,11 @@ pub(crate) struct Shared {
     pub(crate) health: ArcSwap<Health>,
     reader: Reader,
     pub(crate) stats: Stats,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) course: Course,
     feed: Source,
+    room: Room,
+    /// Whether a stop was asked for.
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 /// Says that the thread has ended, however it ended.
@@ -53,6 +57,7 @@ impl Drop for Ending {
 #[derive(Debug)]
 pub struct Stopper {
     stop: oneshot::Sender<()>,
+    stopping: Arc<AtomicBool>,
     done: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
 }
@@ -87,14 +92,18 @@ impl Keeper {
         let (stop, stopped) = oneshot::channel();
         let (ended, done) = oneshot::channel();
         let publisher = Publisher::new(feed_batches_max);
+        let course = Course::new(clock, ledger.now());
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(ledger),
             health: ArcSwap::from_pointee(Health::Writable),
             reader: store.reader(),
             stats: Stats::new(),
-            clock,
+            course,
             feed: publisher.source(),
+            room: Room::new(),
+            stopping: Arc::default(),
         });
+        let stopping = Arc::clone(&shared.stopping);
         let post = Post::new();
         let writer = Writer::new(store, publisher, post, Arc::clone(&shared), clock_check, reopen_wait);
         let runtime =
@@ -107,7 +116,7 @@ impl Keeper {
                 runtime.block_on(writer.run(inbox, stopped));
             })
             .map_err(StartError)?;
-        Ok((Self { shared, letters }, Stopper { stop, done, thread }))
+        Ok((Self { shared, letters }, Stopper { stop, stopping, done, thread }))
     }
 
     /// Decides a command; resolves after what it did is durable and visible in [`Keeper::snapshot`].
@@ -117,7 +126,8 @@ impl Keeper {
     /// [`Error::ReadOnly`] if the store cannot be written, [`Error::Stopped`] after the end.
     ///
     /// # Cancel safety
-    /// Not cancel safe: once polled, the command runs. A dropped future only loses the reply.
+    /// Not cancel safe: once polled, the command runs, unless it is a large one that still waits for room
+    /// ([`limits::LARGE_TARGETS`](crate::limits::LARGE_TARGETS)). A dropped future only loses the reply.
     pub async fn submit(&self, command: Command) -> Result<Reply, Error> {
         self.send(command, false).await.map(|(reply, _)| reply)
     }
@@ -143,8 +153,10 @@ impl Keeper {
             Health::ReadOnly(reason) => return Err(Error::ReadOnly(reason.to_string())),
             Health::Stopped => return Err(Error::Stopped),
         }
+        let weight = self.shared.snapshot.load().weight(&command);
+        let place = self.shared.room.place(weight).await?;
         let (sender, answered) = oneshot::channel();
-        match self.letters.try_send(Letter { command, asker: Asker { watch, sender } }) {
+        match self.letters.try_send(Letter { command, asker: Asker { watch, sender, _place: place } }) {
             Ok(()) => answered.await.unwrap_or(Err(Error::Stopped)),
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.shared.stats.busy.fetch_add(1, Relaxed);
@@ -160,16 +172,17 @@ impl Keeper {
         self.shared.snapshot.load_full()
     }
 
-    /// How far the wall clock is behind what was decided last; zero if it is not.
+    /// How far the wall clock is behind the time that is decided by; zero if it is not.
     #[must_use]
     pub fn clock_behind(&self) -> Span {
-        self.shared.snapshot.load().now().since(self.shared.clock.now()).max(Span::ZERO)
+        self.shared.course.behind()
     }
 
-    /// The time that a command would be decided at: the wall clock, but never before the last commit.
+    /// The time that a command would be decided at: the wall clock's, but never before an earlier answer, nor before
+    /// the last commit. It goes on, more slowly, while the wall clock is behind it.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.shared.snapshot.load().now().max(self.shared.clock.now())
+        self.shared.course.now()
     }
 
     /// Ended leases and past events. Its reads block: call them in `spawn_blocking`.
@@ -210,8 +223,8 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Stopper {
-    /// Takes no more commands, decides those that wait already, writes the tables for a moment, and ends the
-    /// thread.
+    /// Takes no more commands, decides those that wait already and can be decided within
+    /// [`STOP_DECIDE_MAX`](crate::limits::STOP_DECIDE_MAX), writes the tables for a moment, and ends the thread.
     ///
     /// # Errors
     /// [`StopError`] if the thread does not end within [`STOP_MAX`], or has died.
@@ -219,6 +232,7 @@ impl Stopper {
     /// # Cancel safety
     /// A dropped future leaves the thread stopping.
     pub async fn stop(self) -> Result<(), StopError> {
+        self.stopping.store(true, Relaxed);
         // An error means that the thread has ended already; `join` says how.
         let _ = self.stop.send(());
         if tokio::time::timeout(STOP_MAX, self.done).await.is_err() {

@@ -23,6 +23,7 @@ mod handle;
 mod options;
 mod post;
 mod recovery;
+mod room;
 mod watch;
 mod writer;
 

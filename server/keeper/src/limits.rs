@@ -8,6 +8,17 @@ use std::time::Duration;
 /// server accepts, short enough that a full queue means trouble and not load.
 pub const LETTERS_MAX: usize = 10_000;
 
+/// A command about more targets than this is a large one: it takes longer than a hundred others.
+pub const LARGE_TARGETS: usize = 100;
+
+/// Most targets that all large commands in the queue are about together. A larger one takes all of that room. 10,000 take
+/// some 50 ms.
+pub const ROOM_TARGETS: u32 = 10_000;
+
+/// Most large commands that wait for room. One more is answered with [`Error::Busy`](crate::Error::Busy) at once; each
+/// holds up to some megabytes of names.
+pub const LARGE_WAITING_MAX: usize = 256;
+
 /// Most commands that one commit carries.
 ///
 /// With 256 clients no more than 256 wait; 1,024 keeps the wait of the first in a batch below about 10 ms.
@@ -35,6 +46,10 @@ pub const FEED_BATCHES_MAX: usize = 1_024;
 /// Longest sleep before the wall clock is looked at again, because it may have been set in the meantime.
 pub const CLOCK_CHECK: Duration = Duration::from_secs(1);
 
+/// How fast time goes on while the wall clock is behind it, in percent. A TTL of 9 minutes then takes 10, which is safe
+/// for whoever holds the lease, and the wall clock catches up on a minute in ten.
+pub const CATCH_UP_PERCENT: u128 = 90;
+
 /// Shortest time between two ticks that changed nothing, so that a due time that a tick does not move costs no CPU.
 pub const TICK_GAP: Duration = Duration::from_millis(10);
 
@@ -55,6 +70,10 @@ pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// wait, or the waits would never grow to that.
 pub const STEADY_AFTER: Duration = Duration::from_secs(30);
 
+/// How long commands that wait are still decided after a stop was asked for; what waits longer is answered that the server
+/// stops. A thousand may wait, and the largest take 50 ms each.
+pub const STOP_DECIDE_MAX: Duration = Duration::from_secs(1);
+
 /// How long a stop may take to write the last checkpoint. What is left is in the log anyway, and only
 /// makes the next start a little longer.
 pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(2);
@@ -62,6 +81,7 @@ pub const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(2);
 /// Stack of the writer thread, in bytes: the default of a main thread, because a deep map may recurse when dropped.
 pub const WRITER_STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// How long [`Stopper::stop`](crate::Stopper::stop) waits for the thread: the last checkpoint and as long again for
-/// what is being committed. With the server's own 5 s for open connections that is within the 10 s that a stop may take.
+/// How long [`Stopper::stop`](crate::Stopper::stop) waits for the thread: [`STOP_DECIDE_MAX`], the last checkpoint,
+/// and as long as the former again for what is being committed. With the server's own 5 s for open connections that is
+/// within the 10 s that a stop may take.
 pub const STOP_MAX: Duration = Duration::from_secs(4);

@@ -24,7 +24,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
             clock_check: limits::CLOCK_CHECK,
             letters_max: limits::LETTERS_MAX,
             feed_batches_max: limits::FEED_BATCHES_MAX,

@@ -68,7 +68,9 @@ impl Writer {
             }
             Err(error) => {
                 let wait = (retry.wait * 2).min(REOPEN_WAIT_MAX);
-                tracing::warn!(error = %chain(&error), wait_ms = millis(wait), "the store cannot be reopened yet");
+                let reason = chain(&error);
+                tracing::warn!(error = %reason, wait_ms = millis(wait), "the store cannot be reopened yet");
+                self.shared.health.store(Arc::new(Health::ReadOnly(reason.into())));
                 self.retry = Some(Retry::after(wait));
             }
         }

@@ -1,6 +1,7 @@
 //! The writer thread: takes commands, decides them in batches, commits, and tells.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use lessor_ledger::{Change, Command, Ledger, Refusal, Reply, RequestId, Settled, Time};
@@ -14,6 +15,7 @@ use crate::handle::Shared;
 use crate::limits;
 use crate::post::{self, Post};
 use crate::recovery::{Reopened, Retry};
+use crate::room::Place;
 use crate::stats::Kind;
 use crate::watch::{Watch, Watches};
 
@@ -28,6 +30,8 @@ pub(crate) struct Asker {
     /// Whether they want to know how their request ends, should it be queued.
     pub(crate) watch: bool,
     pub(crate) sender: oneshot::Sender<Answer>,
+    /// Where a large command stands until it is answered.
+    pub(crate) _place: Option<Place>,
 }
 
 pub(crate) type Answer = Result<(Reply, Option<Watch>), Error>;
@@ -54,6 +58,8 @@ pub(crate) struct Writer {
     pub(crate) reopened: Option<Reopened>,
     pub(crate) reopen_wait: Duration,
     clock_check: Duration,
+    /// Since it noticed that it is to stop.
+    stopping: Option<Stopwatch>,
     /// Whether the last tick changed nothing although one was due.
     idle_tick: bool,
     /// Whether a checkpoint was being written when that was looked at last.
@@ -105,6 +111,7 @@ impl Writer {
             reopened: None,
             reopen_wait,
             clock_check,
+            stopping: None,
             idle_tick: false,
             checkpointing: false,
             changes: Vec::new(),
@@ -114,7 +121,8 @@ impl Writer {
         }
     }
 
-    /// Works until it is told to stop and nothing waits any more, or until nobody is left to ask.
+    /// Works until it is told to stop and nothing waits any more ([`limits::STOP_DECIDE_MAX`]), or until nobody is left to
+    /// ask.
     pub(crate) async fn run(mut self, mut letters: mpsc::Receiver<Letter>, stop: oneshot::Receiver<()>) {
         let mut stop = std::pin::pin!(told(stop));
         let mut stopping = false;
@@ -146,7 +154,7 @@ impl Writer {
             return (Chore::Reopen, retry.pause());
         }
         let due = self.current.deadline().map(|deadline| {
-            let nanos = deadline.since(self.shared.clock.now()).nanos();
+            let nanos = deadline.since(self.shared.course.now()).nanos();
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
         });
         let tick = due.map(|due| if self.idle_tick { due.max(limits::TICK_GAP) } else { due });
@@ -197,7 +205,7 @@ impl Writer {
     /// Decides a command of the writer's own. Returns whether anything changed.
     pub(crate) fn own(&mut self, command: Command) -> bool {
         let mut next = Ledger::clone(&self.current);
-        let now = self.now();
+        let now = self.shared.course.now();
         self.decide(&mut next, now, command, None);
         let changed = !self.changes.is_empty();
         self.conclude(next);
@@ -213,14 +221,23 @@ impl Writer {
                 letters.for_each(|letter| letter.asker.answer(Err(error.clone())));
                 return;
             }
+            if self.has_stopped_long_enough() {
+                letters.for_each(|letter| letter.asker.answer(Err(Error::Stopped)));
+                return;
+            }
             let mut next = Ledger::clone(&self.current);
-            let now = self.now();
+            let now = self.shared.course.now();
             while self.changes.len() < limits::CHANGES_PER_BATCH_MAX {
                 let Some(Letter { command, asker }) = letters.next() else { break };
                 self.decide(&mut next, now, command, Some(asker));
             }
             self.conclude(next);
         }
+    }
+
+    fn has_stopped_long_enough(&mut self) -> bool {
+        self.shared.stopping.load(Relaxed)
+            && self.stopping.get_or_insert_with(Stopwatch::start).elapsed() > limits::STOP_DECIDE_MAX
     }
 
     fn decide(&mut self, next: &mut Ledger, now: Time, command: Command, asker: Option<Asker>) {
@@ -235,11 +252,6 @@ impl Writer {
             _ => None,
         };
         self.decided.push(Decided { kind, reply: step.reply, watch, asker });
-    }
-
-    /// The time to decide at: never before what was decided last, whatever the wall clock says (promise P9).
-    fn now(&self) -> Time {
-        self.current.now().max(self.shared.clock.now())
     }
 
     /// Makes the batch at hand durable, shows it, and answers; or forgets it and says why.

@@ -6,6 +6,7 @@ mod draft;
 mod due;
 mod dynamic;
 mod grant;
+mod handout;
 mod job;
 mod lease;
 mod plugin;
@@ -113,11 +114,11 @@ impl Draft<'_> {
             }
             Command::Force(force) => self.force(force),
             Command::Poll(request) => self.poll(request),
-            Command::Withdraw(request) => self.withdraw(request),
+            Command::Withdraw(withdrawal) => self.withdraw(withdrawal),
             Command::PutResource(edit) => self.put_resource(*edit),
             Command::PatchResource(edit) => self.patch_resource(*edit),
             Command::DeleteResource { name, revision } => self.delete_resource(&name, revision),
-            Command::Sync(entries) => Ok(self.sync(&entries)),
+            Command::Sync(entries) => self.sync(&entries),
             Command::Job(command) => self.job(command),
             Command::Plugin(command) => self.plugin(command),
         }

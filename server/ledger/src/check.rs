@@ -182,7 +182,7 @@ impl Ledger {
     }
 }
 
-fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 23] {
+fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 24] {
     [
         ("shelves", kept.shelves == fresh.shelves),
         ("held", kept.held == fresh.held),
@@ -199,6 +199,7 @@ fn differences(kept: &Index, fresh: &Index) -> [(&'static str, bool); 23] {
         ("silence", kept.silence == fresh.silence),
         ("outcomes", kept.outcomes == fresh.outcomes),
         ("waiting_size", kept.waiting_size == fresh.waiting_size),
+        ("waiting_matching", kept.waiting_matching == fresh.waiting_matching),
         ("outcomes_size", kept.outcomes_size == fresh.outcomes_size),
         ("pollers", kept.pollers == fresh.pollers),
         ("named", kept.named == fresh.named),

@@ -100,7 +100,7 @@ pub enum Command {
     /// [`Reply::Settled`](crate::Reply::Settled).
     Poll(RequestId),
     /// Leaves the line. Withdrawing a settled request is a no-op. Answers [`Reply::Done`](crate::Reply::Done).
-    Withdraw(RequestId),
+    Withdraw(Withdrawal),
 
     /// Creates a resource, or sets its pool, labels, addresses and user data. Answers
     /// [`Reply::Edited`](crate::Reply::Edited).
@@ -329,6 +329,25 @@ pub struct Force {
     pub by: Option<Owner>,
     /// State that the resources get, or what the pool says.
     pub to_state: Option<State>,
+}
+
+/// Takes a request out of line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Which.
+    pub request: RequestId,
+    /// Who says so.
+    pub by: Option<Owner>,
+    /// Why, for the event log and whoever waited.
+    pub reason: Option<Text>,
+}
+
+impl Withdrawal {
+    /// One without a word, as whoever waits leaves.
+    #[must_use]
+    pub fn of(request: RequestId) -> Self {
+        Self { request, by: None, reason: None }
+    }
 }
 
 /// What to take away.

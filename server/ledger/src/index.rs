@@ -60,6 +60,8 @@ pub(crate) struct Index {
     pub(crate) waiting_size: usize,
     /// The same of those that are settled.
     pub(crate) outcomes_size: usize,
+    /// [`matching`](crate::request::matching) of those that wait, together.
+    pub(crate) waiting_matching: usize,
     /// Boskos pollers by what they wait for and their `request_id`.
     pub(crate) pollers: OrdMap<(PoolName, State, Text), RequestId>,
     /// Waiting requests by the targets that they name.

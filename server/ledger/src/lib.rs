@@ -33,12 +33,13 @@ mod state;
 mod time;
 mod view;
 mod walk;
+mod weight;
 
 pub use change::{Answer, Change, Counters, Key};
 pub use check::Violation;
 pub use command::{
     Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, JobCommand, JobStart,
-    Part, PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted,
+    Part, PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted, Withdrawal,
 };
 pub use event::{Event, EventId, EventKind};
 pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};

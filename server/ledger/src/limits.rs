@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 512;
 /// Longest free text (purpose, reason, message), in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
 
+/// Most resources: four of the largest labs that are known. One that is idle takes some 450 bytes, so all of them 2 GB.
+pub const RESOURCES_MAX: usize = 4_000_000;
+
 /// Most targets that one lease, one `ConTest` call or one request may name or ask for.
 ///
 /// `ConTest` chunks its SQL at 100 rows and its checklist asks for 250; 10,000 is a whole lab.
@@ -19,6 +22,9 @@ pub const PARTS_PER_REQUEST_MAX: usize = 16;
 /// Most parts with labels in one request, times the targets that they want together: what matching them takes as long as
 /// the request waits, each time that something becomes free. 20,000 take some 30 ms; two parts may want a whole lab.
 pub const MATCHING_MAX: usize = 2 * TARGETS_PER_CALL_MAX;
+
+/// The same of all requests that wait, together: what becomes free may have to be matched with each of them.
+pub const MATCHING_WAITING_MAX: usize = 3 * MATCHING_MAX;
 
 /// Most labels, and most user-data keys, on one resource or in one selector.
 pub const LABELS_MAX: usize = 64;
@@ -129,6 +135,10 @@ pub const JOB_CALL_MAX: Span = Span::from_secs(24 * 60 * 60);
 
 /// Wait before the second attempt to release; doubles with every further one.
 pub const RELEASE_RETRY_MIN: Span = Span::from_secs(1);
+
+/// Most bytes of jobs whose releases are hastened in one step, which writes all that these jobs keep: some 10 ms. That is
+/// thousands of jobs, or two of the largest.
+pub const HASTENED_BYTES_MAX: usize = 1 << 20;
 
 /// Longest wait between two attempts to release.
 pub const RELEASE_RETRY_MAX: Span = Span::from_secs(5 * 60);

@@ -19,11 +19,11 @@ pub struct Pool {
     pub lifecycle: Option<Lifecycle>,
     /// TTL of a lease that asks for none. A Boskos lease has no deadline unless this or `reap_after` is set.
     pub default_ttl: Option<Span>,
-    /// Longest TTL that a `/v1` lease may ask for.
+    /// Longest TTL of a lease that has one, from its grant or its last renewal.
     pub max_ttl: Option<Span>,
     /// State of a resource whose lock expired; see [`Pool::state_after_expiry`].
     pub on_expire: Option<State>,
-    /// A Boskos lease that was not refreshed for this long is taken back.
+    /// A Boskos lease that was not refreshed for this long, or for `max_ttl` if that is less, is taken back.
     pub reap_after: Option<Span>,
 }
 
@@ -70,10 +70,17 @@ impl Pool {
     /// TTL that a lease of `dialect` gets in this pool when it asks for none; `None` means no deadline.
     #[must_use]
     pub fn ttl_for(&self, dialect: Dialect) -> Option<Span> {
-        match dialect {
+        let ttl = match dialect {
             Dialect::Boskos => self.default_ttl.or(self.reap_after),
             Dialect::V1 => Some(self.default_ttl.unwrap_or(crate::limits::TTL_DEFAULT)),
             Dialect::Contest => None,
-        }
+        };
+        ttl.map(|ttl| self.at_most(ttl))
+    }
+
+    /// As much of `ttl` as this pool allows.
+    #[must_use]
+    pub fn at_most(&self, ttl: Span) -> Span {
+        self.max_ttl.map_or(ttl, |most| ttl.min(most))
     }
 }

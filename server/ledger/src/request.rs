@@ -97,6 +97,18 @@ pub enum Part {
     },
 }
 
+/// What matching the parts with labels costs: as many looks as there are such parts, for each target that they want together.
+/// A part alone has nothing to be matched with.
+pub(crate) fn matching(parts: &[Part]) -> usize {
+    let wanted = parts.iter().filter_map(|part| match part {
+        Part::Pool { labels, count, .. } if !labels.is_empty() => Some(*count as usize),
+        _ => None,
+    });
+    let (by_labels, targets) =
+        wanted.fold((0_usize, 0_usize), |(n, sum), count| (n + 1, sum.saturating_add(count)));
+    if by_labels > 1 { by_labels.saturating_mul(targets) } else { 0 }
+}
+
 impl Request {
     /// How much it asks for: its parts, and the names and labels in them, each of which takes room in the indexes.
     #[must_use]

@@ -8,6 +8,7 @@ use crate::change::{Change, Counters, Key};
 use crate::index::{Index, Moved, Standing};
 use crate::job::JobRecord;
 use crate::lease::{Lease, LeaseId, Lock};
+use crate::limits;
 use crate::name::{Job, Owner, PluginName, PoolName, Target, Text};
 use crate::plugin::PluginRecord;
 use crate::pool::Pool;
@@ -43,12 +44,14 @@ pub struct Settings {
     pub request_ttl: Span,
     /// From this and the event number the names of dynamic resources are made. Drawn once for each store.
     pub seed: u64,
+    /// Most resources that there may be. Those that are there already stay.
+    pub resources_max: usize,
 }
 
 impl Default for Settings {
-    /// Boskos' default request TTL of 30 s, and seed 0.
+    /// Boskos' default request TTL of 30 s, seed 0, and [`limits::RESOURCES_MAX`].
     fn default() -> Self {
-        Self { request_ttl: Span::from_secs(30), seed: 0 }
+        Self { request_ttl: Span::from_secs(30), seed: 0, resources_max: limits::RESOURCES_MAX }
     }
 }
 

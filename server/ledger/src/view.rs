@@ -243,6 +243,12 @@ impl Ledger {
         self.plugins.get(name)
     }
 
+    /// How many resources a pool has; none if it does not exist.
+    #[must_use]
+    pub fn member_count(&self, pool: &str) -> usize {
+        self.index.members.get(pool).map_or(0, |members| members.all.len())
+    }
+
     /// Counts of a pool; zeros for one that does not exist.
     #[must_use]
     pub fn usage(&self, pool: &PoolName) -> Usage {

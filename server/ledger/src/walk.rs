@@ -26,6 +26,8 @@ pub(crate) struct Walk<'a> {
     heads: BTreeSet<(Turn, &'a Selector)>,
     cursors: BTreeMap<&'a Selector, Cursor<'a>>,
     taken: BTreeSet<Target>,
+    /// Who has everything already, and reserves nothing when their turn comes.
+    served: BTreeSet<RequestId>,
 }
 
 /// What is left of what a selector can use.
@@ -35,13 +37,8 @@ struct Cursor<'a> {
     rest: Candidates<'a>,
 }
 
-/// What the next one in line would get with one selector, or with all that go by labels.
-pub(crate) struct Share<'a> {
-    pub(crate) request: RequestId,
-    /// Whether it is all that this request wants of this line with these selectors.
-    pub(crate) whole: bool,
-    pub(crate) parts: Vec<(&'a Selector, Vec<Target>)>,
-}
+/// What somebody gets with one selector, or with all that go by labels.
+type Share<'a> = Vec<(&'a Selector, Vec<Target>)>;
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(ledger: &'a Ledger, wanted: &'a Wanted) -> Self {
@@ -55,7 +52,14 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        Self { ledger, wanted, heads, cursors: BTreeMap::new(), taken: BTreeSet::new() }
+        Self {
+            ledger,
+            wanted,
+            heads,
+            cursors: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            served: BTreeSet::new(),
+        }
     }
 
     /// Takes up to `count` of what `selector` can use and nobody ahead has reserved.
@@ -67,13 +71,13 @@ impl<'a> Walk<'a> {
     }
 
     /// What one request would get with each of `wants`, which are sorted by selector; nothing is reserved by that.
-    pub(crate) fn shares(&mut self, wants: &[(&'a Selector, u32)]) -> Vec<Vec<&'a Target>> {
+    pub(crate) fn shares(&mut self, wants: &[(&'a Selector, u32)]) -> Vec<Vec<Target>> {
         let mut mine = BTreeSet::new();
         let mut shares = Vec::with_capacity(wants.len());
         for alike in wants.chunk_by(|(a, _), (b, _)| a.is_by_labels() && b.is_by_labels()) {
             let got = self.together(alike, &mine);
             mine.extend(got.iter().flatten().copied());
-            shares.extend(got);
+            shares.extend(got.into_iter().map(|share| share.into_iter().cloned().collect()));
         }
         shares
     }
@@ -136,21 +140,43 @@ impl<'a> Walk<'a> {
         (cursor, &self.taken)
     }
 
+    /// Whose turn it is; none if nothing is left that anybody behind could use.
+    pub(crate) fn head(&self) -> Option<Turn> {
+        self.heads.first().map(|&(turn, _)| turn)
+    }
+
     /// Lets everybody ahead of `turn` reserve their share.
     pub(crate) fn skip_to(&mut self, turn: Turn) {
-        while self.heads.first().is_some_and(|&(head, _)| head < turn) && self.next_share(|_| true).is_some()
-        {
+        while self.head().is_some_and(|head| head < turn) {
+            self.pass();
         }
+    }
+
+    /// Lets the one at `turn` reserve their share, too.
+    pub(crate) fn skip_past(&mut self, turn: Turn) {
+        while self.head().is_some_and(|head| head <= turn) {
+            self.pass();
+        }
+    }
+
+    /// What somebody in this line, whom the walk has come to, would get with each of their `demands` here; nothing is
+    /// reserved by that.
+    pub(crate) fn offer(&mut self, demands: &[Demand]) -> Option<Vec<Vec<Target>>> {
+        let ledger = self.ledger;
+        let line = ledger.index.lines.get(self.wanted)?;
+        let want = |demand: &Demand| {
+            line.groups.get_key_value(&demand.selector).map(|(selector, _)| (selector, demand.count))
+        };
+        let wants: Vec<_> = demands.iter().map(want).collect::<Option<_>>()?;
+        Some(self.shares(&wants))
     }
 
     /// How much the one at `turn`, whom the walk has come to, gets with each of its selectors; none with those that
     /// are missing.
     pub(crate) fn shares_of(&mut self, turn: Turn) -> BTreeMap<&'a Selector, usize> {
         let mut shares = BTreeMap::new();
-        while self.heads.first().is_some_and(|&(head, _)| head == turn)
-            && let Some(share) = self.next_share(|_| true)
-        {
-            shares.extend(share.parts.iter().map(|(selector, targets)| (*selector, targets.len())));
+        while self.head() == Some(turn) {
+            shares.extend(self.pass().into_iter().map(|(selector, targets)| (selector, targets.len())));
         }
         shares
     }
@@ -160,34 +186,36 @@ impl<'a> Walk<'a> {
         self.taken.extend(targets.iter().cloned());
     }
 
-    /// The share of the next one in line for whom `counts` says yes.
+    /// Accounts for a request that has everything it wants, of this line `targets`.
+    pub(crate) fn serve(&mut self, request: RequestId, targets: &[Target]) {
+        self.served.insert(request);
+        self.reserve(targets);
+    }
+
+    /// Lets the one whose turn it is reserve their share, and goes on.
     ///
     /// A selector with which somebody did not get all leaves the walk: nothing is left that it could use.
-    pub(crate) fn next_share(&mut self, counts: impl Fn(RequestId) -> bool) -> Option<Share<'a>> {
-        loop {
-            let (turn, selectors) = self.next_heads()?;
-            if !counts(turn.1) {
-                for selector in selectors {
-                    self.advance(turn, selector);
-                }
-                continue;
+    fn pass(&mut self) -> Share<'a> {
+        let Some((turn, selectors)) = self.next_heads() else { return Vec::new() };
+        if self.served.contains(&turn.1) {
+            for selector in selectors {
+                self.advance(turn, selector);
             }
-            let wants: Vec<(&Selector, u32)> =
-                selectors.into_iter().map(|selector| (selector, self.want(turn.1, selector))).collect();
-            let got = self.together(&wants, &BTreeSet::new());
-            let mut share = Share { request: turn.1, whole: true, parts: Vec::with_capacity(wants.len()) };
-            for ((selector, want), targets) in wants.into_iter().zip(got) {
-                let targets: Vec<Target> = targets.into_iter().cloned().collect();
-                self.reserve(&targets);
-                if targets.len() == want as usize {
-                    self.advance(turn, selector);
-                } else {
-                    share.whole = false;
-                }
-                share.parts.push((selector, targets));
-            }
-            return Some(share);
+            return Vec::new();
         }
+        let wants: Vec<(&Selector, u32)> =
+            selectors.into_iter().map(|selector| (selector, self.want(turn.1, selector))).collect();
+        let got = self.together(&wants, &BTreeSet::new());
+        let mut share = Vec::with_capacity(wants.len());
+        for ((selector, want), targets) in wants.into_iter().zip(got) {
+            let targets: Vec<Target> = targets.into_iter().cloned().collect();
+            self.reserve(&targets);
+            if targets.len() == want as usize {
+                self.advance(turn, selector);
+            }
+            share.push((selector, targets));
+        }
+        share
     }
 
     /// Whose turn it is, and with what: one selector, or all of the turn that go by labels.
@@ -238,9 +266,14 @@ impl Ledger {
             let mut walk = Walk::new(self, &same_line[0].wanted);
             walk.skip_to(turn);
             let wants: Vec<_> = same_line.iter().map(|demand| (&demand.selector, demand.count)).collect();
-            offers.extend(walk.shares(&wants).into_iter().map(|share| share.into_iter().cloned().collect()));
+            offers.extend(walk.shares(&wants));
         }
         offers
+    }
+
+    /// Whether there is anything now that could be used for this, whoever else waits for it.
+    pub(crate) fn has_any(&self, demand: &Demand) -> bool {
+        self.candidates(&demand.wanted, &demand.selector).next().is_some()
     }
 
     /// What is there now for a selector, the least recently written first.

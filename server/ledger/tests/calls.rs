@@ -5,7 +5,7 @@ use lessor_ledger::{
 };
 
 pub(crate) fn ledger() -> Ledger {
-    Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 })
+    Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7, ..Settings::default() })
 }
 
 pub(crate) fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {

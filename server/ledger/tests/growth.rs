@@ -23,7 +23,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let settings = Settings { request_ttl: Span::from_secs(3_600), seed: 7 };
+        let settings = Settings { request_ttl: Span::from_secs(3_600), seed: 7, ..Settings::default() };
         Self { ledger: Ledger::new(settings), file: Vec::new(), now: Time::ZERO }
     }
 

@@ -1,8 +1,10 @@
 //! How many bytes jobs may keep, whatever their number is.
 
-use lessor_ledger::limits::{JOB_PARAMETERS_BYTES_MAX, JOBS_BYTES_MAX, JOBS_OVER_BYTES_MAX};
+use lessor_ledger::limits::{
+    HASTENED_BYTES_MAX, JOB_PARAMETERS_BYTES_MAX, JOBS_BYTES_MAX, JOBS_OVER_BYTES_MAX,
+};
 use lessor_ledger::{
-    Command, Job, JobCommand, JobStart, Ledger, Owner, PluginCommand, PluginName, PluginOrigin,
+    Command, Job, JobCommand, JobStart, Ledger, Owner, Phase, PluginCommand, PluginName, PluginOrigin,
     PluginVersion, Refusal, Reply, Settings, Span, TargetFacts, Text, Time,
 };
 
@@ -12,7 +14,8 @@ fn apply(ledger: &mut Ledger, command: Command) -> Result<Reply, Refusal> {
 
 /// With a plugin, and how to start the largest job of it, with an idempotency key or without.
 fn ledger() -> (Ledger, impl Fn(&mut Ledger, Option<&str>) -> Result<Job, Refusal>) {
-    let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7 });
+    let mut ledger =
+        Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 7, ..Settings::default() });
     let name = PluginName::new("csv").expect("a name");
     let version = PluginVersion { digest: "v1".into(), spec: "{}".into() };
     let install = PluginCommand::Install { name: name.clone(), version, origin: PluginOrigin::Api };
@@ -98,4 +101,32 @@ fn a_key_starts_no_second_job_after_the_first_was_forgotten() {
     assert_eq!(ledger.jobs_after(None).count(), count);
     start(&mut ledger, Some("another")).expect("another key is another job");
     assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn no_more_releases_are_hastened_at_once_than_one_step_may_write() {
+    let (mut ledger, start) = ledger();
+    let jobs: Vec<Job> = (0..5).map(|_| start(&mut ledger, None).expect("there is room")).collect();
+    let at = |ledger: &mut Ledger, seconds: i64, command: Command| {
+        ledger.apply(command, Time::from_nanos(seconds * 1_000_000_000)).reply.expect("it may be done")
+    };
+    let fails = |job, attempt| Command::Job(JobCommand::ReleaseFailed { job, attempt, error: "no".into() });
+    for &job in &jobs {
+        let targets = vec![(format!("t{}", job.0), TargetFacts::default())];
+        at(&mut ledger, 0, Command::Job(JobCommand::Acquired { job, targets }));
+        end(&mut ledger, job);
+        at(&mut ledger, 0, fails(job, 1));
+    }
+    at(&mut ledger, 2, Command::Tick);
+    for &job in &jobs {
+        at(&mut ledger, 2, fails(job, 2));
+    }
+    let enable = PluginCommand::Enable { name: PluginName::new("csv").expect("a name"), enabled: true };
+    at(&mut ledger, 2, Command::Plugin(enable));
+    let due = jobs.iter().map(|&job| match ledger.job(job).expect("it is there").phase {
+        Phase::Stuck { retry_at, .. } => retry_at.nanos() / 1_000_000_000,
+        other => panic!("not stuck: {other:?}"),
+    });
+    let most = HASTENED_BYTES_MAX / (2 * JOB_PARAMETERS_BYTES_MAX);
+    assert_eq!((most, due.collect::<Vec<_>>()), (2, vec![3, 3, 4, 4, 4]));
 }

@@ -32,7 +32,7 @@ const FILES: [&str; 4] = [
      pool q names=c,x state=dirty ttl=10s max-ttl=30s on-expire=broken",
     "pool d dynamic=1/3 state=dirty
      pool p names=a,b,c labels=k=2
-     pool q names=x reap=10s",
+     pool q names=x reap=10s max-ttl=5s",
     "pool d names=a
      pool p dynamic=1/2 on-expire=dirty
      pool q names=x,c state=dirty",
@@ -60,7 +60,8 @@ fn resolve(command: &mut Command, ledger: &Ledger) {
                 lease(id);
             }
         }
-        Command::Poll(id) | Command::Withdraw(id) => request(id),
+        Command::Poll(id) => request(id),
+        Command::Withdraw(withdrawal) => request(&mut withdrawal.request),
         _ => {}
     }
 }

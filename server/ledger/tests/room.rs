@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::limits::{
-    LOCKS_MAX, MATCHING_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX,
+    LOCKS_MAX, MATCHING_MAX, MATCHING_WAITING_MAX, OUTCOMES_SIZE_MAX, REQUESTS_SIZE_MAX, TARGETS_PER_CALL_MAX,
 };
 use lessor_ledger::{
-    Change, Command, ContestLock, Job, LeaseId, Lock, Owner, Part, PoolName, Refusal, Reply, RequestId, Span,
-    State, Target, Time,
+    Change, Command, ContestLock, Job, LeaseId, Ledger, Lock, Owner, Part, PoolName, Refusal, Reply,
+    RequestId, ResourceEdit, Settings, Span, State, Target, Time, Withdrawal,
 };
 
 use crate::calls::{apply, ledger, take};
+use crate::script::parse;
 
 fn target(name: &str) -> Target {
     Target::new(name).expect("a name")
@@ -40,7 +41,7 @@ fn what_waits_is_bounded_in_size_and_not_only_in_number() {
     full(apply(&mut ledger, take("ann", many(calls), true)), REQUESTS_SIZE_MAX);
     full(apply(&mut ledger, take("ann", vec![target("x")], true)), REQUESTS_SIZE_MAX);
     apply(&mut ledger, take("ann", vec![target("y")], false)).expect("who does not wait needs no room");
-    apply(&mut ledger, Command::Withdraw(RequestId(1))).expect("it waits");
+    apply(&mut ledger, Command::Withdraw(Withdrawal::of(RequestId(1)))).expect("it waits");
     apply(&mut ledger, take("ann", many(calls), true)).expect("there is room again");
     assert_eq!(ledger.check(), []);
 }
@@ -52,7 +53,7 @@ fn outcomes_are_forgotten_earlier_when_they_are_large() {
     let calls = OUTCOMES_SIZE_MAX / TARGETS_PER_CALL_MAX + 1;
     for call in 1..=calls {
         apply(&mut ledger, take("ann", many(call), true)).expect("there is room");
-        apply(&mut ledger, Command::Withdraw(RequestId(call as u64))).expect("it waits");
+        apply(&mut ledger, Command::Withdraw(Withdrawal::of(RequestId(call as u64)))).expect("it waits");
     }
     apply(&mut ledger, Command::Tick).expect("a tick");
     assert!(ledger.request(RequestId(1)).is_none(), "the oldest");
@@ -112,4 +113,55 @@ fn what_must_be_matched_is_bounded() {
     assert!(matches!(refused, Refusal::TooLarge { limit: MATCHING_MAX, .. }), "{refused}");
     let all = u32::try_from(TARGETS_PER_CALL_MAX).expect("a number");
     ask(vec![part(all)]).expect("one part need not be matched");
+}
+
+#[test]
+fn what_must_be_matched_is_bounded_over_all_who_wait() {
+    let part = |rack: &str| Part::Pool {
+        pool: PoolName::new("p").expect("a name"),
+        state: State::free(),
+        labels: BTreeMap::from([("rack".into(), rack.into())]),
+        count: u32::try_from(MATCHING_MAX / 4).expect("a number"),
+    };
+    let Command::Acquire(mut ask) = take("ann", Vec::new(), true) else { unreachable!("it is one") };
+    ask.parts = vec![part("7"), part("8")];
+    let ask = Command::Acquire(ask);
+    let mut ledger = ledger();
+    for _ in 0..MATCHING_WAITING_MAX / MATCHING_MAX {
+        apply(&mut ledger, ask.clone()).expect("there is room");
+    }
+    full(apply(&mut ledger, ask.clone()), MATCHING_WAITING_MAX);
+    apply(&mut ledger, take("ann", vec![target("x")], true)).expect("nothing is to be matched for it");
+    apply(&mut ledger, Command::Withdraw(Withdrawal::of(RequestId(1)))).expect("it waits");
+    apply(&mut ledger, ask).expect("there is room again");
+    assert_eq!(ledger.check(), []);
+}
+
+#[test]
+fn resources_are_bounded_however_they_come() {
+    let settings = Settings { resources_max: 3, ..Settings::default() };
+    let file = |text: &str| {
+        let mut entries = Vec::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            parse::pool(&mut entries, words[1], &words[2..]);
+        }
+        Command::Sync(entries)
+    };
+    let mut ledger = Ledger::new(settings);
+    apply(&mut ledger, file("pool p names=a,b")).expect("there is room");
+    full(apply(&mut ledger, file("pool p names=a,c,d")), 3);
+    assert!(ledger.resource("b").is_some(), "a file is taken whole or not at all");
+    apply(&mut ledger, file("pool p names=a,b\npool d dynamic=0/9")).expect("there is room");
+    let put = |name: &str| {
+        let pool = PoolName::new("p").ok();
+        Command::PutResource(Box::new(ResourceEdit { pool, ..ResourceEdit::of(target(name)) }))
+    };
+    apply(&mut ledger, put("x")).expect("there is room");
+    full(apply(&mut ledger, put("y")), 3);
+    apply(&mut ledger, put("x")).expect("it is there");
+    apply(&mut ledger, Command::DeleteResource { name: target("x"), revision: None }).expect("it is idle");
+    apply(&mut ledger, file("pool p names=a,b\npool d dynamic=9/9")).expect("there is room");
+    assert_eq!(ledger.resource_count(), 3, "as many dynamic ones as there may be");
+    assert_eq!(ledger.check(), []);
 }

@@ -36,7 +36,7 @@ pub(crate) fn check(script: &str, expected: &expect_test::Expect) {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let settings = Settings { request_ttl: Span::from_secs(30), seed: 7 };
+        let settings = Settings { request_ttl: Span::from_secs(30), seed: 7, ..Settings::default() };
         Self {
             ledger: Ledger::new(settings),
             mirror: Ledger::new(settings),

@@ -468,6 +468,30 @@ fn lease_ids_grow_over_all_dialects() {
     );
 }
 
+/// Whoever shows signs of life must not lose what somebody silent keeps, and `max-ttl` holds for both.
+#[test]
+fn a_pool_takes_back_after_max_ttl_if_that_is_less() {
+    check(
+        "
+        pool p names=a,b reap=1h max-ttl=5s
+        0 - sync
+        0 ann b-acquire p free busy
+        0 bob b-acquire p free busy
+        4s ann b-update a busy
+        5s+ - tick
+        9s+ - tick
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; a made in p >free; b made in p >free
+            0: ann holds a:busy | L1 +a ann free>busy
+            0: bob holds b:busy | L2 +b bob free>busy
+            4s: done
+            5s+: done | L2 -b Reaped busy>free, over
+            9s+: done | L1 -a Reaped busy>free, over
+        "#]],
+    );
+}
+
 /// A composite's parts come from several pools; each is held for as long as its own allows.
 #[test]
 fn what_is_acquired_by_state_has_the_ttl_of_its_pool() {

@@ -310,3 +310,41 @@ fn a_key_starts_one_job() {
         "#]],
     );
 }
+
+#[test]
+fn a_manager_locks_no_longer_than_the_pools_allow() {
+    check(
+        "
+        pool p names=a max-ttl=5s
+        pool q names=b max-ttl=1m
+        0 - sync
+        0 - plugin-install csv v1
+        0 ann job-start csv
+        0 1 j-lock 15m a
+        0 1 j-lock 15m b
+        0 1 j-lock 15m x
+        0 - show a b x
+        4s 1 j-refresh 15m a,x
+        4s - show a b x
+        5s 1 j-try 15m b,a 2
+        5s - show a b x
+        5s 2 lock 15m y
+        5s - show y
+        ",
+        &expect![[r#"
+            0: synced +[a,b] -[] later[] | pool p made; pool q made; a made in p >free; b made in q >free
+            0: csv v1 | csv PluginInstalled (v1)
+            0: J1 acquiring until 300s [] | job:J1 JobStarted (for ann)
+            0: locked [a] | L2 +a job:J1
+            0: locked [b] | L3 +b job:J1
+            0: locked [x] | L4 +x job:J1
+            a in p free @0s rev 1, job:J1 L2 since 0s until 5s; b in q free @0s rev 2, job:J1 L3 since 0s until 60s; x, job:J1 L4 since 0s until 900s
+            4s: locked [a,x]
+            a in p free @0s rev 1, job:J1 L2 since 0s until 9s; b in q free @0s rev 2, job:J1 L3 since 0s until 60s; x, job:J1 L4 since 0s until 9s
+            5s: locked [b,a]
+            a in p free @0s rev 1, job:J1 L2 since 0s until 10s; b in q free @0s rev 2, job:J1 L3 since 0s until 10s; x, job:J1 L4 since 0s until 9s
+            5s: locked [y] | L5 +y job:2
+            y, job:2 L5 since 5s until 905s
+        "#]],
+    );
+}

@@ -328,6 +328,33 @@ fn labels_must_all_be_carried_by_the_same_resource() {
 }
 
 #[test]
+fn whoever_takes_another_out_of_line_is_named_in_the_history() {
+    check(
+        "
+        pool p names=a
+        0 - sync
+        0 x take p
+        0 ann take p wait
+        0 bob take p wait
+        0 cleo take p wait
+        1s dave withdraw R1 reason=needed
+        2s dave withdraw R2
+        3s cleo withdraw R3 reason=bored
+        ",
+        &expect![[r#"
+            0: synced +[a] -[] later[] | pool p made; a made in p >free
+            0: L1 x [a] until 600s | L1 +a x free>leased
+            0: R1 is #1, 0 of 1 | R1 ann queued
+            0: R2 is #2, 0 of 1 | R2 bob queued
+            0: R3 is #3, 0 of 1 | R3 cleo queued
+            1s: done | R1 withdrawn (by dave: needed); R1 ends
+            2s: done | R2 withdrawn (by dave); R2 ends
+            3s: done | R3 withdrawn (bored); R3 ends
+        "#]],
+    );
+}
+
+#[test]
 fn a_poller_that_is_withdrawn_lets_the_next_one_have_its_share() {
     check(
         "

@@ -98,6 +98,10 @@ impl Locker for Meeting {
 struct Nothing;
 
 impl Inventory for Nothing {
+    fn extent(&self, _: Option<&str>) -> usize {
+        0
+    }
+
     fn resources(&self, _: ResourceQuery) -> BoxFuture<'_, Result<Vec<ResourceView>, InventoryError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -115,6 +115,9 @@ pub trait Inventory: Send + Sync {
     /// The resources that match, in the order of their names.
     fn resources(&self, query: ResourceQuery) -> BoxFuture<'_, Result<Vec<ResourceView>, InventoryError>>;
 
+    /// How many resources are looked through for an answer: all of this pool, or all there are.
+    fn extent(&self, pool: Option<&str>) -> usize;
+
     /// All pools, in the order of their names.
     fn pools(&self) -> BoxFuture<'_, Result<Vec<PoolView>, InventoryError>>;
 }

@@ -16,6 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderMap;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -76,8 +77,11 @@ pub(crate) enum NoResponse {
     #[error("the address of the endpoint is not allowed: {0}")]
     ForbiddenAddress(String),
     /// It took too long.
-    #[error("there was no whole answer in time")]
-    Timeout,
+    #[error("{}", if *.sent { "there was no whole answer in time" } else { "there was no connection in time" })]
+    Timeout {
+        /// Whether some of the request may have been sent by then.
+        sent: bool,
+    },
     /// The answer is too large.
     #[error("the answer has more than {HTTP_RESPONSE_BYTES_MAX} bytes")]
     TooLarge,
@@ -97,14 +101,17 @@ pub(crate) enum NoResponse {
 /// If the future is dropped, the connection is closed; the request may have been sent.
 pub(crate) async fn exchange(
     client: &Client,
-    request: Request,
+    mut request: Request,
     timeout: Duration,
 ) -> Result<Answer, NoResponse> {
+    let connection = capture_connection(&mut request);
     let done = tokio::time::timeout(timeout, async {
         let response = client.request(request).await;
         whole(response.map_err(|error| failed(&error, !error.is_connect()))?).await
     });
-    done.await.unwrap_or(Err(NoResponse::Timeout))
+    // Nothing is sent before there is a connection, new or kept from another request.
+    let sent = || connection.connection_metadata().is_some();
+    done.await.unwrap_or_else(|_| Err(NoResponse::Timeout { sent: sent() }))
 }
 
 /// Reads an answer to its end, or to the bound.

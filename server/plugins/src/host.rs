@@ -16,7 +16,7 @@ use crate::engine::{self, Ticker};
 use crate::error::HostError;
 use crate::limits::{CALLS_MAX, WARM_IDLE_MAX, slow_lanes};
 use crate::manager::TargetManager;
-use crate::plugin::Plugin;
+use crate::plugin::{Part, Plugin};
 use crate::prepare::Prepared;
 use crate::status::PluginStatus;
 use crate::visit::Shared;
@@ -124,13 +124,13 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// There is none of this name, or it takes no calls.
+    /// There is none of this name, or it takes no calls at all.
     pub fn target_manager(&self, name: &str) -> Result<TargetManager, NoManager> {
         let plugin = self.0.plugin(name).ok_or(NoManager::Unknown)?;
         if plugin.current().kind != Kind::TargetManager {
             return Err(NoManager::NotATargetManager);
         }
-        plugin.available()?;
+        plugin.available(Part::Release)?;
         Ok(TargetManager::new(plugin, Arc::clone(&self.0.shared)))
     }
 }

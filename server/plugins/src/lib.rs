@@ -11,6 +11,7 @@
 
 mod address;
 mod authorities;
+mod bucket;
 mod cache;
 mod call;
 mod client;

@@ -32,6 +32,10 @@ pub(crate) const INSTANCES_MAX: usize = CALLS_MAX + 2 * PLUGINS_MAX + WARM_IDLE_
 /// Most warm instances of all plugins that wait for a call: each holds an instance of the pool.
 pub const WARM_IDLE_MAX: usize = 64;
 
+/// Most of them that one plugin has: as many as it has calls at once if nobody says otherwise. A plugin that is allowed more
+/// makes fresh instances for the others.
+pub(crate) const WARM_IDLE_OF_ONE_MAX: usize = WARM_IDLE_MAX / 8;
+
 /// Most calls that one warm instance serves, so that what it leaks does not add up.
 pub const WARM_CALLS_MAX: u32 = 10_000;
 
@@ -124,12 +128,30 @@ pub const OUTPUT_BYTES: (u64, u64, u64) = (1 << 10, 8 << 20, 64 << 20);
 /// The range of what one call may log, and its default, in bytes.
 pub const LOG_BYTES: (u64, u64, u64) = (0, 64 << 10, 1 << 20);
 
-/// The range of host functions that one call may use, and its default. The locker's cost one more for every 100 targets.
+/// Most bytes of the server's log that a plugin fills at once, over all of its calls: what one call may log at most.
+pub(crate) const LOG_BURST_BYTES: u64 = LOG_BYTES.2;
+
+/// How many bytes a second of the log a plugin has beyond that: a line or two for each of 100 calls. A plugin that floods it
+/// for a day fills 1.4 GB of a disk.
+pub(crate) const LOG_BYTES_PER_SECOND: u64 = 16 << 10;
+
+/// What a line of the log takes beside its message, in bytes: time, level, name.
+pub(crate) const LOG_LINE_BYTES: u64 = 100;
+
+/// How often it is told at most how many lines of a plugin were dropped.
+pub(crate) const LOG_TOLD_EVERY: Duration = Duration::from_mins(1);
+
+/// The range of host functions that one call may use, and its default. The locker's cost one more for every 100 targets,
+/// the inventory's one more for every 1,000 resources that are looked through.
 pub const HOST_CALLS: (u64, u64, u64) = (1, 10_000, 1_000_000);
 
 /// How many targets of one call of the locker cost as much as a host function that is called: locking 10,000 of them, the
 /// most at once, keeps the server busy for some 10 ms, and calling a function that does next to nothing for microseconds.
 pub(crate) const TARGETS_PER_HOST_CALL: usize = 100;
+
+/// How many resources that the inventory looks through cost as much as a host function: 1,000 of them take a processor for
+/// some 0.1 ms, whatever is found.
+pub(crate) const RESOURCES_PER_HOST_CALL: usize = 1_000;
 
 /// The range of checks of parameters that wait for their turn at one plugin, beyond those that may run at once, before more
 /// are refused, and its default. Calls of jobs, of which the ledger has a bound, wait all the same.
@@ -139,7 +161,7 @@ pub const MAILBOX: (u64, u64, u64) = (0, 64, 1_024);
 /// share.
 pub const CONCURRENCY: (u64, u64, u64) = (1, 8, CALLS_MAX as u64 / 2);
 
-/// How long checking parameters may take. The contract promises it to be quick.
+/// How long checking parameters may take, and before that wait for its turn. The contract promises it to be quick.
 pub const VALIDATE_WALL: Duration = Duration::from_secs(5);
 
 /// Most bytes of the parameters of a call, as JSON: the ledger's bound.

@@ -112,20 +112,23 @@ impl TargetManager {
             text::tame(&failure.code, FAILURE_CODE_BYTES_MAX),
             text::tame(&failure.message, MESSAGE_BYTES_MAX),
         );
-        let plugin = &*self.plugin.current().context.name;
-        tracing::info!(target: "plugin", plugin, code, retryable, message, "a plugin says that it failed");
+        let context = &self.plugin.current().context;
+        if context.may_log(code.len() + message.len()) {
+            let plugin = context.name.as_str();
+            tracing::info!(target: "plugin", plugin, code, retryable, message, "a plugin says that it failed");
+        }
         CallError::Failed { message, retryable }
     }
 
     /// Makes a call with the version that is current when it has its turn, and notes how it went.
     async fn call(&self, question: Question<'_>) -> Result<Answer, CallError> {
         bounded(question.parameters())?;
-        self.plugin.available()?;
+        self.plugin.available(question.part())?;
         let _in_flight = self.plugin.enter();
         let began = now();
         let (stay, done) = visit::run(&self.shared, &self.plugin, &question, began).await;
         let took = now().saturating_duration_since(began);
-        let end = End { export: question.export(), took, stay };
+        let end = End { export: question.export(), part: question.part(), took, stay };
         self.plugin.ended(&end, done.as_ref().map(|_| ()));
         done
     }

@@ -30,6 +30,8 @@ pub(crate) struct Plugin {
 /// How it went so far.
 struct Record {
     state: State,
+    /// In quarantine: what broke. Calls of what comes after that are made all the same.
+    broke: Part,
     calls: u64,
     errors: u64,
     refused: u64,
@@ -42,6 +44,25 @@ struct Record {
     next: usize,
 }
 
+/// Part of the life of a job that a call is for, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Check,
+    Acquire,
+    Release,
+}
+
+impl Part {
+    /// What goes on while a plugin is in quarantine for this part.
+    fn goes_on(self) -> &'static str {
+        match self {
+            Self::Check => "; jobs that it has go on",
+            Self::Acquire => "; what it has acquired is released all the same",
+            Self::Release => "",
+        }
+    }
+}
+
 /// Which of the latest [`STRIKES_OF`] calls ended abnormally: a bit for each, the latest lowest.
 #[derive(Default)]
 struct Strikes(u32);
@@ -50,6 +71,7 @@ struct Strikes(u32);
 pub(crate) struct End {
     /// Of which export.
     pub(crate) export: usize,
+    pub(crate) part: Part,
     pub(crate) took: Duration,
     /// Where it was made; none if it had no turn.
     pub(crate) stay: Option<Stay>,
@@ -59,6 +81,7 @@ impl Plugin {
     pub(crate) fn new(version: Arc<Version>) -> Self {
         let record = Record {
             state: State::Enabled,
+            broke: Part::Check,
             calls: 0,
             errors: 0,
             refused: 0,
@@ -105,11 +128,14 @@ impl Plugin {
         record.state = if enabled { State::Enabled } else { State::Disabled };
     }
 
-    /// Whether it takes calls.
-    pub(crate) fn available(&self) -> Result<(), NoManager> {
-        match &self.record().state {
+    /// Whether it takes calls of this part. Whoever submits jobs chooses what is checked and acquired; if that breaks it, what
+    /// it has locked already is released all the same.
+    pub(crate) fn available(&self, part: Part) -> Result<(), NoManager> {
+        let record = self.record();
+        match &record.state {
             State::Enabled => Ok(()),
             State::Disabled => Err(NoManager::Disabled),
+            State::Quarantined { .. } if part > record.broke => Ok(()),
             State::Quarantined { reason } => Err(NoManager::Quarantined(reason.clone())),
         }
     }
@@ -129,6 +155,9 @@ impl Plugin {
             return;
         }
         record.calls += 1;
+        if matches!(done, Err(CallError::Cancelled)) {
+            return;
+        }
         record.sample(end.took);
         let Some(stay) = &end.stay else {
             // It ended in line.
@@ -156,10 +185,12 @@ impl Plugin {
         let Err(error) = done else { return };
         record.failed(error);
         let strikes = record.strikes[end.export].count();
-        if current && strikes >= STRIKES_MAX && record.state == State::Enabled {
-            let reason = format!("{strikes} of its latest {STRIKES_OF} calls of a kind broke: {error}");
+        if current && strikes >= STRIKES_MAX && record.may_be_put_in_quarantine(end.part) {
+            let what = end.part.goes_on();
+            let reason = format!("{strikes} of its latest {STRIKES_OF} calls of a kind broke: {error}{what}");
             tracing::error!(plugin = %stay.version.context.name, %reason, "a plugin is put in quarantine");
             record.state = State::Quarantined { reason };
+            record.broke = end.part;
         }
     }
 
@@ -205,6 +236,15 @@ impl Strikes {
 }
 
 impl Record {
+    /// Whether it is in none yet, or in a lesser one.
+    fn may_be_put_in_quarantine(&self, part: Part) -> bool {
+        match self.state {
+            State::Enabled => true,
+            State::Disabled => false,
+            State::Quarantined { .. } => part > self.broke,
+        }
+    }
+
     fn failed(&mut self, error: &CallError) {
         self.errors += 1;
         self.last_error = Some(error.to_string());

@@ -53,7 +53,8 @@ pub enum State {
     Enabled,
     /// It was switched off.
     Disabled,
-    /// It broke too often, and takes none until it is enabled again.
+    /// It broke too often, and takes none until it is enabled again, but for what comes after the part that broke: checks, `acquire`,
+    /// `release`.
     Quarantined {
         /// How it broke the last time.
         reason: String,

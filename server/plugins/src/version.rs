@@ -9,10 +9,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::bucket::{Bucket, Verdict};
+use crate::clock::now;
 use crate::contract::{self, TargetManager, TargetManagerPre};
 use crate::endpoint::Door;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::inspect::Anatomy;
+use crate::limits::{WARM_CALLS_MAX, WARM_IDLE_OF_ONE_MAX};
 use crate::wasi::{Desk, Gate};
 use crate::ways::Ways;
 use crate::{Kind, Limits, PluginSpec, Secret};
@@ -29,6 +32,20 @@ pub(crate) struct Context {
     pub(crate) http: BTreeMap<String, Arc<Door>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) limits: Limits,
+    /// What may be logged.
+    pub(crate) log: Bucket,
+}
+
+impl Context {
+    /// Whether a line with so many bytes about the plugin, or of it, may be logged now: it is the cause of all of them.
+    pub(crate) fn may_log(&self, bytes: usize) -> bool {
+        let Verdict { may, dropped } = self.log.take(bytes, now());
+        if let Some(lines) = dropped {
+            let plugin = self.name.as_str();
+            tracing::warn!(target: "plugin", plugin, lines, "the plugin logs more than it may over all of its calls: lines were dropped");
+        }
+        may
+    }
 }
 
 /// A version of a plugin, ready to be called. Calls hold it until they are over, also when it was replaced.
@@ -81,7 +98,8 @@ impl Version {
             let beneath = beneath.remove(&folder);
             (folder, beneath)
         });
-        let context = Context { name, settings, secrets, files: files.collect(), http, gate, limits };
+        let (files, log) = (files.collect(), Bucket::new(now()));
+        let context = Context { name, settings, secrets, files, http, gate, limits, log };
         Ok(Self {
             context: Arc::new(context),
             kind,
@@ -135,11 +153,15 @@ impl Version {
     /// Keeps an instance that returned plainly for the next call, if this plugin is warm and there is room.
     pub(crate) fn put_back(&self, mut instance: Instance, rooms: &Arc<Semaphore>) {
         instance.calls += 1;
-        if !self.warm || instance.calls >= crate::limits::WARM_CALLS_MAX {
+        if !self.warm || instance.calls >= WARM_CALLS_MAX {
             return;
         }
         // A request that is under way ends with its call.
         if !instance.store.data().desk.is_empty() {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= WARM_IDLE_OF_ONE_MAX {
             return;
         }
         let Ok(room) = Arc::clone(rooms).try_acquire_owned() else { return };
@@ -147,7 +169,7 @@ impl Version {
         // What the call could reach ends with it.
         let visit = &mut instance.store.data_mut().visit;
         (visit.locker, visit.inventory) = (None, None);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        idle.push(instance);
     }
 
     /// Notes how much memory an instance had.

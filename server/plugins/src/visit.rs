@@ -14,7 +14,7 @@ use crate::engine::Ticker;
 use crate::guest::{Guest, Overuse, Visit};
 use crate::lane::{self, Pace};
 use crate::limits::{BLAME_PARTS, MESSAGE_BYTES_MAX, VALIDATE_WALL};
-use crate::plugin::Plugin;
+use crate::plugin::{Part, Plugin};
 use crate::text;
 use crate::version::{Instance, Leave, Version};
 
@@ -41,6 +41,14 @@ impl<'a> Question<'a> {
         }
     }
 
+    pub(crate) fn part(&self) -> Part {
+        match self {
+            Self::ValidateAcquire(_) | Self::ValidateRelease(_) => Part::Check,
+            Self::Acquire(..) => Part::Acquire,
+            Self::Release(..) => Part::Release,
+        }
+    }
+
     pub(crate) fn parameters(&self) -> &'a str {
         match *self {
             Self::ValidateAcquire(parameters)
@@ -63,7 +71,7 @@ impl<'a> Question<'a> {
         if let Self::Acquire(call, _) = *self { Some(&call.locker) } else { None }
     }
 
-    /// How long whoever asks waits for the answer.
+    /// How long whoever asks waits for the answer; for a check, that is for its turn and then again for the answer.
     fn timeout(&self) -> Duration {
         self.job().map_or(VALIDATE_WALL, |call| call.timeout)
     }
@@ -137,11 +145,16 @@ pub(crate) async fn run(
             stood => stood??,
         };
         // It may have broken, or been switched off, while this call waited.
-        plugin.available()?;
+        plugin.available(question.part())?;
         let turn = now();
         let wall = Duration::from_millis(version.context.limits.wall_ms);
-        let most = wall.min(timeout.saturating_sub(turn.saturating_duration_since(began)));
-        let visit = Visit::new(&version.context, began, turn + most, question);
+        let waited = match question.job() {
+            Some(_) => turn.saturating_duration_since(began),
+            // A check has all of its time in its turn: how long it waited for that says nothing about the plugin.
+            None => Duration::ZERO,
+        };
+        let most = wall.min(timeout.saturating_sub(waited));
+        let visit = Visit::new(&version.context, turn, turn + most, question);
         let pace = Arc::clone(&visit.pace);
         stay = Some(Stay::new(version, question, &pace));
         let _time = shared.ticker.run();
@@ -227,7 +240,7 @@ async fn enter(
     let done = ask(&mut instance, question).await;
     let guest = instance.store.data();
     version.saw_memory(guest.memory_high_water);
-    if guest.visit.log_lines_dropped > 0 {
+    if guest.visit.log_lines_dropped > 0 && guest.context.may_log(0) {
         let (plugin, lines) = (guest.context.name.as_str(), guest.visit.log_lines_dropped);
         tracing::warn!(target: "plugin", plugin, lines, "the call logged more than it may: lines were dropped");
     }

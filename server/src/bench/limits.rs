@@ -47,3 +47,9 @@ pub(crate) const PAGE_ROUNDS_MAX: u64 = 12_000;
 
 /// Owners that leases are spread over where pages are measured: the teams and jobs of a large site.
 pub(crate) const OWNERS: u64 = 300;
+
+/// Resources whose past a chart of a pool shows: a page of it.
+pub(crate) const CHART_LANES: usize = 50;
+
+/// Most leases that each of them had before: far more than a page looks at.
+pub(crate) const PAST_MAX: u64 = 1_000;

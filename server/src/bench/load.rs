@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::http::{Connection, number, request, text};
 use super::limits::WARM_UP;
@@ -35,6 +36,8 @@ pub(crate) struct Load {
     pub(crate) mix: Option<Mix>,
     /// How long they are counted.
     pub(crate) duration: Duration,
+    /// Ends it before that: each client gives back what it has, and stops.
+    pub(crate) stop: CancellationToken,
 }
 
 /// When counting begins and ends.
@@ -67,6 +70,7 @@ impl Load {
                 body: String::new(),
                 tally: Tally::new(),
                 period,
+                stop: self.stop.clone(),
             };
             clients.spawn(client.run(self.mix));
         }
@@ -87,11 +91,12 @@ struct Client {
     body: String,
     tally: Tally,
     period: Period,
+    stop: CancellationToken,
 }
 
 impl Client {
     async fn run(mut self, mix: Option<Mix>) -> Tally {
-        while Instant::now() < self.period.to {
+        while Instant::now() < self.period.to && !self.stop.is_cancelled() {
             let outcome = match mix {
                 None => self.empty().await,
                 Some(Mix::AcquireRelease) => self.acquire_release().await,

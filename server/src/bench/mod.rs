@@ -13,12 +13,14 @@ mod tally;
 mod waiters;
 
 use std::fmt::Write as _;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::value_parser;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Failure, Output, duration};
+use crate::cli::{Failure, Output, Signals, duration};
 use limits::{CLIENTS_MAX, RESOURCES_MAX};
 use load::{Load, Mix};
 pub(crate) use server::Baseline;
@@ -28,7 +30,7 @@ use tally::Tally;
 /// Measures how many durable mutations per second a server does
 ///
 /// Each client sends its next request when the last one was answered. Without --spawn, the resources are created on
-/// the server named by --server, in pools bench-0, bench-1, ..., and deleted afterwards.
+/// the server named by --server, in pools bench-0, bench-1, ..., and deleted afterwards, also when it is interrupted.
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
@@ -117,9 +119,28 @@ impl Bench {
             server::create(&address, pools, resources).await?;
             Subject::Theirs(address)
         };
-        let report = self.measure(&subject).await;
+        let mut signals = Signals::new()?;
+        let stop = CancellationToken::new();
+        let mut measure = pin!(self.measure(&subject, &stop));
+        let mut ended = None;
+        let report = loop {
+            tokio::select! {
+                report = &mut measure => break report,
+                signal = signals.end() => {
+                    if ended.is_some() {
+                        return Err(Failure::Signal(signal));
+                    }
+                    output.note("ending; once more to leave at once, and the resources of the bench where they are");
+                    ended = Some(signal);
+                    stop.cancel();
+                }
+            }
+        };
         if let Subject::Theirs(address) = &subject {
             server::delete(address, pools, resources).await?;
+        }
+        if let Some(signal) = ended {
+            return Err(Failure::Signal(signal));
         }
         let report = report?;
         output.raw(&if output.json() { format!("{report:#}\n") } else { story(&report) })?;
@@ -129,7 +150,7 @@ impl Bench {
         }
     }
 
-    async fn measure(&self, subject: &Subject) -> Result<Value, Failure> {
+    async fn measure(&self, subject: &Subject, stop: &CancellationToken) -> Result<Value, Failure> {
         let failed = |cause| Failure::io("the measurement broke off")(cause);
         let mut report = if let Some(waiters) = self.waiters {
             let tally = waiters::run(subject.address(), waiters, self.duration).await.map_err(failed)?;
@@ -143,10 +164,11 @@ impl Bench {
                 pools: self.pools,
                 mix,
                 duration: self.duration,
+                stop: stop.clone(),
             };
             let baseline = if self.baseline { Some(Spawned::baseline().await?) } else { None };
             let (mut ours, mut empty) = (Tally::new(), Tally::new());
-            for _ in 0..self.rounds {
+            for _ in (0..self.rounds).take_while(|_| !stop.is_cancelled()) {
                 if let Some(baseline) = &baseline {
                     empty
                         .add(&watched(&load(&baseline.address, None), Some(baseline)).await.map_err(failed)?);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http_failed;
-use super::limits::{CLIENTS_MAX, PAGE_ROUNDS_MAX, RESOURCES_MAX};
+use super::limits::{CLIENTS_MAX, PAGE_ROUNDS_MAX, PAST_MAX, RESOURCES_MAX};
 use super::server::Spawned;
 use super::tally::Tally;
 use crate::cli::{Failure, Output};
@@ -20,7 +20,7 @@ const LOOKS: &str = "lessor_owner=c1";
 
 /// Measures the pages of the dashboard
 ///
-/// Starts a server with so many resources, leases and waiters, and asks for each page in turn.
+/// Starts a server with so many resources, leases, waiters and a past, and asks for each page in turn.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,6 +39,9 @@ pub(crate) struct Pages {
     /// How many wait in line
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=CLIENTS_MAX))]
     waiting: u64,
+    /// How often each resource in a pool's chart was leased before
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=PAST_MAX))]
+    past: u64,
     /// How often each page is asked for
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=PAGE_ROUNDS_MAX))]
     rounds: u64,
@@ -61,9 +64,10 @@ impl Pages {
             return Err(Failure::Usage("there cannot be more leases than resources".to_owned()));
         }
         let server = Spawned::lessor(self.pools, self.resources).await?;
+        let before = server.remember((self.pools, self.resources), self.past).await?;
         server.fill((self.pools, self.resources), (self.leases, self.waiting)).await?;
         let mut pages = Vec::new();
-        for path in self.paths() {
+        for path in self.paths(before) {
             pages.push(Page { path, times: Tally::new(), bytes: 0 });
         }
         let http = reqwest::Client::builder().no_proxy().build();
@@ -79,13 +83,14 @@ impl Pages {
         }
         let report = json!({
             "resources": self.resources, "leases": self.leases, "pools": self.pools, "waiting": self.waiting,
-            "rounds": self.rounds, "pages": pages.iter().map(Page::report).collect::<Vec<_>>(),
+            "past": self.past, "rounds": self.rounds, "pages": pages.iter().map(Page::report).collect::<Vec<_>>(),
         });
         output.raw(&if output.json() { format!("{report:#}\n") } else { story(&report) })
     }
 
-    fn paths(&self) -> Vec<String> {
-        let last = self.leases.max(1);
+    /// The pages; so many leases were over `before` those that are there.
+    fn paths(&self, before: u64) -> Vec<String> {
+        let last = before + self.leases.max(1);
         let middle = self.resources / 2;
         [
             "/",
@@ -115,6 +120,7 @@ impl Pages {
         .into_iter()
         .map(str::to_owned)
         .chain([
+            "/resources/bench-r0?window=24h".to_owned(),
             format!("/resources/bench-r{middle}?window=24h"),
             format!("/resources/bench-r{middle}/edit"),
             format!("/leases/{last}"),

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::http::{Connection, request};
-use super::limits::{OWNERS, SETUP_CLIENTS, START_MAX, START_POLL};
+use super::http::{Connection, number as number_in, request};
+use super::limits::{CHART_LANES, OWNERS, SETUP_CLIENTS, START_MAX, START_POLL};
 use crate::cli::{Failure, Inner};
 
 /// A server process of our own; killed when dropped.
@@ -78,8 +78,7 @@ impl Spawned {
         (pools, resources): (u64, u64),
         (leases, waiting): (u64, u64),
     ) -> Result<(), Failure> {
-        let connection = Connection::open(&self.address).await;
-        let mut connection = connection.map_err(Failure::io("cannot reach the server"))?;
+        let mut connection = self.connect().await?;
         let taken = (0..leases).map(|number| {
             let owner = number % OWNERS;
             json!({
@@ -102,6 +101,36 @@ impl Spawned {
             }
         }
         Ok(())
+    }
+
+    /// Lets each of the first resources of the first pool, as a chart shows them, have been leased so often, in turn. Answers
+    /// how many leases that were.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or refuses something.
+    pub(crate) async fn remember(&self, (pools, resources): (u64, u64), past: u64) -> Result<u64, Failure> {
+        let mut names: Vec<String> = names(0, pools, resources).collect();
+        names.sort_unstable();
+        names.truncate(CHART_LANES);
+        let mut connection = self.connect().await?;
+        let mut bytes = Vec::new();
+        for (number, name) in (0..past).flat_map(|number| names.iter().map(move |name| (number, name))) {
+            let owner = number % OWNERS;
+            let body = json!({ "owner": format!("c{owner}"), "targets": [name] }).to_string();
+            request(&mut bytes, "POST", &self.address, format_args!("/v1/leases"), &body);
+            let reply = connection.exchange(&bytes).await.map_err(Failure::io("cannot fill the server"))?;
+            let Some(id) = number_in(reply.body, "id") else {
+                return Err(Failure::Negative(format!("POST /v1/leases was answered {}", reply.status)));
+            };
+            let path = format_args!("/v1/leases/{id}");
+            request(&mut bytes, "DELETE", &self.address, path, "");
+            connection.exchange(&bytes).await.map_err(Failure::io("cannot fill the server"))?;
+        }
+        Ok(past * names.len() as u64)
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(&self.address).await.map_err(Failure::io("cannot reach the server"))
     }
 
     /// Starts the empty server.

@@ -65,6 +65,7 @@ impl Streams {
             pools: POOLS,
             mix: Some(Mix::AcquireRelease),
             duration: self.duration,
+            stop: CancellationToken::new(),
         };
         let broke = |cause| Failure::io("the measurement broke off")(cause);
         let without = load.run().await.map_err(broke)?.rate(self.duration);

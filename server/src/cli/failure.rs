@@ -136,7 +136,8 @@ impl Problem {
         }
     }
 
-    /// Who or what is in the way, one line each. Why a request can never be met is in the detail.
+    /// Who or what is in the way, one line each. Why a request can never be met, or a plugin does not
+    /// fit, is in the detail.
     fn blockers(&self) -> String {
         let mut lines = String::new();
         let list = |key: &str| self.body.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -146,9 +147,6 @@ impl Problem {
         for problem in list("problems").take(CONFLICTS_SHOWN) {
             let part = |key: &str| clean(problem[key].as_str().unwrap_or_default()).into_owned();
             writeln!(lines, "  {}: {}", part("path"), part("message")).expect("a string takes everything");
-        }
-        for misfit in list("misfits").filter_map(Value::as_str).take(CONFLICTS_SHOWN) {
-            writeln!(lines, "  {}", clean(misfit)).expect("a string takes everything");
         }
         if lines.is_empty()
             && let Some(holder) = self.text("holder")

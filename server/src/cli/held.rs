@@ -32,6 +32,14 @@ impl What {
     }
 
     /// Its name for people.
+    /// The command that shows one.
+    pub(crate) fn show(self) -> &'static str {
+        match self {
+            Self::Lease => "leases show",
+            Self::Job => "job show",
+        }
+    }
+
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Lease => "lease",

@@ -10,6 +10,14 @@ pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// millisecond, so 20 s means that something is wrong.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
+/// Largest variable that a command is given, name and value together, in bytes: Linux takes no longer one
+/// (`MAX_ARG_STRLEN`, execve(2)).
+pub(crate) const VARIABLE_BYTES_MAX: usize = 128 * 1024;
+
+/// Most bytes of all variables that a command is told of its lease with. Linux takes a quarter of the stack's limit for
+/// arguments and environment together, 2 MiB by default; this is a quarter of that.
+pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 512 * 1024;
+
 /// Longest part of a wait that one request covers. Shorter than the 30 s after which the server takes a silent
 /// waiter for dead, and short enough that the position shown is fresh.
 pub(crate) const LONG_POLL: Duration = Duration::from_secs(10);

@@ -45,6 +45,7 @@ pub(crate) use failure::Failure;
 pub(crate) use inner::Inner;
 pub(crate) use output::Output;
 use output::{Colour, Format};
+pub(crate) use signals::Signals;
 pub(crate) use sse::Parser as EventParser;
 pub(crate) use value::positive_duration as duration;
 

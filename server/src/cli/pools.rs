@@ -55,7 +55,7 @@ Examples:
   cat pools.yaml | lessor pools apply -
 
 What is held is changed or deleted once it is given back (\"deferred\"). A server that was started with
-a pools file of its own applies that file again when it changes and at its next start.")]
+a pools file of its own applies that file again when it changes, on SIGHUP and at its next start.")]
     Apply {
         /// The file; `-` for standard input
         file: PathBuf,
@@ -153,5 +153,12 @@ fn show(output: &Output, report: &Value, every: bool) -> Result<bool, Failure> {
         .map(|(key, count)| format!("{count} {}", key.replace('_', " ")))
         .collect();
     output.note(&if totals.is_empty() { "nothing differs".to_owned() } else { totals.join(", ") });
+    if let Some(file) = report["server_file"].as_str() {
+        output.warn(&format!(
+            "warning: the server has a pools file of its own, {}, and applies that again when it changes, on SIGHUP and at its \
+             next start",
+            clean(file)
+        ));
+    }
     Ok(!totals.is_empty())
 }

@@ -8,6 +8,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::output::{Kind, Output, cell, cell_time, column, optional};
 use super::which::Which;
+use super::whoami;
 
 const KIND: Kind = Kind {
     name: "id",
@@ -84,10 +85,16 @@ Examples:
         id: u64,
     },
     /// Leaves the line; no error if it is settled already
-    #[command(after_help = "Example:\n  lessor requests cancel 5")]
+    #[command(after_help = "\
+Examples:
+  lessor requests cancel 5
+  lessor requests cancel 5 --reason 'the bench is needed for the release'")]
     Cancel {
         /// Its ID
         id: u64,
+        /// Why, for whoever waits and the event log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -106,8 +113,10 @@ impl Requests {
                 let request = client.get(&["v1", "requests", &id.to_string()])?.send().await?.body;
                 output.details(KIND, &request)
             }
-            Self::Cancel { id } => {
-                client.delete(&["v1", "requests", &id.to_string()])?.send().await?;
+            Self::Cancel { id, reason } => {
+                let by = client.owner(None, whoami::person);
+                let call = client.delete(&["v1", "requests", &id.to_string()])?.query("by", &by);
+                call.query_opt("reason", reason.as_deref()).send().await?;
                 output.note(&format!("request {id} is out of line"));
                 if !output.json() {
                     return Ok(());

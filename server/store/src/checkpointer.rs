@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::checkpoint::{Rows, write_parts};
-use crate::error::Fault;
+use crate::error::{Fault, reading};
 use crate::journal::Mark;
 use crate::limits::{CHECKPOINT_NICE, TRIM_PARTS_MAX};
 use crate::options::Retention;
@@ -48,7 +48,7 @@ impl Checkpointer {
             let _ = rustix::process::nice(CHECKPOINT_NICE);
             while asked.recv().is_ok() {
                 // An error means that the store is gone, and with it the sender of jobs.
-                let _ = answer.send(write(&shared, retention, &told));
+                let _ = answer.send(reading(|| write(&shared, retention, &told)));
             }
         })?;
         Ok(Self { jobs: Some(jobs), done, stop, thread: Some(thread), running: false })

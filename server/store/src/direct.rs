@@ -5,9 +5,9 @@
 //! and then has the disk empty its own cache. Opened with `O_DIRECT` and `O_DSYNC`, one request to the disk does all
 //! of that (ARCHITECTURE.md has the figures).
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +43,7 @@ impl DirectFile {
     /// Opens the file, and creates it if there is none, for nobody else to read. Whoever has it open keeps others out.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = private(path)?;
+        hide(path)?;
         let plain = FileBackend::new(file).map_err(io::Error::other)?;
         let flags = (OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed();
         let direct = match File::options().write(true).custom_flags(flags).open(path) {
@@ -57,6 +58,15 @@ impl DirectFile {
 /// A file that is opened, or made for nobody else to read: user data may hold passwords of the things that are leased.
 pub(crate) fn private(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Takes a file of the store that somebody copied here from everybody else.
+pub(crate) fn hide(path: &Path) -> io::Result<()> {
+    if path.metadata()?.permissions().mode() & 0o077 != 0 {
+        // An error means that the file is somebody else's, who has to answer for it.
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(0o600));
+    }
+    Ok(())
 }
 
 impl Direct {

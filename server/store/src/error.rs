@@ -78,7 +78,7 @@ pub(crate) fn damaged(table: &'static str) -> impl Fn(DecodeError) -> Fault {
 }
 
 /// Does what reads pages that nobody vouches for: redb panics at some that cannot be.
-pub(crate) fn reading<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+pub(crate) fn reading<T, E: From<Fault>>(read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");

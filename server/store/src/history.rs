@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use lessor_ledger::{Event, EventId, EventKind, Lease, LeaseId, Owner, Target};
+use lessor_ledger::{Event, EventId, EventKind, Lease, LeaseId, Owner, Target, Time};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::codec::{LeaseRecord, Names, decode};
 use crate::ended::{self, Party};
 use crate::error::{Fault, ReadError, damaged};
-use crate::journal::Part;
 use crate::limits::PAGE_MAX;
+use crate::log::Log;
 use crate::posting::Subject;
-use crate::schema::{ENDED, EVENT_PARTS, JOURNAL, PartKey};
+use crate::schema::{ENDED, EVENT_PARTS, POSTINGS};
 use crate::tail::Tail;
 use crate::walk::{Walk, events_of};
 
@@ -116,8 +116,8 @@ impl EventFilter {
 
 /// One committed state of history.
 pub(crate) struct History {
-    tail: Tail,
-    txn: ReadTransaction,
+    pub(crate) tail: Tail,
+    pub(crate) txn: ReadTransaction,
 }
 
 impl History {
@@ -242,7 +242,7 @@ impl History {
             return Ok(walk.all(&self.txn, &mut add)?);
         }
         let mut log = Log::open(&self.txn)?;
-        for id in events_of(&self.txn, &subjects, &walk)? {
+        for id in events_of(&self.txn.open_table(POSTINGS)?, &subjects, &walk)? {
             if let Some(event) = log.event(EventId(id?))?
                 && !add(event)
             {
@@ -260,6 +260,16 @@ impl History {
         let first = self.tail.events().next().map(|event| event.id);
         Ok(first.unwrap_or(EventId(self.tail.last.counters.event + 1)))
     }
+
+    /// The first event that is kept and was not before `time`; the one after the last if there is none.
+    pub(crate) fn first_at(&self, time: Time) -> Result<EventId, ReadError> {
+        let mark = self.tail.mark.counters.event;
+        if let Some(found) = Log::open(&self.txn)?.first_at(time, self.first_event()?.0..=mark)? {
+            return Ok(found);
+        }
+        let found = self.tail.events_from(mark + 1).find(|event| event.id.0 > mark && event.at >= time);
+        Ok(found.map_or(EventId(self.tail.last.counters.event + 1), |event| event.id))
+    }
 }
 
 fn read_lease(
@@ -269,41 +279,4 @@ fn read_lease(
 ) -> Result<Option<Lease>, Fault> {
     let Some(value) = table.get(id)? else { return Ok(None) };
     decode::<LeaseRecord<'_>>(value.value(), names).map(Some).map_err(damaged("ended"))
-}
-
-/// Finds single events, and keeps the part that the last one was in.
-struct Log {
-    journal: ReadOnlyTable<PartKey, &'static [u8]>,
-    parts: ReadOnlyTable<u64, PartKey>,
-    names: Names,
-    current: Option<(RangeInclusive<u64>, Vec<u8>)>,
-}
-
-impl Log {
-    fn open(txn: &ReadTransaction) -> Result<Self, Fault> {
-        Ok(Self {
-            journal: txn.open_table(JOURNAL)?,
-            parts: txn.open_table(EVENT_PARTS)?,
-            names: Names::new(),
-            current: None,
-        })
-    }
-
-    /// The event with this number, if it is still kept.
-    fn event(&mut self, id: EventId) -> Result<Option<Event>, Fault> {
-        if self.current.as_ref().is_none_or(|(ids, _)| !ids.contains(&id.0)) {
-            let Some((first, key)) = self.parts.range(..=id.0)?.next_back().transpose()? else {
-                return Ok(None);
-            };
-            let (first, key) = (first.value(), key.value());
-            let missing = Fault::Missing { table: "journal", what: "a part that the index of events names" };
-            let value = self.journal.get(key)?.ok_or(missing)?.value().to_vec();
-            let events = Part::parse(&value)?.header.events;
-            self.current = Some((first..=(first + events).saturating_sub(1), value));
-        }
-        match &self.current {
-            Some((ids, value)) if ids.contains(&id.0) => Part::parse(value)?.event(id, &mut self.names),
-            _ => Ok(None),
-        }
-    }
 }

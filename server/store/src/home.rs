@@ -9,7 +9,7 @@ use std::sync::Arc;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::backend::Any;
-use crate::direct::{DirectFile, private};
+use crate::direct::{DirectFile, hide, private};
 use crate::error::{Fault, OpenError};
 use crate::wal::FILES;
 
@@ -62,6 +62,7 @@ impl Home {
                     made.map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
                 }
                 let database = builder.create(&file).map_err(|error| explain(error, path))?;
+                hide(&file).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
                 if new {
                     sync_folder(&file).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
                 }

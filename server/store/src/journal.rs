@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use lessor_ledger::{Change, Counters, Event, EventId, Time};
+use lessor_ledger::{Change, Counters, Event, Time};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::codec::{self, DecodeError, EventRecord, Names, Record as _};
@@ -187,20 +187,24 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// The event with this number, if it is in this part.
-    pub(crate) fn event(&self, id: EventId, names: &mut Names) -> Result<Option<Event>, Fault> {
-        self.find(id, names).map_err(damaged("journal"))
+    /// The events of this part with these numbers, which fall.
+    pub(crate) fn those(&self, ids: &[u64], names: &mut Names) -> Result<Vec<Event>, Fault> {
+        self.pick(ids, names).map_err(damaged("journal"))
     }
 
-    fn find(&self, id: EventId, names: &mut Names) -> Result<Option<Event>, DecodeError> {
+    fn pick(&self, mut ids: &[u64], names: &mut Names) -> Result<Vec<Event>, DecodeError> {
         let mut decoder = Decoder::new(self.events);
-        while decoder.position() < self.events.len() {
+        let mut found = Vec::with_capacity(ids.len());
+        while let Some((&next, later)) = ids.split_last()
+            && decoder.position() < self.events.len()
+        {
             let record: EventRecord<'_> = decoder.decode()?;
-            if record.id == id.0 {
-                return record.build(names).map(Some);
+            if record.id == next {
+                found.push(record.build(names)?);
+                ids = later;
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Leases that ended in this part.

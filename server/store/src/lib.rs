@@ -23,7 +23,9 @@ mod error;
 mod history;
 mod home;
 mod journal;
+mod latest;
 mod load;
+mod log;
 mod options;
 mod posting;
 mod reader;
@@ -40,6 +42,7 @@ pub use error::{BackupError, CommitError, Fault, OpenError, ReadError, WalDamage
 pub use history::{EventFilter, LeaseFilter};
 pub use home::{STORE_FILE, Volume};
 pub use journal::Batch;
+pub use latest::{Latest, LatestFilter};
 pub use options::{Retention, StoreOptions};
 pub use reader::Reader;
 pub use schema::SCHEMA_VERSION;

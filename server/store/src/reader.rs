@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use lessor_ledger::{Event, EventId, Lease, LeaseId};
+use lessor_ledger::{Event, EventId, Lease, LeaseId, Time};
 use redb::{ReadTransaction, ReadableDatabase};
 
 use crate::backup;
-use crate::error::{BackupError, ReadError};
+use crate::error::{BackupError, ReadError, reading};
 use crate::history::{EventFilter, History, LeaseFilter};
+use crate::latest::{Latest, LatestFilter};
 use crate::store::Shared;
 use crate::tail::Tail;
 
@@ -31,7 +32,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] if the store is closed or cannot be read.
     pub fn lease(&self, id: LeaseId) -> Result<Option<Lease>, ReadError> {
-        self.history()?.lease(id)
+        self.read(|history| history.lease(id))
     }
 
     /// Ended leases that match, by ID.
@@ -39,7 +40,7 @@ impl Reader {
     /// # Errors
     /// As [`lease`](Self::lease).
     pub fn leases(&self, filter: &LeaseFilter) -> Result<Vec<Lease>, ReadError> {
-        self.history()?.leases(filter)
+        self.read(|history| history.leases(filter))
     }
 
     /// Events that match, by number.
@@ -47,7 +48,30 @@ impl Reader {
     /// # Errors
     /// As [`lease`](Self::lease).
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, ReadError> {
-        self.history()?.events(filter)
+        self.read(|history| history.events(filter))
+    }
+
+    /// The last events of these targets, in their order: of one committed state, and at most `most` all together. Each of
+    /// the first `least` has an equal share of them, and what one leaves of it is for those after; of the others there are
+    /// answers for as many as fit whole.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn latest(
+        &self,
+        wanted: &[LatestFilter],
+        (most, least): (usize, usize),
+    ) -> Result<Vec<Latest>, ReadError> {
+        self.read(|history| history.latest(wanted, (most, least)))
+    }
+
+    /// Number of the first event that is kept and was not before `time`; one more than the last if none is. Looks at some
+    /// 20 events, however many there are: their times rise with their numbers.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn first_at(&self, time: Time) -> Result<EventId, ReadError> {
+        self.read(|history| history.first_at(time))
     }
 
     /// Number of the last committed event, 0 if there never was one. Reads nothing from disk.
@@ -61,7 +85,7 @@ impl Reader {
     /// # Errors
     /// As [`lease`](Self::lease).
     pub fn first_event(&self) -> Result<EventId, ReadError> {
-        self.history()?.first_event()
+        self.read(History::first_event)
     }
 
     /// Writes a consistent copy of the store to the file `path`, which must not exist. Takes commits meanwhile; what
@@ -74,9 +98,11 @@ impl Reader {
         backup::write(&txn, &tail, path)
     }
 
-    fn history(&self) -> Result<History, ReadError> {
-        let (tail, txn) = self.moment()?;
-        Ok(History::new(tail, txn))
+    fn read<T>(&self, read: impl FnOnce(&History) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        reading(|| {
+            let (tail, txn) = self.moment()?;
+            read(&History::new(tail, txn))
+        })
     }
 
     /// One committed state. The tail is taken first: what leaves it afterwards is in the tables that the transaction

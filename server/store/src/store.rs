@@ -106,8 +106,12 @@ impl Store {
     /// Closes the database and opens it again at the same place, which is the way on after a failed commit. Readers
     /// stay valid; what they read meanwhile fails.
     ///
+    /// Then writes to the tables what they lack: it may be the log that filled the disk, and the next failure would give
+    /// up the checkpoint that frees it.
+    ///
     /// # Errors
-    /// As [`open`](Self::open). The store stays closed then, and this can be tried again.
+    /// As [`open`](Self::open), and if the tables cannot be written. The store takes nothing then, and this can be tried
+    /// again.
     pub fn reopen(&mut self) -> Result<Ledger, OpenError> {
         self.stopped = true;
         self.checkpointer.give_up();
@@ -119,6 +123,7 @@ impl Store {
         *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
         self.wal = wal;
         self.untrimmed = true;
+        self.catch_up()?;
         self.stopped = false;
         Ok(ledger)
     }
@@ -235,6 +240,16 @@ impl Store {
         Ok(())
     }
 
+    /// Writes a checkpoint of all that the tables lack, and waits for it.
+    fn catch_up(&mut self) -> Result<(), Fault> {
+        if self.fresh.changes > 0 {
+            self.begin_checkpoint()?;
+            let done = self.checkpointer.wait(Duration::MAX);
+            self.take(done)?;
+        }
+        Ok(())
+    }
+
     /// What is committed from now on goes to another file of the log, so that the checkpoint sets the present one free.
     fn begin_checkpoint(&mut self) -> Result<(), Fault> {
         self.wal.rotate()?;
@@ -283,7 +298,8 @@ fn read_files(home: &Home, options: &StoreOptions) -> Result<Opened, OpenError> 
     let seed = schema::prepare(&database, MIGRATIONS, || options.seed.unwrap_or_else(schema::draw_number))?;
     let txn = database.begin_read().map_err(Fault::from)?;
     let (wal, log) = Wal::open(home.logs()?, schema::read_log(&txn)?, read_last_batch(&txn)?)?;
-    let loaded = load(&txn, log, Settings { request_ttl: options.request_ttl, seed })?;
+    let settings = Settings { request_ttl: options.request_ttl, seed, ..Settings::default() };
+    let loaded = load(&txn, log, settings)?;
     drop(txn);
     let mut ledger = loaded.ledger;
     let floor = schema::floor(&database, ledger.counters())?;

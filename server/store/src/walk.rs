@@ -9,7 +9,7 @@ use crate::codec::Names;
 use crate::error::Fault;
 use crate::journal::Part;
 use crate::posting::{self, Subject};
-use crate::schema::{EVENT_PARTS, JOURNAL, POSTINGS, PartKey};
+use crate::schema::{EVENT_PARTS, JOURNAL, PartKey};
 
 /// Which events, and from which end.
 #[derive(Clone, Debug)]
@@ -68,14 +68,13 @@ impl Walk {
 
 /// Numbers of the events in the range that are about at least one of the subjects, in the order of the walk.
 pub(crate) fn events_of(
-    txn: &ReadTransaction,
+    postings: &ReadOnlyTable<(&'static [u8], u64), &'static [u8]>,
     subjects: &[Subject],
     walk: &Walk,
-) -> Result<impl Iterator<Item = Result<u64, Fault>>, Fault> {
-    let table = txn.open_table(POSTINGS)?;
+) -> Result<impl Iterator<Item = Result<u64, Fault>> + use<>, Fault> {
     let mut streams = Vec::new();
     for subject in subjects {
-        streams.push(Stream::open(&table, subject, walk)?);
+        streams.push(Stream::open(postings, subject, walk)?);
     }
     let newest_first = walk.newest_first;
     Ok(std::iter::from_fn(move || next(&mut streams, newest_first).transpose()))

@@ -227,3 +227,18 @@ fn the_guide_works_as_it_is_written() {
     assert!(page.text().contains("bench"), "the dashboard has it: {}", page.text());
     assert!(folder.path().join("bench/bench.wasm").is_file(), "{text}");
 }
+
+#[test]
+fn a_plugin_that_never_ran_is_listed_with_its_reason_which_is_told_once() {
+    let table = "[[plugin]]\nname = 'bare'\ncomponent = 'list.wasm'\nlimits = { cpu_ms = 0, wall_ms = 1 }\n";
+    let wasm = fs::read(component("target-list")).expect("it was built");
+    let server = Setup::new().config(table).file("list.wasm", wasm).start();
+    server.prepared();
+    let why = "the limit cpu_ms is 0";
+    for arguments in [&["plugin", "list"][..], &["plugin", "show", "bare"]] {
+        let ran = run_at(&server.url(), arguments).gives(0);
+        assert!(ran.out.contains("broken") && ran.out.contains(why), "{ran:?}");
+    }
+    let ran = run_at(&server.url(), &["plugin", "reload", "bare"]).gives(5);
+    assert_eq!(ran.err.matches(why).count(), 1, "{ran:?}");
+}

@@ -1,5 +1,8 @@
 //! The Gantt chart: who held what when.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use askama::Template;
 
 use super::{coordinate, share};
@@ -17,10 +20,13 @@ const LANE: f64 = 22.0;
 const TICKS: f64 = 18.0;
 /// Fewest units that a span is drawn wide, so that it can be seen and pointed at.
 const WIDTH_MIN: f64 = 2.0;
-/// Most units that leases which are drawn as one bar are wide together; more if there would be too many bars.
-const TOGETHER_MIN: f64 = 4.0;
-/// Most bars of one chart: 6 kB on the wire.
-const BARS_MAX: usize = 150;
+/// Most units that leases which are drawn as one bar are wide together, with the time between them: more could be taken for
+/// one lease.
+const TOGETHER_MAX: f64 = 4.0;
+/// Most bars of a chart that all say who it was, when you point at them: 6 kB on the wire.
+const NAMED_MAX: usize = 150;
+/// Bars that say so, the longest ones, of a chart that has more: together with 1,500 that do not, 8 kB.
+const NAMED_OF_MANY: usize = 60;
 /// Owners that are named of leases which are drawn as one.
 const OWNERS_NAMED: usize = 3;
 
@@ -85,6 +91,8 @@ pub struct Lane {
     pub href: String,
     /// Since when it is known who held it, in seconds before now; `None` if for all of the time that is shown.
     pub known: Option<u64>,
+    /// Whether what happened before that is left out, and not forgotten.
+    pub cut: bool,
     /// What was held, the last first.
     pub spans: Vec<Span>,
 }
@@ -135,6 +143,8 @@ struct DrawnLane {
     baseline: String,
     /// Where what is known begins.
     known: Option<String>,
+    /// Bars without a name, by their colour.
+    plain: Vec<(&'static str, String)>,
     bars: Vec<DrawnBar>,
 }
 
@@ -148,32 +158,46 @@ struct DrawnBar {
 }
 
 impl Gantt {
-    /// The chart of these lanes. What lies outside of the window is left out; leases that are too short, or too many, to
-    /// be drawn one by one are drawn together.
+    /// The chart of these lanes. What lies outside of the window is left out; leases that are too short to be drawn one by
+    /// one are drawn together; if there are many bars, only the longest ones have names.
     #[must_use]
     pub fn of(window: Window, lanes: &[Lane]) -> Self {
         let whole = window.seconds();
-        let bars = bars(lanes, whole);
-        let (mut y, mut several, mut unknown) = (TICKS, false, false);
+        let bars: Vec<Vec<Bar<'_>>> = lanes.iter().map(|lane| lane_bars(lane, whole)).collect();
+        let (mut quota, shortest) = named(&bars);
+        let all_named = shortest == 0.0;
+        let (mut y, mut several, mut cut, mut forgotten) = (TICKS, false, false, false);
         let drawn = lanes.iter().zip(bars).map(|(lane, bars)| {
-            several |= bars.iter().any(|bar| bar.spans.len() > 1);
+            let (named, plain): (Vec<_>, Vec<_>) = bars.iter().partition(|bar| {
+                let has_name = bar.width() >= shortest && quota > 0;
+                quota -= usize::from(has_name);
+                has_name
+            });
+            several |= named.iter().any(|bar| bar.spans.len() > 1);
             let known = lane.known.filter(|&known| known < whole);
-            unknown |= known.is_some();
+            cut |= known.is_some() && lane.cut;
+            forgotten |= known.is_some() && !lane.cut;
             let drawn = DrawnLane {
                 name: short(&lane.name),
                 href: lane.href.clone(),
                 y: coordinate(y + 3.0),
                 baseline: coordinate(y + 15.0),
                 known: known.map(|known| coordinate(WIDTH - share(known, whole, WIDTH))),
-                bars: bars.iter().map(|bar| bar.drawn(&lane.name)).collect(),
+                plain: plain_paths(&plain, y + 11.0),
+                bars: named.iter().map(|bar| bar.drawn(lane)).collect(),
             };
             y += LANE;
             drawn
         });
         let drawn: Vec<DrawnLane> = drawn.collect();
         let notes = [
-            (unknown, "Hatched is the time of which is not shown who held it: more happened than fits here."),
+            (cut, "Hatched is the time of which is not shown who held it: more happened than fits here."),
+            (forgotten && !cut, "Hatched is the time of which events are not kept any more."),
             (several, "Dotted is more than one lease."),
+            (
+                !all_named,
+                "Of so many leases only the longest say who it was: the page of a resource has more of them.",
+            ),
         ];
         Self {
             words: words(window, lanes),
@@ -210,7 +234,9 @@ fn words(window: Window, lanes: &[Lane]) -> String {
     let leases = lanes.iter().flat_map(|lane| &lane.spans).filter(shown).count();
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (leases, targets) = (counted(leases, "lease"), counted(lanes.len(), "target"));
-    format!("Who held what in the last {}: {leases} on {targets}", window.name())
+    let cut = lanes.iter().any(|lane| lane.known.is_some_and(|known| known < window.seconds()));
+    let least = if cut { "at least " } else { "" };
+    format!("Who held what in the last {}: {least}{leases} on {targets}", window.name())
 }
 
 /// Leases that are drawn as one bar, the last first, and where it is.
@@ -220,19 +246,35 @@ struct Bar<'a> {
     spans: Vec<&'a Span>,
 }
 
-/// The bars of all lanes: what together is narrower than a few units is one bar, and more if there would be too many bars.
-fn bars(lanes: &[Lane], whole: u64) -> Vec<Vec<Bar<'_>>> {
-    let mut together = TOGETHER_MIN;
-    loop {
-        let bars: Vec<Vec<Bar<'_>>> = lanes.iter().map(|lane| lane_bars(lane, whole, together)).collect();
-        if together >= WIDTH || bars.iter().map(Vec::len).sum::<usize>() <= BARS_MAX {
-            return bars;
-        }
-        together *= 2.0;
+/// How many bars have a name, and how wide the narrowest of them is: 0 if all have one.
+fn named(bars: &[Vec<Bar<'_>>]) -> (usize, f64) {
+    let mut widths: Vec<f64> = bars.iter().flatten().map(Bar::width).collect();
+    if widths.len() <= NAMED_MAX {
+        return (widths.len(), 0.0);
     }
+    widths.sort_unstable_by(f64::total_cmp);
+    (NAMED_OF_MANY, widths[widths.len() - NAMED_OF_MANY])
 }
 
-fn lane_bars(lane: &Lane, whole: u64, together: f64) -> Vec<Bar<'_>> {
+/// Bars as one line of each colour, in whole units: a line is 4 bytes for each bar on the wire, a bar of its own is 40.
+fn plain_paths(bars: &[&Bar<'_>], y: f64) -> Vec<(&'static str, String)> {
+    let mut paths: BTreeMap<&'static str, (String, f64)> = BTreeMap::new();
+    for bar in bars.iter().rev() {
+        let (left, width) = ((NAMES + bar.left).round(), bar.width().round());
+        let (path, end) = paths.entry(bar.colour()).or_default();
+        let written = if path.is_empty() {
+            write!(path, "M{left} {y}h{width}")
+        } else {
+            write!(path, "m{} 0h{width}", left - *end)
+        };
+        written.expect("a string takes everything");
+        *end = left + width;
+    }
+    paths.into_iter().map(|(colour, (path, _))| (colour, path)).collect()
+}
+
+/// The bars of a lane, the last first. Leases that together are hardly wider than one can be are one bar.
+fn lane_bars(lane: &Lane, whole: u64) -> Vec<Bar<'_>> {
     let mut bars: Vec<Bar<'_>> = Vec::new();
     for span in &lane.spans {
         let end = span.to.unwrap_or(0);
@@ -242,7 +284,7 @@ fn lane_bars(lane: &Lane, whole: u64, together: f64) -> Vec<Bar<'_>> {
         let right = WIDTH - share(end, whole, WIDTH);
         let left = (WIDTH - share(span.from, whole, WIDTH)).min(right - WIDTH_MIN).max(0.0);
         match bars.last_mut() {
-            Some(bar) if bar.right - left <= together => {
+            Some(bar) if bar.right - left <= TOGETHER_MAX => {
                 bar.left = bar.left.min(left);
                 bar.spans.push(span);
             }
@@ -277,20 +319,31 @@ impl Span {
 }
 
 impl Bar<'_> {
-    fn drawn(&self, target: &Text) -> DrawnBar {
-        let (class, href, title) = match self.spans.as_slice() {
+    fn width(&self) -> f64 {
+        (self.right - self.left).max(WIDTH_MIN)
+    }
+
+    fn colour(&self) -> &'static str {
+        match self.spans.as_slice() {
+            [span] => colour(&span.owner),
+            _ => "several",
+        }
+    }
+
+    fn drawn(&self, lane: &Lane) -> DrawnBar {
+        let (href, title) = match self.spans.as_slice() {
             [span] => (
-                colour(&span.owner),
                 crate::link::lease(span.lease),
                 format!("{}, lease {}: {}", span.owner, span.lease, span.words()),
             ),
+            spans if spans.iter().any(|span| span.to.is_none()) => (lane.href.clone(), together(spans)),
             spans => {
-                let filter = format!("{} is:ended", lessor_filter::term("target", target.raw()));
-                ("several", crate::link::with("/leases", &[("q", &filter)]), together(spans))
+                let filter = format!("{} is:ended", lessor_filter::term("target", lane.name.raw()));
+                (crate::link::with("/leases", &[("q", &filter)]), together(spans))
             }
         };
-        let width = coordinate((self.right - self.left).max(WIDTH_MIN));
-        DrawnBar { x: coordinate(NAMES + self.left), width, class, href, title }
+        let (x, width) = (coordinate(NAMES + self.left), coordinate(self.width()));
+        DrawnBar { x, width, class: self.colour(), href, title }
     }
 }
 
@@ -330,13 +383,13 @@ mod tests {
     }
 
     fn lane(spans: Vec<Span>) -> Lane {
-        Lane { name: "a<b".into(), href: "/resources/a".into(), known: None, spans }
+        Lane { name: "a<b".into(), href: "/resources/a".into(), known: None, cut: false, spans }
     }
 
     fn drawn(from: u64, to: Option<u64>) -> Option<(String, String)> {
         let lane = lane(vec![span(from, to)]);
-        let bars = lane_bars(&lane, 3_600, TOGETHER_MIN);
-        bars.first().map(|bar| bar.drawn(&lane.name)).map(|bar| (bar.x, bar.width))
+        let bars = lane_bars(&lane, 3_600);
+        bars.first().map(|bar| bar.drawn(&lane)).map(|bar| (bar.x, bar.width))
     }
 
     #[test]
@@ -370,22 +423,40 @@ mod tests {
     }
 
     #[test]
-    fn too_many_bars_become_fewer() {
-        // Each 60 s, with as much between: 12 units each.
-        let lanes: Vec<Lane> =
-            (0..50).map(|_| lane((0..30).map(|n| span(120 * n + 60, Some(120 * n))).collect())).collect();
+    fn of_many_bars_the_longest_have_names_and_no_idle_time_is_drawn() {
+        // Each 60 s, with as much between: 12 units each. One of each lane is a second longer.
+        let spans = |long| (0..30).map(move |n| span(120 * n + 60 + u64::from(n == long), Some(120 * n)));
+        // In ten lanes two are.
+        let lanes: Vec<Lane> = (0..50)
+            .map(|number| {
+                let mut spans: Vec<Span> = spans(7).collect();
+                spans[8].from += u64::from(number < 10);
+                lane(spans)
+            })
+            .collect();
         let chart = Gantt::of(Window::Hour, &lanes);
-        let bars: usize = chart.lanes.iter().map(|lane| lane.bars.len()).sum();
-        assert!((50..=BARS_MAX).contains(&bars), "{bars}");
         assert!(chart.words.contains("1500 leases on 50 targets"), "{}", chart.words);
+        for (number, drawn) in chart.lanes.iter().enumerate() {
+            let long = if number < 10 { 2 } else { 1 };
+            assert_eq!((drawn.bars.len(), drawn.plain.len()), (long, 1));
+            let path = &drawn.plain[0].1;
+            assert!(path.starts_with("M152 ") && path.contains("h12m12 0h12"), "{path}");
+            assert_eq!(path.matches('h').count(), 30 - long, "{path}");
+        }
+        assert!(chart.notes()[0].contains("only the longest"), "{:?}", chart.notes());
+        let named: usize = chart.lanes.iter().map(|lane| lane.bars.len()).sum();
+        assert_eq!(named, NAMED_OF_MANY);
     }
 
     #[test]
     fn what_is_not_known_is_hatched() {
-        let lane = Lane { known: Some(1_800), ..lane(vec![span(60, None)]) };
-        let chart = Gantt::of(Window::Hour, &[lane]);
+        let lane = Lane { known: Some(1_800), cut: true, ..lane(vec![span(60, None)]) };
+        let chart = Gantt::of(Window::Hour, std::slice::from_ref(&lane));
         assert_eq!(chart.lanes[0].known.as_deref(), Some("360"));
-        assert_eq!(chart.notes().len(), 1);
+        assert!(chart.notes()[0].contains("more happened"), "{:?}", chart.notes());
+        assert!(chart.words.contains("at least 1 lease "), "{}", chart.words);
+        let forgotten = Gantt::of(Window::Hour, &[Lane { cut: false, ..lane.clone() }]);
+        assert!(forgotten.notes()[0].contains("not kept"), "{:?}", forgotten.notes());
         let svg = chart.render().expect("renders");
         assert!(svg.contains("unknown"), "{svg}");
     }

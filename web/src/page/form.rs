@@ -102,18 +102,30 @@ pub struct EditPage {
     pub frame: Frame,
     /// The resource as it is.
     pub resource: ResourceRow,
-    /// The revision that the form was made from.
-    pub revision: u64,
-    /// The state that was typed.
-    pub state: Text,
-    /// The labels that were typed, one a line; `None` if no field could carry them as they are.
-    pub labels: Option<Text>,
-    /// Whether the state was changed by somebody else while the form was filled in.
-    pub other_state: bool,
-    /// Whether the labels were.
-    pub other_labels: bool,
+    /// The state.
+    pub state: Edited,
+    /// The labels, one a line; `None` if no field could carry them as they are.
+    pub labels: Option<Edited>,
     /// Why it was not accepted.
     pub error: Option<FormError>,
+}
+
+/// A text that is edited.
+#[derive(Clone, Debug)]
+pub struct Edited {
+    /// What is in the field.
+    pub text: Text,
+    /// Stands for what it is now, so that it is known whether it was changed, here and elsewhere.
+    pub seen: String,
+    /// Whether what was typed would take the place of what somebody else wrote while the form was filled in.
+    pub overtaken: bool,
+}
+
+impl EditPage {
+    /// Whether somebody else wrote something that would be written over.
+    fn overtaken(&self) -> bool {
+        self.state.overtaken || self.labels.as_ref().is_some_and(|labels| labels.overtaken)
+    }
 }
 
 /// What many can be changed of at a time.
@@ -170,7 +182,9 @@ pub struct Drains {
     pub until: Option<Moment>,
     /// Whether others end later, or never.
     pub ends_differ: bool,
-    /// The first of them: its name, and where it is.
+    /// How many of them do not end by themselves.
+    pub endless: usize,
+    /// The first of them to end: its name, and where it is.
     pub first: (Text, String),
     /// How many they are.
     pub count: usize,

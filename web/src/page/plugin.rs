@@ -34,8 +34,8 @@ pub struct PluginDetail {
     pub enabled: bool,
     /// Whether there is a version to go back to.
     pub previous: bool,
-    /// When it was first installed.
-    pub installed: Moment,
+    /// When it was first installed; none if it is of the configuration and could not be prepared yet.
+    pub installed: Option<Moment>,
     /// Its settings.
     pub settings: Vec<(Text, Text)>,
     /// What it may use.

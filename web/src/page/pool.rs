@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::chart::{Gantt, Histogram, Span, Window};
+use crate::chart::{Gantt, Histogram, Span, Told, Window};
 use crate::frame::Frame;
 use crate::list::List;
 use crate::row::{PoolRow, ResourceRow, WaitRow};
@@ -27,6 +27,8 @@ pub struct Chosen {
     pub window: Window,
     /// The chart.
     pub gantt: Gantt,
+    /// The same in words, where there is no room for it.
+    pub told: Vec<Told>,
     /// The same as a table, the last first.
     pub table: Vec<Held>,
     /// How many more do not fit in the table.

@@ -57,18 +57,31 @@ fn address(text: &str) -> Result<Option<IpAddr>, String> {
     text.parse().map(Some).map_err(|_| format!("{text:?} is no IP address"))
 }
 
+/// Most machines that may match: the locker takes no more names at once. Thousands of machines times hundreds of prefixes
+/// would not fit into the memory, either.
+pub(crate) const MATCHES_MAX: usize = 10_000;
+
 /// The machines whose host name begins with one of the prefixes; all of them if there are no prefixes.
 ///
 /// A machine counts once for every prefix that fits, as it does in `ConTest`.
-pub(crate) fn with_prefixes(hosts: Vec<Target>, prefixes: &[String]) -> Vec<Target> {
+///
+/// # Errors
+///
+/// They are more than [`MATCHES_MAX`].
+pub(crate) fn with_prefixes(hosts: Vec<Target>, prefixes: &[String]) -> Result<Vec<Target>, String> {
+    let too_many =
+        || format!("more than {MATCHES_MAX} machines match, counted once for each prefix that fits");
     if prefixes.is_empty() {
-        return hosts;
+        return if hosts.len() > MATCHES_MAX { Err(too_many()) } else { Ok(hosts) };
     }
     let mut fitting = Vec::new();
     for host in hosts {
         let Some(name) = host.fqdn.split('.').next().filter(|_| !host.fqdn.is_empty()) else { continue };
         let times = prefixes.iter().filter(|prefix| name.starts_with(prefix.trim())).count();
+        if fitting.len() + times > MATCHES_MAX {
+            return Err(too_many());
+        }
         fitting.extend(std::iter::repeat_n(host.clone(), times));
     }
-    fitting
+    Ok(fitting)
 }

@@ -64,7 +64,8 @@ impl TargetManager for CsvFile {
         let content = files::read(&path).map_err(|error| bad_file(error.to_string()))?;
         let all = hosts::read(&content).map_err(bad_file)?;
         let prefixes = wish.prefixes.unwrap_or_default();
-        let mut hosts = hosts::with_prefixes(all, &prefixes);
+        let mut hosts = hosts::with_prefixes(all, &prefixes)
+            .map_err(|why| Failure::permanent("too-many", format!("{path}: {why}")))?;
         let enough = |count: usize| u64::try_from(count).unwrap_or(u64::MAX) >= u64::from(wish.least);
         if !enough(hosts.len()) {
             let why = format!("{} machines match, at least {} are needed", hosts.len(), wish.least);

@@ -152,3 +152,23 @@ fn a_shuffle_gives_the_same_machines_in_another_order() {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..50).collect::<Vec<_>>());
 }
+
+#[test]
+fn no_more_machines_match_than_can_be_locked_at_once() {
+    let file = |count: usize| (0..count).map(|id| format!("{id},h{id},,")).collect::<Vec<_>>().join("\n");
+    let prefixes =
+        |count: usize| format!(r#", "MaxNumberDevices": 1, "HostPrefixes": {:?}"#, vec!["h"; count]);
+    let all = r#", "MaxNumberDevices": 1"#.to_owned();
+    for (hosts, rest, fits) in [
+        (10_000, all.clone(), true),
+        (10_001, all, false),
+        (100, prefixes(100), true),
+        (5_000, prefixes(400), false),
+    ] {
+        let got = acquire(&lessor(&file(hosts)), &rest);
+        match got {
+            Ok(got) => assert!(fits && ids(&got) == ["0"], "{hosts}"),
+            Err(failure) => assert!(!fits && failure.message.contains("more than 10000"), "{failure:?}"),
+        }
+    }
+}

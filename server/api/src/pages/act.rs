@@ -70,7 +70,7 @@ fn page(visitor: &Visitor, form: LeaseForm, problem: Option<&Problem>) -> Respon
     visitor.page_with(problem.map_or(StatusCode::OK, |problem| problem.kind().status()), &page)
 }
 
-/// A text that no other form was given.
+/// A text that no other form was given, so that the same wishes in two of them are two requests.
 fn nonce() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static SECRET: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
@@ -160,7 +160,8 @@ fn body(form: &Form, wait: Option<u64>) -> Result<Value, Problem> {
         "purpose": form.filled("purpose"),
         "ttl": ttl.map(lessor_ledger::Span::millis),
         "wait": wait.map(|seconds| format!("{seconds}s")),
-        "request_id": seat::key(form.typed("key"), wait.unwrap_or(0)),
+        // The nonce is among the fields, so the same form sent again is the same request; a changed one is another.
+        "request_id": seat::key(&form.digest(), wait.unwrap_or(0)),
     });
     let targets = targets(form);
     if !targets.is_empty() {

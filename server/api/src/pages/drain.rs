@@ -6,7 +6,7 @@ use lessor_web::chart::Window;
 use lessor_web::link;
 
 use crate::extract::Path;
-use crate::limits::CORDON_TRIES_MAX;
+use crate::limits::EDIT_TRIES_MAX;
 use crate::moment;
 use crate::pages::form::{self, Form};
 use crate::pages::resource::{Typed, detail};
@@ -105,7 +105,7 @@ pub(crate) async fn write(
     seen: &str,
     cordon: Option<&CordonEdit>,
 ) -> Result<(), Problem> {
-    for _ in 0..CORDON_TRIES_MAX {
+    for _ in 0..EDIT_TRIES_MAX {
         let ledger = visitor.app.keeper.snapshot();
         let resource = ledger.resource(name.as_str()).ok_or_else(|| Refusal::NoSuchResource(name.clone()))?;
         if seen_of(resource.cordon()) != seen {

@@ -129,13 +129,19 @@ impl Format {
 pub(crate) struct File {
     format: Format,
     what: &'static str,
+    /// By which keys it could be narrowed.
+    keys: Vec<&'static str>,
     bytes: Vec<u8>,
 }
 
 impl File {
-    /// One without rows, called after what is to be in it.
-    pub(crate) fn new<R: Cells>(format: Format, what: &'static str) -> Result<Self, Problem> {
-        let mut file = Self { format, what, bytes: Vec::new() };
+    /// One without rows, for a list of `what` that has these keys.
+    pub(crate) fn new<R: Cells>(
+        format: Format,
+        what: &'static str,
+        keys: &[&'static str],
+    ) -> Result<Self, Problem> {
+        let mut file = Self { format, what, keys: keys.to_vec(), bytes: Vec::new() };
         if format == Format::Csv {
             file.csv([R::COLUMNS]).map_err(|error| Problem::internal(&error))?;
         }
@@ -159,10 +165,9 @@ impl File {
                 };
             added?;
             if self.bytes.len() > EXPORT_BYTES_MAX {
-                return Err(too_much(format!(
-                    "finds more than the {} MiB that a file may have",
-                    EXPORT_BYTES_MAX >> 20
-                )));
+                let mebibytes = EXPORT_BYTES_MAX >> 20;
+                let why = format!("finds more than the {mebibytes} MiB that a file may have");
+                return Err(too_much(why, &self.keys));
             }
         }
         Ok(())
@@ -211,16 +216,14 @@ impl File {
 const ROWS_BETWEEN_LOOKS: usize = 100;
 
 /// There is no file, because the filter leaves more than so many rows to be looked at.
-pub(crate) fn too_many(rows: usize) -> Problem {
-    too_much(format!("is about more than the {rows} rows that are looked at for a file"))
+pub(crate) fn too_many(rows: usize, keys: &[&str]) -> Problem {
+    too_much(format!("is about more than the {rows} rows that are looked at for a file"), keys)
 }
 
-/// Why there is no file: a part of one would be taken for the whole.
-fn too_much(why: impl std::fmt::Display) -> Problem {
-    Problem::invalid(
-        "filter",
-        format!("{why}; narrow it, as with target:, or for events with since: and until:"),
-    )
+/// Why there is no file of a list with these keys: a part of one would be taken for the whole.
+pub(crate) fn too_much(why: impl std::fmt::Display, keys: &[&str]) -> Problem {
+    let keys: Vec<String> = keys.iter().map(|key| format!("{key}:")).collect();
+    Problem::invalid("filter", format!("{why}; narrow it, as with {}", keys.join(", ")))
 }
 
 /// What makes a spreadsheet take a cell for a formula; some take the wide forms for the same.
@@ -347,7 +350,7 @@ impl Cells for PluginRow {
         let mut cells: Vec<Cell> = vec![(&self.name).into(), (&self.kind).into(), (&self.state.name).into()];
         cells.push(self.reason.as_ref().into());
         cells.extend([self.calls, self.errors, self.refused, self.in_flight].map(Cell::from));
-        cells.push((&self.changed).into());
+        cells.push(self.changed.as_ref().into());
         cells
     }
 }
@@ -386,7 +389,7 @@ mod tests {
     }
 
     fn written(format: Format, pieces: &[&[Pair]]) -> String {
-        let mut file = File::new::<Pair>(format, "pairs").expect("begins");
+        let mut file = File::new::<Pair>(format, "pairs", &["name"]).expect("begins");
         for rows in pieces {
             file.add(rows).expect("it is small");
         }
@@ -418,7 +421,7 @@ mod tests {
     fn what_is_too_large_is_no_file() {
         let long: &'static str = "w".repeat(EXPORT_BYTES_MAX / 4).leak();
         for format in [Format::Csv, Format::Json] {
-            let mut file = File::new::<Pair>(format, "pairs").expect("begins");
+            let mut file = File::new::<Pair>(format, "pairs", &["name"]).expect("begins");
             assert!(file.add(&[Pair(long, long)]).is_ok());
             let problem = file.add(&[Pair(long, long)]).expect_err("it is too large");
             assert!(problem.detail().contains("more than the 32 MiB"), "{}", problem.detail());

@@ -11,6 +11,7 @@ use lessor_web::page::FormError;
 
 use crate::extract::bytes;
 use crate::length;
+use crate::pages::seen;
 use crate::problem::{ConflictView, Kind, Problem};
 
 /// The fields of a form that was sent.
@@ -46,6 +47,12 @@ impl Form {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// Stands for exactly what is in the form.
+    pub(crate) fn digest(&self) -> String {
+        let fields: Vec<String> = self.0.iter().map(|(field, text)| format!("{field}={text}")).collect();
+        seen::digest(fields.iter().map(String::as_str))
+    }
+
     /// A name that the form was made for, to the byte: from a field of its own if one could not carry it as it is.
     pub(crate) fn exact(&self, field: &str) -> Option<String> {
         let encoded = self.0.get(&format!("{field}_exact"))?;
@@ -59,10 +66,9 @@ pub(crate) fn returned(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
 }
 
-/// Whether what came back from a field for one line, which has no ends of lines, is what was put into it.
-pub(crate) fn is_untouched(typed: &str, shown: &str) -> bool {
-    let line = |text: &str| returned(text).replace('\n', "").trim().to_owned();
-    line(typed) == line(shown)
+/// A text as it comes back from a field for one line, which has no ends of lines, without spaces around it.
+pub(crate) fn line(text: &str) -> String {
+    returned(text).replace('\n', "").trim().to_owned()
 }
 
 /// Whether a name is still the same after it went through a field for one line, or for one name a line.

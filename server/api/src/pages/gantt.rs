@@ -2,14 +2,15 @@
 
 use lessor_ledger::{EventId, Ledger, PoolName, Span as Length, Target, Time};
 use lessor_store::{ReadError, Reader};
-use lessor_web::chart::{Gantt, Lane, Span, Window};
+use lessor_web::chart::{Gantt, Lane, Span, Told, Window};
 use lessor_web::{link, page};
 
-use crate::limits::{GANTT_EVENTS_MAX, GANTT_LANE_EVENTS_MAX, GANTT_LANES_MAX, GANTT_TABLE_ROWS_MAX};
+use crate::limits::{
+    GANTT_EVENTS_MAX, GANTT_LANE_EVENTS_MAX, GANTT_LANES_MAX, GANTT_LANES_MIN, GANTT_TABLE_ROWS_MAX,
+};
 use crate::pages::row::{cause, utc};
-use crate::pages::stay::{self, Stay};
+use crate::pages::stay::{self, Past, Stay};
 use crate::pages::visitor::seconds_between;
-use crate::sieve::event::first_at;
 
 /// The chart of the resources of a pool by name, from the one after `after` on.
 pub(crate) fn pool(
@@ -22,15 +23,9 @@ pub(crate) fn pool(
     let chart = Chart::new(ledger, now, reader, window)?;
     let mut members = ledger.members_after(pool.as_str(), after);
     let names: Vec<&Target> = members.by_ref().take(GANTT_LANES_MAX).map(|resource| &resource.name).collect();
-    let next = members.next().and_then(|_| names.last().map(|name| name.as_str().into()));
-    let mut left = GANTT_EVENTS_MAX;
-    let mut lanes = Vec::with_capacity(names.len());
-    for (done, name) in names.iter().enumerate() {
-        // What quiet ones leave is for the busy ones after them.
-        let (lane, events) = chart.lane(name, left / (names.len() - done))?;
-        left = left.saturating_sub(events);
-        lanes.push(lane);
-    }
+    let lanes = chart.lanes(&names, GANTT_EVENTS_MAX)?;
+    let more = lanes.len() < names.len() || members.next().is_some();
+    let next = lanes.last().filter(|_| more).map(|lane| lane.name.clone());
     Ok(page::Chosen { further: after.is_some(), next, ..chosen(window, &lanes) })
 }
 
@@ -43,8 +38,7 @@ pub(crate) fn resource(
     window: Window,
 ) -> Result<page::Chosen, ReadError> {
     let chart = Chart::new(ledger, now, reader, window)?;
-    let (lane, _) = chart.lane(name, GANTT_LANE_EVENTS_MAX)?;
-    Ok(chosen(window, &[lane]))
+    Ok(chosen(window, &chart.lanes(&[name], GANTT_LANE_EVENTS_MAX)?))
 }
 
 fn chosen(window: Window, lanes: &[Lane]) -> page::Chosen {
@@ -57,6 +51,7 @@ fn chosen(window: Window, lanes: &[Lane]) -> page::Chosen {
     page::Chosen {
         window,
         gantt: Gantt::of(window, lanes),
+        told: lanes.iter().map(|lane| Told::of(window, lane)).collect(),
         table: table.collect(),
         more,
         further: false,
@@ -80,7 +75,7 @@ impl<'a> Chart<'a> {
     fn new(ledger: &'a Ledger, now: Time, reader: &'a Reader, window: Window) -> Result<Self, ReadError> {
         let seconds = i64::try_from(window.seconds()).unwrap_or(i64::MAX);
         let begin = now.plus(Length::from_secs(-seconds));
-        let (first, oldest) = (first_at(reader, begin)?, reader.first_event()?);
+        let (first, oldest) = (reader.first_at(begin)?, reader.first_event()?);
         let forgotten = first == oldest && oldest.0 > 1;
         let filter = lessor_store::EventFilter { limit: 1, ..Default::default() };
         let kept_since = if forgotten { reader.events(&filter)?.first().map(|event| event.at) } else { None };
@@ -88,17 +83,22 @@ impl<'a> Chart<'a> {
         Ok(Self { ledger, now, reader, window, before, kept_since })
     }
 
-    /// One target, from at most `limit` of its events, or two, and how many those were.
-    fn lane(&self, target: &Target, limit: usize) -> Result<(Lane, usize), ReadError> {
-        let past = stay::past(self.ledger, self.now, self.reader, target, (self.before, limit.max(2)))?;
+    /// These targets, or the first of them if they were busy, from at most `most` of their events.
+    fn lanes(&self, names: &[&Target], most: usize) -> Result<Vec<Lane>, ReadError> {
+        let pasts =
+            stay::pasts(self.ledger, self.now, self.reader, names, (self.before, most, GANTT_LANES_MIN))?;
+        Ok(names.iter().zip(&pasts).map(|(name, past)| self.lane(name, past)).collect())
+    }
+
+    fn lane(&self, name: &Target, past: &Past) -> Lane {
         let since = past.since.max(self.kept_since);
-        let lane = Lane {
-            name: target.as_str().into(),
-            href: link::resource(target.as_str()),
+        Lane {
+            name: name.as_str().into(),
+            href: link::resource(name.as_str()),
             known: since.map(|since| self.ago(since)),
+            cut: past.since.is_some() && past.since >= self.kept_since,
             spans: past.stays.iter().map(|stay| self.span(stay, since)).collect(),
-        };
-        Ok((lane, past.events))
+        }
     }
 
     fn ago(&self, time: Time) -> u64 {

@@ -208,7 +208,7 @@ async fn put(visitor: &Visitor, digest: &str, form: &Form) -> Result<String, Pro
     // The form has no fields for limits.
     manifest.limits = manifest_of(visitor, name).map(|manifest| manifest.limits).unwrap_or_default();
     let sight = visitor.app.plugins.install(name, &digest, &manifest).await?;
-    Ok(sight.record.name.to_string())
+    Ok(sight.name.to_string())
 }
 
 /// The form as the body of `PUT /v1/plugins/{name}`, so that both mean the same.

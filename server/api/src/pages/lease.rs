@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{
-    Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Resource, Subject, Target, Time,
-};
+use lessor_ledger::{Command, Dialect, Force, Lease, LeaseId, Ledger, Owner, Refusal, Subject, Target, Time};
 use lessor_store::{EventFilter, LeaseFilter, ReadError, Reader};
 use lessor_web::{Frame, Sort, Text, link, page};
 
@@ -33,12 +31,15 @@ const LIST: Kind = Kind {
     example: "owner:ann nightly",
 };
 
+/// Those that have ended: they are read from the end of the history, and never looked at all together.
+const PAST: Kind = Kind { sorts: &[Sort { key: "-id", words: "newest first", column: "Lease" }], ..LIST };
+
 /// `GET /leases`.
 pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Response {
-    let listing = Listing::new(&LIST, query);
+    let listing = Listing::new(&LIST, query.clone());
     let frame = visitor.frame("Leases", "/leases", "leases");
     let page = if sieve::is_about_ended(&listing.filter) {
-        ended(&visitor, listing, frame).await
+        ended(&visitor, Listing::new(&PAST, query), frame).await
     } else {
         active(&visitor, listing, frame).await
     };
@@ -147,9 +148,11 @@ fn look(
     let reason =
         ended.and_then(|ended| ended.reason.as_ref()).map(|reason| ("Reason", Text::from(&**reason)));
     let held = ledger.grant(lease.id).filter(|_| ended.is_none());
-    let targets = lease.targets.iter().take(LEASE_TARGETS_SHOWN).map(|target| {
-        leased(target.as_str(), ledger.resource(target.as_str()).map(AsRef::as_ref), ended.is_none())
-    });
+    let targets = lease
+        .targets
+        .iter()
+        .take(LEASE_TARGETS_SHOWN)
+        .map(|target| leased(target, ledger, now, ended.is_none()));
     Ok(page::LeaseDetail {
         frame,
         lease: match held {
@@ -181,12 +184,14 @@ fn look(
 }
 
 /// A target of a lease. What is written on it is for the holder; of an ended lease it may be another's by now.
-fn leased(name: &str, record: Option<&Resource>, held: bool) -> page::Leased {
-    let data = record.filter(|_| held).map(|resource| &resource.details().user_data);
+fn leased(target: &Target, ledger: &Ledger, now: Time, lives: bool) -> page::Leased {
+    let record = ledger.resource(target.as_str());
+    let data = record.filter(|_| lives).map(|resource| &resource.details().user_data);
+    let is_held = ledger.holder(target.as_str(), now).is_some();
     page::Leased {
-        name: name.into(),
-        place: record.map(|resource| (resource.pool.as_str().into(), row::state(&resource.state, true))),
-        addresses: record.map(resource::addresses).unwrap_or_default(),
+        name: target.as_str().into(),
+        place: record.map(|resource| (resource.pool.as_str().into(), row::state(&resource.state, is_held))),
+        addresses: record.map(|resource| resource::addresses(resource)).unwrap_or_default(),
         data: data
             .into_iter()
             .flatten()

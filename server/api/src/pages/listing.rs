@@ -11,7 +11,7 @@ use lessor_web::{List, Sort, Template, Text};
 use serde::Deserialize;
 
 use crate::limits::{
-    EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_MAX, EXPORT_ROWS_LOOKED_AT_MAX,
+    EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_MAX, EXPORT_ROWS_LOOKED_AT_MAX, EXPORT_ROWS_MAX,
     HISTORY_ROWS_LOOKED_AT_MAX, LISTING_ROWS_LOOKED_AT_MAX, LISTING_ROWS_SHOWN, ROW_TARGETS_MAX,
 };
 use crate::pages::export::{self, Cells, File};
@@ -137,9 +137,9 @@ impl Listing {
         Self { filter, after, list, format: export::Format::named(&format) }
     }
 
-    /// How many rows are wanted.
+    /// How many rows are wanted: for a file one more than it may have, so that it is known whether those are all.
     pub(crate) fn limit(&self) -> usize {
-        if self.is_file() { self.looks_at() } else { LISTING_ROWS_SHOWN }
+        if self.is_file() { EXPORT_ROWS_MAX + 1 } else { LISTING_ROWS_SHOWN }
     }
 
     /// How many rows of what is true now may be looked at.
@@ -243,10 +243,14 @@ impl Listing {
         page: impl FnOnce(List, Vec<R>) -> P,
     ) -> Result<Response, Problem> {
         let Some(format) = self.format()? else { return Ok(visitor.page(&page(self.list, rows))) };
-        if self.list.next.is_some() || self.list.looked_at.is_some() {
-            return Err(export::too_many(EXPORT_ROWS_LOOKED_AT_MAX));
+        if rows.len() > EXPORT_ROWS_MAX {
+            let why = format!("finds more than the {EXPORT_ROWS_MAX} rows that a file may have");
+            return Err(export::too_much(why, &self.list.keys));
         }
-        let mut file = File::new::<R>(format, self.list.what)?;
+        if self.list.looked_at.is_some() {
+            return Err(export::too_many(EXPORT_ROWS_LOOKED_AT_MAX, &self.list.keys));
+        }
+        let mut file = File::new::<R>(format, self.list.what, &self.list.keys)?;
         file.add(&rows)?;
         Ok(file.answer())
     }
@@ -282,7 +286,7 @@ impl Listing {
             let rows = self.finish(found.into(), None);
             return Ok(visitor.page(&page(self.list, rows)));
         };
-        let (mut file, mut before) = (File::new::<R>(format, self.list.what)?, after);
+        let (mut file, mut before) = (File::new::<R>(format, self.list.what, &self.list.keys)?, after);
         for _ in 0..EXPORT_HISTORY_ROWS_MAX / EXPORT_HISTORY_ROWS_AT_ONCE {
             let bounds = (EXPORT_HISTORY_ROWS_AT_ONCE, EXPORT_HISTORY_ROWS_AT_ONCE);
             let found = piece(before, bounds).await?;
@@ -292,7 +296,7 @@ impl Listing {
                 return Ok(file.answer());
             }
         }
-        Err(export::too_many(EXPORT_HISTORY_ROWS_MAX))
+        Err(export::too_many(EXPORT_HISTORY_ROWS_MAX, &self.list.keys))
     }
 
     /// As [`show`](Self::show), with rows of what is true now; `rows` makes them and [finishes](Self::finish) the list.
@@ -359,6 +363,23 @@ mod tests {
         assert_eq!((page.rows, page.next), (vec![many - 1], None));
         let fits = listing("", None).plain(0..LISTING_ROWS_LOOKED_AT_MAX as u64, |n| *n, |_| false);
         assert_eq!((fits.next, fits.looked_at), (None, None));
+    }
+
+    #[test]
+    fn a_file_is_bounded_by_what_is_found_and_not_by_what_is_looked_at() {
+        let query = ListQuery { format: "csv".into(), ..ListQuery::default() };
+        let listing = Listing::new(&KIND, query);
+        let (most, all) = (EXPORT_ROWS_MAX as u64, EXPORT_ROWS_LOOKED_AT_MAX as u64);
+        for few in [
+            listing.plain(0..all, |n| *n, |n| *n < most),
+            listing.sorted(0..all, |n| *n, |n| *n, |n| *n < most),
+        ] {
+            assert_eq!((few.rows.len(), few.next, few.looked_at), (EXPORT_ROWS_MAX, None, None));
+        }
+        let many = listing.plain(0..all, |n| *n, |_| true);
+        assert_eq!(many.rows.len(), EXPORT_ROWS_MAX + 1);
+        let far = listing.plain(0..=all, |n| *n, |_| false);
+        assert_eq!(far.looked_at, Some(EXPORT_ROWS_LOOKED_AT_MAX));
     }
 
     #[test]

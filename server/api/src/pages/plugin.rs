@@ -82,13 +82,14 @@ fn detail(
 ) -> Result<Response, Problem> {
     let now = visitor.app.keeper.now();
     let sight = visitor.app.plugins.show(name)?;
-    let (here, title) = (link::plugin(sight.record.name.as_str()), Text::from(sight.record.name.as_str()));
+    let (here, title) = (link::plugin(sight.name.as_str()), Text::from(sight.name.as_str()));
+    let record = sight.record.as_deref();
     let page = page::PluginDetail {
         frame: visitor.frame_at(here, format!("Plugin {title}"), "/plugins", "plugins jobs"),
         plugin: row::plugin(&sight, now),
-        enabled: sight.record.enabled,
-        previous: sight.record.previous.is_some(),
-        installed: row::ago(sight.record.installed_at, now),
+        enabled: record.is_some_and(|record| record.enabled),
+        previous: record.is_some_and(|record| record.previous.is_some()),
+        installed: record.map(|record| row::ago(record.installed_at, now)),
         settings: sight.manifest.as_ref().map(manifest::settings).unwrap_or_default(),
         grants: sight.manifest.as_ref().map(manifest::grants).unwrap_or_default(),
         ceiling: sight.ceiling.as_ref().map(manifest::ceiling).unwrap_or_default(),
@@ -102,15 +103,16 @@ fn detail(
 
 fn facts(sight: &Sight) -> Vec<(&'static str, Text)> {
     let Sight { record, manifest, status, .. } = sight;
-    let origin = match record.origin {
+    let origin = match sight.origin() {
         PluginOrigin::Config => "the configuration",
         PluginOrigin::Api => "the API",
     };
-    let mut facts = vec![
-        ("Installed by", Text::from(origin)),
-        ("Component", Text::from(&*record.version.digest)),
-        ("Component before", record.previous.as_ref().map_or("none".into(), |it| Text::from(&*it.digest))),
-    ];
+    let mut facts = vec![("Installed by", Text::from(origin))];
+    if let Some(record) = record {
+        let before = record.previous.as_ref().map_or("none".into(), |it| Text::from(&*it.digest));
+        facts.push(("Component", Text::from(&*record.version.digest)));
+        facts.push(("Component before", before));
+    }
     facts.extend(manifest.as_ref().map(|manifest| {
         ("Instances", if manifest.warm { "one for many calls" } else { "one for each call" }.into())
     }));
@@ -143,7 +145,7 @@ fn outcome(
         Ok(sight) => {
             // What is read again, or leaves its quarantine, is no event.
             visitor.app.pulse.touch();
-            done(&link::plugin(sight.record.name.as_str()), what)
+            done(&link::plugin(sight.name.as_str()), what)
         }
         Err(error) => {
             let page = detail(visitor, name, &Form::default(), Some(&Problem::from(error)));
@@ -179,7 +181,7 @@ pub(crate) async fn roll_back(visitor: Visitor, Path(name): Path<String>) -> Res
 /// `POST /plugins/{name}/remove`: its name must be typed, because settings and grants are gone with it.
 pub(crate) async fn remove(visitor: Visitor, Path(name): Path<String>, form: Form) -> Response {
     let removed = match visitor.app.plugins.show(&name) {
-        Ok(sight) if form.typed("name") == sight.record.name.as_str() => {
+        Ok(sight) if form.typed("name") == sight.name.as_str() => {
             visitor.app.plugins.remove(&name).await.map_err(Problem::from)
         }
         Ok(_) => Err(Problem::invalid("name", "must be typed as it is above")),

@@ -66,7 +66,11 @@ fn paged<'l>(
         Some(lock) => lock.deadline.map_or(i64::MAX, Time::nanos),
     };
     let updated = |resource: &&Arc<Resource>| resource.updated_at.nanos();
-    let state = |resource: &&Arc<Resource>| resource.state.clone();
+    // As it is shown.
+    let state = |resource: &&Arc<Resource>| {
+        let is_held = ledger.holder(resource.name.as_str(), now).is_some();
+        row::state(&resource.state, is_held).shown().to_owned()
+    };
     // One more than is looked at, so that it is known whether that was all.
     let after = |after: Option<&Target>| {
         candidates(ledger, &listing.filter, after, listing.looks_at() + 1).into_iter()

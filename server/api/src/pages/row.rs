@@ -197,7 +197,7 @@ fn row_of(request: &Request, place: Option<&Place>, now: Time, visitor: &Visitor
         position: place.map(|place| place.position),
         priority: request.priority,
         since: ago(request.since, now),
-        blockers: named.map(|each| blocker(each, now, most.holders)).collect(),
+        blockers: named.map(|each| blocker(each, &request.parts, now, most.holders)).collect(),
         more_blockers: in_the_way.len().saturating_sub(most.blockers),
         outcome: request.outcome.map(|outcome| match outcome {
             Outcome::Granted { .. } => "Granted",
@@ -226,9 +226,17 @@ fn part(part: &Part, names: usize) -> Vec<Text> {
     }
 }
 
-fn blocker(blocker: &Blocker, now: Time, most: usize) -> lessor_web::Blocker {
+fn blocker(blocker: &Blocker, parts: &[Part], now: Time, most: usize) -> lessor_web::Blocker {
+    // Who waits for something of a pool by its name is not helped by others that are free there.
+    let is_named = parts.iter().all(|part| matches!(part, Part::Named { .. }));
+    let only =
+        blocker.holders.first().and_then(|holder| holder.target.as_ref()).filter(|_| blocker.count == 1);
     let words = match &blocker.wanted {
         Wanted::Pool(pool, _) if blocker.pool_missing => format!("there is no pool {pool}"),
+        Wanted::Pool(pool, _) if is_named => only.map_or_else(
+            || format!("{} of {} named ones in {pool}", blocker.there, blocker.count),
+            Target::to_string,
+        ),
         Wanted::Pool(pool, state) => format!("{} of {} {state} in {pool}", blocker.there, blocker.count),
         Wanted::Target(target) => format!("{target}"),
     };
@@ -304,7 +312,7 @@ pub(crate) fn job(job: &JobRecord, now: Time, visitor: &Visitor, names: usize) -
 
 /// A plugin, and how it does.
 pub(crate) fn plugin(sight: &Sight, now: Time) -> PluginRow {
-    let Sight { record, manifest, status, broken, .. } = sight;
+    let Sight { name, record, manifest, status, broken, .. } = sight;
     let (state, reason) = view::plugin_state(status.as_ref(), broken.clone());
     let class = match state {
         "enabled" => "free",
@@ -313,7 +321,7 @@ pub(crate) fn plugin(sight: &Sight, now: Time) -> PluginRow {
     };
     let count = |of: fn(&lessor_plugins::PluginStatus) -> u64| status.as_ref().map_or(0, of);
     PluginRow {
-        name: record.name.as_str().into(),
+        name: name.as_str().into(),
         kind: manifest.as_ref().map_or("unknown".into(), |manifest| Text::from(manifest.kind.to_string())),
         state: StateBadge { name: state.into(), class },
         reason: reason.map(Text::from),
@@ -322,7 +330,7 @@ pub(crate) fn plugin(sight: &Sight, now: Time) -> PluginRow {
         refused: count(|status| status.refused),
         in_flight: count(|status| status.in_flight),
         p95: status.as_ref().and_then(|status| status.p95_us).map(millis),
-        changed: ago(record.changed_at, now),
+        changed: record.as_ref().map(|record| ago(record.changed_at, now)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lessor_keeper::{Error, Keeper};
-use lessor_ledger::{Command, Dialect, Ledger, Reply, Request, RequestId, Span, Time};
+use lessor_ledger::{Command, Dialect, Ledger, Reply, Request, RequestId, Span, Time, Withdrawal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -106,8 +106,12 @@ impl Seats {
         let sitting = self.sitting().clone();
         for (id, until) in sitting {
             let waits = keeper.snapshot().request(id).is_some_and(|request| request.waits());
-            let command =
-                if waits && keeper.now() > until { Command::Withdraw(id) } else { Command::Poll(id) };
+            let command = if waits && keeper.now() > until {
+                let reason = Some("nothing came in the time it was to wait".into());
+                Command::Withdraw(Withdrawal { reason, ..Withdrawal::of(id) })
+            } else {
+                Command::Poll(id)
+            };
             match keeper.submit(command).await {
                 Ok(Reply::Queued(..)) | Err(Error::Busy | Error::ReadOnly(_)) => {}
                 Ok(_) | Err(Error::Refused(_) | Error::Stopped) => {

@@ -2,12 +2,13 @@
 //!
 //! A signal says up to which event each kind of thing has changed, and nothing else; a page that shows an older one
 //! fetches itself anew. So a page sees what its reader may see, by one way only; a signal that is missed is made up
-//! for by the next; and a reconnect needs no memory, because the first signal comes at once.
+//! for by the next; and a reconnect needs no memory, because the first signal comes at once. When nothing changes the last
+//! one is sent again now and then: pages hear of no comments, and would not know that nobody is there any more.
 
 use std::convert::Infallible;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use axum::response::sse::{Event as Frame, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::watch;
@@ -29,17 +30,16 @@ pub(crate) async fn follow(
     let shutdown = app.shutdown.clone();
     let state = (signals, shutdown, permit);
     let frames = stream::unfold(state, async |(mut signals, shutdown, permit)| {
-        let went_on = tokio::select! {
+        tokio::select! {
             biased;
             () = shutdown.cancelled() => return None,
-            went_on = signals.changed() => went_on,
-        };
-        went_on.ok()?;
+            went_on = signals.changed() => went_on.ok()?,
+            () = tokio::time::sleep(STREAM_KEEP_ALIVE) => {}
+        }
         let frame = frame(&mut signals);
         Some((Ok::<_, Infallible>(frame), (signals, shutdown, permit)))
     });
-    let keep_alive = KeepAlive::new().interval(STREAM_KEEP_ALIVE);
-    let mut response = Sse::new(frames).keep_alive(keep_alive).into_response();
+    let mut response = Sse::new(frames).into_response();
     response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     Ok(response)
 }

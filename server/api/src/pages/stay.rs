@@ -1,7 +1,7 @@
 //! Who held a target when, as its events tell: a lease may have got it, or lost it, at another time than others.
 
 use lessor_ledger::{Cause, Event, EventId, EventKind, LeaseId, Ledger, Owner, Target, Time};
-use lessor_store::{EventFilter, ReadError, Reader};
+use lessor_store::{Latest, LatestFilter, ReadError, Reader};
 
 use crate::limits::STAY_BEGIN_LOOKED_FOR;
 
@@ -34,44 +34,73 @@ pub(crate) struct Past {
     pub(crate) stays: Vec<Stay>,
     /// Since when; `None` if since the event that was asked for.
     pub(crate) since: Option<Time>,
-    /// How many events were read for it.
-    pub(crate) events: usize,
 }
 
-/// Who held a target after event `after`, from its last `limit` events.
+/// Who held the targets after event `after`, from at most `most` events: of the first `least`, and of as many after them as
+/// fit. The store is read twice, however many targets there are.
 ///
 /// # Errors
 /// [`ReadError`] if the store fails.
-pub(crate) fn past(
+pub(crate) fn pasts(
     ledger: &Ledger,
     now: Time,
     reader: &Reader,
-    target: &Target,
-    (after, limit): (EventId, usize),
-) -> Result<Past, ReadError> {
-    let wanted = EventFilter {
+    targets: &[&Target],
+    (after, most, least): (EventId, usize, usize),
+) -> Result<Vec<Past>, ReadError> {
+    let wanted = targets.iter().map(|&target| LatestFilter {
+        target: target.clone(),
         after: Some(after),
-        target: Some(target.clone()),
-        newest_first: true,
-        limit,
-        ..EventFilter::default()
-    };
-    let events = reader.events(&wanted)?;
-    let mut stays = told_by(&events);
+        before: None,
+        limit: most,
+    });
+    let read = reader.latest(&wanted.collect::<Vec<_>>(), (most, least))?;
+    let mut pasts: Vec<Past> =
+        targets.iter().zip(&read).map(|(target, latest)| past(ledger, now, target, latest)).collect();
+    add_begins(reader, targets, &read, &mut pasts)?;
+    Ok(pasts)
+}
+
+/// What these events, and who holds it now, tell of a target.
+fn past(ledger: &Ledger, now: Time, target: &Target, latest: &Latest) -> Past {
+    let mut stays = told_by(&latest.events);
     let holder = ledger.holder(target.as_str(), now);
     if let Some(lock) = holder.filter(|lock| stays.iter().all(|stay| stay.lease != lock.lease)) {
         // Nothing has happened to it since.
         let (lease, owner) = (lock.lease, lock.owner.clone());
         stays.insert(0, Stay { lease, owner, from: Some(lock.taken_at), end: None });
     }
-    if let Some(first) = stays.last_mut().filter(|stay| stay.from.is_none()) {
-        let before = events.last().map(|event| event.id);
-        let earlier = EventFilter { after: None, before, limit: STAY_BEGIN_LOOKED_FOR, ..wanted.clone() };
-        let begins = |event: &&Event| is_begin(event.kind) && event.lease == Some(first.lease);
-        first.from = reader.events(&earlier)?.iter().find(begins).map(|event| event.at);
+    let since = latest.events.last().filter(|_| latest.more).map(|event| event.at);
+    Past { stays, since }
+}
+
+/// Finds out when the first stays began, if that was before what was read.
+fn add_begins(
+    reader: &Reader,
+    targets: &[&Target],
+    read: &[Latest],
+    pasts: &mut [Past],
+) -> Result<(), ReadError> {
+    let firsts = pasts.iter_mut().map(|past| past.stays.last_mut().filter(|stay| stay.from.is_none()));
+    let mut lacking = Vec::new();
+    let mut wanted = Vec::new();
+    for ((first, &target), latest) in firsts.zip(targets).zip(read) {
+        let Some(first) = first else { continue };
+        let before = latest.events.last().map(|event| event.id);
+        wanted.push(LatestFilter {
+            target: target.clone(),
+            after: None,
+            before,
+            limit: STAY_BEGIN_LOOKED_FOR,
+        });
+        lacking.push(first);
     }
-    let since = events.last().filter(|_| events.len() == limit).map(|event| event.at);
-    Ok(Past { stays, since, events: events.len() })
+    let earlier = reader.latest(&wanted, (STAY_BEGIN_LOOKED_FOR * wanted.len(), wanted.len()))?;
+    for (first, latest) in lacking.into_iter().zip(earlier) {
+        let begins = |event: &&Event| is_begin(event.kind) && event.lease == Some(first.lease);
+        first.from = latest.events.iter().find(begins).map(|event| event.at);
+    }
+    Ok(())
 }
 
 fn is_begin(kind: EventKind) -> bool {

@@ -26,7 +26,7 @@ const REFRESH: HeaderName = HeaderName::from_static("lessor-refresh");
 const COOKIE_SECONDS: u32 = 31_536_000;
 
 /// What may have been done just before, as it is written in the query, and how a page says so.
-const NOTICES: [(&str, &str); 24] = [
+const NOTICES: [(&str, &str); 25] = [
     ("leased", "It is yours."),
     ("waiting", "You are in line."),
     ("sent-before", "That form was sent before, and this came of it. For another, open the form anew."),
@@ -37,6 +37,7 @@ const NOTICES: [(&str, &str); 24] = [
     ("undrained", "It takes leases again."),
     ("saved", "Saved."),
     ("cancelled", "You are no longer in line."),
+    ("taken-out", "It is no longer in line."),
     ("reloaded", "The pools file was read again."),
     ("not-reloaded", "The pools file was read again, and is wrong: what was in force before still is."),
     ("bulk", "Done for all of them."),

@@ -1,7 +1,9 @@
 //! Which problem an error of the layers below is.
 
+use std::io;
+
 use lessor_jobs::{ComponentError, PluginError, StartError};
-use lessor_keeper::Error;
+use lessor_keeper::{Error, chain};
 use lessor_ledger::limits::JOB_PARAMETERS_BYTES_MAX;
 use lessor_ledger::{Conflict, Missing, NameError, Refusal};
 use lessor_plugins::CallError;
@@ -141,6 +143,7 @@ impl From<PluginError> for Problem {
                 let more = More { exceeding_grants: exceeding.collect(), ..More::default() };
                 Self::new(Kind::GrantNotAllowed, error.to_string()).with(more)
             }
+            PluginError::NeverRan(_) => Self::new(Kind::PluginUnavailable, error.to_string()),
             PluginError::Changed(_) => Self::new(Kind::PluginChanged, error.to_string()),
             PluginError::Busy => Self::new(Kind::Overloaded, error.to_string()),
             PluginError::Unreadable(_) => Self::new(Kind::PluginUnfit, error.to_string()),
@@ -150,10 +153,20 @@ impl From<PluginError> for Problem {
                 }
                 ComponentError::TooLarge => Self::new(Kind::TooLarge, error.to_string()),
                 ComponentError::Empty => Self::new(Kind::Invalid, error.to_string()),
+                ComponentError::Disk { ref source, .. } if is_full(source) => {
+                    tracing::error!(cause = %chain(&error), "a component has no room");
+                    let detail = "there is no room for the component on the server's disk: make some, and send it again";
+                    Self::new(Kind::ReadOnly, detail)
+                }
                 ComponentError::Disk { .. } | ComponentError::Slow { .. } => Self::internal(&error),
             },
         }
     }
+}
+
+/// Whether there is no room on a disk, or no more of it for the server.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl From<NameError> for Problem {

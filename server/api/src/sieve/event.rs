@@ -1,10 +1,12 @@
 //! Events as filters see them, and finding them in the history.
 
 use lessor_filter::{Filter, Key, Row, Value, contains};
-use lessor_ledger::{Event, EventId, EventKind, LeaseId, Owner, PoolName, Span, State, Target, Time};
+use lessor_ledger::{
+    Event, EventId, EventKind, LeaseId, Owner, PoolName, RequestId, Span, State, Target, Time,
+};
 use lessor_store::{EventFilter, ReadError, Reader};
 
-use crate::limits::HISTORY_ROWS_AT_ONCE;
+use crate::limits::{EVENTS_SHOWN, HISTORY_ROWS_AT_ONCE, HISTORY_ROWS_LOOKED_AT_MAX};
 use crate::sieve::{Bounds, Sifted, number, sift};
 use crate::time::Length;
 use crate::v1::view;
@@ -33,6 +35,14 @@ const KINDS: [&str; EventKind::ALL.len()] = {
     }
     names
 };
+
+/// What is told of requests.
+const OF_REQUESTS: [EventKind; 4] = [
+    EventKind::RequestQueued,
+    EventKind::RequestWithdrawn,
+    EventKind::RequestLapsed,
+    EventKind::LeaseGranted,
+];
 
 /// An event as a filter sees it.
 pub(crate) struct Candidate<'e> {
@@ -126,37 +136,50 @@ pub(crate) fn find(
 fn within(reader: &Reader, wanted: &mut EventFilter, filter: &Filter, now: Time) -> Result<(), ReadError> {
     let at = |key: &str| filter.only(key).and_then(|text| moment(text, now));
     if let Some(since) = at("since") {
-        let before = EventId(first_at(reader, since)?.0.saturating_sub(1));
+        let before = EventId(reader.first_at(since)?.0.saturating_sub(1));
         wanted.after = wanted.after.max(Some(before));
     }
     if let Some(until) = at("until") {
-        let beyond = first_at(reader, until.plus(Span::from_nanos(1)))?;
+        let beyond = reader.first_at(until.plus(Span::from_nanos(1)))?;
         wanted.before = Some(wanted.before.map_or(beyond, |before| before.min(beyond)));
+    }
+    if let Some(begin) = request(filter).map(|request| queued(reader, request)).transpose()?.flatten() {
+        let before = EventId(begin.0.saturating_sub(1));
+        wanted.after = wanted.after.max(Some(before));
     }
     Ok(())
 }
 
-/// The number of the first event that is kept and was not before `time`; that of the next one if there is none. Some 20
-/// events are looked at to find it, however many there are.
-///
-/// # Errors
-/// [`ReadError`] if the store fails.
-pub(crate) fn first_at(reader: &Reader, time: Time) -> Result<EventId, ReadError> {
+/// The event by which a request got in line; `None` if it never did, or that is not kept any more. Some 20 events are looked
+/// at to find it: their numbers rise with those of requests.
+fn queued(reader: &Reader, request: RequestId) -> Result<Option<EventId>, ReadError> {
     let (mut low, mut high) = (reader.first_event()?.0, reader.last_event().0 + 1);
     while low < high {
         let middle = low + (high - low) / 2;
         let wanted = EventFilter {
             after: Some(EventId(middle - 1)),
             before: Some(EventId(high)),
+            kinds: vec![EventKind::RequestQueued],
             limit: 1,
             ..EventFilter::default()
         };
         match reader.events(&wanted)?.first() {
-            Some(event) if event.at < time => low = event.id.0 + 1,
+            Some(event) if event.request == Some(request) => return Ok(Some(event.id)),
+            Some(event) if event.request < Some(request) => low = event.id.0 + 1,
             _ => high = middle,
         }
     }
-    Ok(EventId(low))
+    Ok(None)
+}
+
+/// What happened to a request, in order: how it got in line, and what became of it, if that is not far from there.
+///
+/// # Errors
+/// [`ReadError`] if the store fails.
+pub(crate) fn of_request(reader: &Reader, request: RequestId, now: Time) -> Result<Vec<Event>, ReadError> {
+    let filter = Filter::parse(&format!("request:{request}"), &KEYS).expect("a number is a request");
+    let bounds = (EVENTS_SHOWN, HISTORY_ROWS_LOOKED_AT_MAX);
+    Ok(find(reader, &filter, now, EventFilter::default(), bounds)?.rows)
 }
 
 /// Makes use of what the store has indexes for. What it is narrowed to already, it stays.
@@ -171,6 +194,13 @@ pub(crate) fn narrow(wanted: &mut EventFilter, filter: &Filter) {
     if wanted.kinds.is_empty() {
         wanted.kinds = only("kind").and_then(kind).into_iter().collect();
     }
+    if wanted.kinds.is_empty() && request(filter).is_some() {
+        wanted.kinds = OF_REQUESTS.to_vec();
+    }
+}
+
+fn request(filter: &Filter) -> Option<RequestId> {
+    filter.only("request").and_then(|id| id.parse().ok()).map(RequestId)
 }
 
 fn kind(name: &str) -> Option<EventKind> {

@@ -19,15 +19,15 @@ pub(crate) struct Candidate<'s> {
 
 impl Row for Candidate<'_> {
     fn has(&self, key: &str, value: &Value) -> bool {
-        let Sight { record, manifest, status, broken, .. } = self.sight;
+        let Sight { name, manifest, status, broken, .. } = self.sight;
         match key {
-            "name" => value.is(record.name.as_str()),
+            "name" => value.is(name.as_str()),
             "kind" => manifest.as_ref().is_some_and(|manifest| value.is(&manifest.kind.to_string())),
             _ => value.is(view::plugin_state(status.as_ref(), broken.clone()).0),
         }
     }
 
     fn contains(&self, needle: &str) -> bool {
-        contains(self.sight.record.name.as_str(), needle)
+        contains(self.sight.name.as_str(), needle)
     }
 }

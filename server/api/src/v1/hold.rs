@@ -8,7 +8,9 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lessor_keeper::{Error, Keeper, Watch};
-use lessor_ledger::{Command, Grant, LeaseId, Outcome, Place, Reply, Request, RequestId, Settled};
+use lessor_ledger::{
+    Command, Grant, LeaseId, Outcome, Place, Reply, Request, RequestId, Settled, Withdrawal,
+};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
@@ -218,7 +220,7 @@ impl Drop for Leaving {
 
 async fn leave(keeper: &Keeper, request: RequestId) {
     // If it does not get through, the request lapses by itself after its TTL.
-    let _ = keeper.submit(Command::Withdraw(request)).await;
+    let _ = keeper.submit(Command::Withdraw(Withdrawal::of(request))).await;
     let outcome = keeper.snapshot().request(request).and_then(|request| request.outcome);
     if let Some(Outcome::Granted { lease, .. }) = outcome {
         give_back(keeper, lease).await;

@@ -121,7 +121,7 @@ pub(crate) struct LimitsBody {
     output_bytes: Option<u64>,
     /// What it logs, in bytes: at most 1 MiB, 64 KiB by default.
     log_bytes: Option<u64>,
-    /// How many functions of the server it calls, those of the locker as one more for every 100 targets: 1 to 1000000, 10000 by default.
+    /// How many functions of the server it calls, those of the locker as one more for every 100 targets, those of the inventory for every 1000 resources looked through: 1 to 1000000, 10000 by default.
     host_calls: Option<u64>,
     /// How many checks of parameters wait for their turn before more are refused: at most 1024, 64 by default.
     mailbox: Option<u64>,
@@ -224,7 +224,7 @@ pub(crate) struct ListQuery {
     filter: Option<String>,
 }
 
-/// Lists plugins by name.
+/// Lists plugins by name, those of the configuration that could not be prepared yet included.
 #[utoipa::path(get, path = "/v1/plugins", operation_id = "list_plugins", tag = "plugins", params(ListQuery), responses(
     (status = 200, description = "Plugins", body = PluginsView)
 ))]

@@ -54,12 +54,16 @@ pub(crate) struct AppliedView {
     deleted: Vec<String>,
     /// Resources that are to go or to move, but are held: done when they are given back.
     deferred: Vec<String>,
+    /// The pools file of the server's own, if it has one: it is applied again, in place of this one, when it changes, on
+    /// SIGHUP, and at the next start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_file: Option<String>,
 }
 
 /// Makes pools and their listed resources as in the pools file in the body.
 ///
-/// A server that was started with a pools file of its own applies that file again when it changes, and at its next
-/// start.
+/// A server that was started with a pools file of its own applies that file again when it changes, on SIGHUP, and at its
+/// next start; `server_file` names it.
 #[utoipa::path(post, path = "/v1/pools/apply", tag = "pools", params(ApplyQuery),
     request_body(content = String, content_type = "application/yaml", description = "A pools file"),
     responses((status = 200, description = "What changed, or would", body = AppliedView))
@@ -77,6 +81,7 @@ pub(crate) async fn apply(
     let (ledger, now) = (app.keeper.snapshot(), app.keeper.now());
     let (entries, mut plan) = off_thread(move || plan(&ledger, now, &text)).await??;
     plan.dry_run = query.dry_run;
+    plan.server_file = app.pools.borrow().path.as_ref().map(|path| path.display().to_string());
     if !query.dry_run {
         match app.submit(Command::Sync(entries)).await? {
             // Somebody may have been faster than the plan.
@@ -173,7 +178,8 @@ mod tests {
     const NOW: Time = Time::from_millis(1_000);
 
     fn ledger(text: &str) -> Arc<Ledger> {
-        let mut ledger = Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 1 });
+        let mut ledger =
+            Ledger::new(Settings { request_ttl: Span::from_secs(30), seed: 1, ..Settings::default() });
         let entries = pools::parse(text).expect("a pools file");
         let step = ledger.apply(Command::Sync(entries), NOW);
         step.reply.expect("a sync is not refused");

@@ -8,7 +8,7 @@ use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use lessor_filter::Filter as Words;
 use lessor_ledger::{
-    Command, Dialect, Ledger, Outcome, Owner, Part, PoolName, Refusal, Reply, Request, RequestId,
+    Command, Dialect, Ledger, Outcome, Owner, Part, PoolName, Refusal, Reply, Request, RequestId, Withdrawal,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -173,17 +173,45 @@ async fn wait(app: &App, id: RequestId, patience: Duration) -> Result<RequestVie
     }
 }
 
+/// What leaving the line may say.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WithdrawQuery {
+    /// Who says so, if it is not who waits; for the event log.
+    #[param(min_length = 1, max_length = 512)]
+    by: Option<String>,
+    /// Why, for the event log and whoever waited.
+    #[param(min_length = 1, max_length = 4096)]
+    reason: Option<String>,
+}
+
 /// Leaves the line. Doing it again is no error, but what was granted meanwhile stays granted.
-#[utoipa::path(delete, path = "/v1/requests/{id}", operation_id = "withdraw_request", tag = "requests", params(("id" = u64, Path)), responses(
+#[utoipa::path(delete, path = "/v1/requests/{id}", operation_id = "withdraw_request", tag = "requests", params(("id" = u64, Path), WithdrawQuery), responses(
     (status = 204, description = "The request is over"),
     (status = 404, description = "No such request, or it was settled so long ago that it is forgotten"),
     (status = 409, description = "It was granted: release the lease instead"),
 ))]
-pub(crate) async fn withdraw(Extract(app): Extract<App>, Path(id): Path<u64>) -> Result<StatusCode, Problem> {
-    let id = RequestId(id);
-    app.submit(Command::Withdraw(id)).await?;
+pub(crate) async fn withdraw(
+    Extract(app): Extract<App>,
+    Path(id): Path<u64>,
+    Query(query): Query<WithdrawQuery>,
+) -> Result<StatusCode, Problem> {
+    let by = body::optional("by", query.by, body::owner)?;
+    let reason = body::optional("reason", query.reason, body::text)?;
+    end(&app, Withdrawal { request: RequestId(id), by, reason }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a request out of line.
+///
+/// # Errors
+/// A problem if there is no such request, or it was granted meanwhile.
+pub(crate) async fn end(app: &App, withdrawal: Withdrawal) -> Result<(), Problem> {
+    let id = withdrawal.request;
+    app.submit(Command::Withdraw(withdrawal)).await?;
     match app.keeper.snapshot().request(id).and_then(|request| request.outcome) {
         Some(Outcome::Granted { lease, .. }) => Err(hold::granted(id, lease)),
-        _ => Ok(StatusCode::NO_CONTENT),
+        _ => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ mod pages_forms;
 mod pages_install;
 mod pages_jobs;
 mod pages_missing;
+mod pages_over;
 mod problems;
 mod resources;
 mod waiting;

@@ -17,8 +17,8 @@ async fn health_says_ok() {
 async fn readiness_tells_of_a_clock_that_was_set_back() {
     let lab = Lab::start().await;
     lab.pass(-3_600_000);
-    let odd = "[!] clock: the wall clock is 3600 s behind what was decided last: until it has caught up no TTL runs and \
-               nothing expires";
+    let odd = "[!] clock: the wall clock is 3600 s behind the time of the leases: until it has caught up, times are ahead \
+               by that, and a TTL takes a ninth longer";
     let verbose = lab.get("/readyz?verbose").await;
     assert_eq!(verbose.text.lines().nth(3), Some(odd), "{}", verbose.text);
     lab.pass(3_600_000);
@@ -37,7 +37,7 @@ async fn readiness_lists_what_is_wrong_and_a_bad_pools_file_is_not_fatal() {
     assert_eq!(verbose.status, 200);
     assert_eq!(
         verbose.text,
-        "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\n[+] clock: ok\n[+] plugins: ok\nOK"
+        "[+] store: ok\n[+] serving: ok\n[-] pools file: entry 3: names: duplicate\n[+] clock: ok\n[+] plugins: ok\n[+] jobs: ok\nOK"
     );
     let last = async || lab.get("/readyz?verbose").await.text.lines().nth(2).map(str::to_owned);
     let path = Some("pools.yaml".into());

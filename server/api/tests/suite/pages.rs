@@ -209,7 +209,7 @@ async fn waiting_is_done_by_the_server_and_can_be_ended() {
     let fields = [("pool", "cpu"), ("owner", "ann"), ("wait", "1h"), ("key", "k")];
     leads_to(&lab.form("/lease", &fields).await, "/queue/1?done=waiting");
     shows(&lab.get("/queue/1").await, 200, &["Number 1 in line", "bob"]);
-    leads_to(&lab.form("/queue/1/cancel", &[]).await, "/queue/1?done=cancelled");
+    leads_to(&lab.form_of_ann("/queue/1/cancel", &[]).await, "/queue/1?done=cancelled");
     shows(&lab.get("/queue/1").await, 200, &["Cancelled"]);
     leads_to(
         &lab.form("/lease", &[("pool", "cpu"), ("owner", "ann"), ("wait", "1h"), ("key", "l")]).await,
@@ -217,6 +217,31 @@ async fn waiting_is_done_by_the_server_and_can_be_ended() {
     );
     lab.delete("/v1/leases/1?owner=bob").await;
     shows(&lab.get("/queue/2").await, 200, &["Granted", "/leases/2"]);
+}
+
+#[tokio::test]
+async fn another_is_taken_out_of_line_with_a_name_and_a_reason() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "bob", "pool": "cpu"})).await;
+    let carl = json!({"owner": "carl", "pool": "cpu", "wait": "1ms"});
+    lab.send(request(Method::POST, "/v1/leases", Some(carl))).await;
+    leads_to(&lab.form("/queue/1/cancel", &[]).await, "/me?back=%2Fqueue%2F1%2Fcancel");
+    leads_to(&lab.get("/queue/1/cancel").await, "/me?back=%2Fqueue%2F1%2Fcancel");
+    let page = lab.send(as_ann("/queue/1/cancel")).await;
+    shows(&page, 200, &["Take request 1 out of line?", "carl", "name=\"reason\""]);
+    let refused = lab.form_of_ann("/queue/1/cancel", &[]).await;
+    shows(&refused, 400, &["<strong>reason</strong>: must be said"]);
+    shows(&lab.get("/queue/1").await, 200, &["Number 1 in line"]);
+    let reason = [("reason", "the release needs <it>")];
+    leads_to(&lab.form_of_ann("/queue/1/cancel", &reason).await, "/queue/1?done=taken-out");
+    let said = "by ann: the release needs &#60;it&#62;";
+    shows(&lab.get("/queue/1").await, 200, &["Cancelled", "request-withdrawn", said]);
+    shows(&lab.get("/events?q=request:1").await, 200, &["2 events that match", said]);
+    // Long after, only the events know it.
+    lab.pass(25 * 3_600_000);
+    lab.acquire(json!({"owner": "dora", "pool": "gpu"})).await;
+    shows(&lab.get("/queue/1").await, 200, &["Cancelled", "waited", "carl", said]);
+    shows(&lab.get("/queue/2").await, 404, &["request 2"]);
 }
 
 #[tokio::test]
@@ -270,15 +295,18 @@ async fn a_resource_is_drained_edited_and_changed_with_its_like() {
         &lab.form("/resources/gpu-1/undrain", &[("seen", &seen)]).await,
         "/resources/gpu-1?done=undrained",
     );
-    let revision = lab.get("/v1/resources/gpu-1").await.expect(200)["revision"].to_string();
+    let form = lab.get("/resources/gpu-1/edit").await;
+    let seen = ["seen_state", "seen_labels"].map(|field| (field, hidden(&form, field)));
+    let seen = [(seen[0].0, seen[0].1.as_str()), (seen[1].0, seen[1].1.as_str())];
     let soon = [("message", "fan"), ("until", "Friday")];
     let wrong = ["is no length: write it like", "value=\"fan\"", "value=\"Friday\""];
     shows(&lab.form("/resources/gpu-1/drain", &soon).await, 400, &wrong);
-    let edit = [("state", "dirty"), ("labels", "a=b\r\nc=d"), ("revision", revision.as_str())];
+    let edit = [("state", "dirty"), ("labels", "a=b\r\nc=d"), seen[0], seen[1]];
     leads_to(&lab.form("/resources/gpu-1/edit", &edit).await, "/resources/gpu-1?done=saved");
     let resource = lab.get("/v1/resources/gpu-1").await.expect(200);
     assert_eq!((&resource["state"], &resource["labels"]), (&json!("dirty"), &json!({"a": "b", "c": "d"})));
-    shows(&lab.form("/resources/gpu-1/edit", &edit).await, 412, &["a=b"]);
+    let other = [("state", "dirty"), ("labels", "a=e"), seen[0], seen[1]];
+    shows(&lab.form("/resources/gpu-1/edit", &other).await, 412, &["a=e"]);
     let bulk = "/bulk/resources?q=pool:gpu";
     let seen = hidden(&lab.get(bulk).await, "seen");
     let stale = [("seen", "other"), ("action", "drain"), ("message", "all")];

@@ -122,6 +122,14 @@ async fn what_others_have_drained_stays_drained() {
     lab.edit(Method::PATCH, "/v1/resources/gpu-3", longer).await.expect(200);
     let page = lab.get(bulk).await;
     shows(&page, 200, &["Let leases on 2 again: network change", "(the first ends <time"]);
+    assert!(!page.text.contains("of them until ended"), "{}", page.text);
+    // Nor end at all.
+    let endless = json!({"cordon": {"message": "network change"}});
+    lab.edit(Method::PATCH, "/v1/resources/gpu-1", endless).await.expect(200);
+    let page = lab.get(bulk).await;
+    let first =
+        "<strong>2</strong>, such as <a href=\"/resources/gpu-3\"><bdi>gpu-3</bdi></a>: network change";
+    shows(&page, 200, &[first, "; 1 of them until ended)"]);
     let (seen, drained) = (hidden(&page, "seen"), hidden(&page, "drained"));
     let some = [("seen", seen.as_str()), ("drained", &drained), ("action", "undrain")];
     leads_to(&lab.form(bulk, &some).await, "/resources?q=pool%3Agpu&done=bulk");

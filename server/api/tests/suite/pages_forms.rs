@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::lab::Lab;
+use crate::lab::{Answer, Lab};
 use crate::pages::{hidden, leads_to, shows};
 
 #[tokio::test]
@@ -72,10 +72,14 @@ async fn what_somebody_else_changed_is_shown_before_it_is_overwritten() {
     let lab = Lab::start().await;
     let change = |body| lab.edit(Method::PATCH, "/v1/resources/gpu-1", body);
     change(json!({"labels": {"site": "ber"}})).await.expect(200);
-    let revision = hidden(&lab.get("/resources/gpu-1/edit").await, "revision");
+    let seen = |page: &Answer| [hidden(page, "seen_state"), hidden(page, "seen_labels")];
+    let sent = async |state, labels, [seen_state, seen_labels]: &[String; 2]| {
+        let seen = [("seen_state", seen_state.as_str()), ("seen_labels", seen_labels.as_str())];
+        lab.form("/resources/gpu-1/edit", &[("state", state), ("labels", labels), seen[0], seen[1]]).await
+    };
+    let first = seen(&lab.get("/resources/gpu-1/edit").await);
     change(json!({"labels": {"site": "muc"}, "state": "dirty"})).await.expect(200);
-    let mine = |revision| [("state", "free"), ("labels", "site=ber\r\nnew=1"), ("revision", revision)];
-    let stale = lab.form("/resources/gpu-1/edit", &mine(&revision)).await;
+    let stale = sent("broken", "site=ber\r\nnew=1", &first).await;
     let now = [
         "Somebody changed it meanwhile",
         "By now: ",
@@ -86,17 +90,36 @@ async fn what_somebody_else_changed_is_shown_before_it_is_overwritten() {
     ];
     shows(&stale, 412, &now);
     // Also if something else is wrong with what was typed.
-    let wrong = [("state", "free"), ("labels", "a=1\r\na=2"), ("revision", revision.as_str())];
-    shows(&lab.form("/resources/gpu-1/edit", &wrong).await, 400, &["is there twice", "By now: ", "site=muc"]);
+    let wrong = sent("free", "a=1\r\na=2", &first).await;
+    shows(&wrong, 400, &["is there twice", "By now: ", "site=muc", "value=\"dirty\""]);
     assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["labels"], json!({"site": "muc"}));
-    let revision = hidden(&stale, "revision");
-    leads_to(&lab.form("/resources/gpu-1/edit", &mine(&revision)).await, "/resources/gpu-1?done=saved");
-    // What changed is not on the form.
-    let revision = hidden(&lab.get("/resources/gpu-1/edit").await, "revision");
-    change(json!({"cordon": {"message": "fan"}})).await.expect(200);
-    let other = lab.form("/resources/gpu-1/edit", &mine(&revision)).await;
-    shows(&other, 412, &["but nothing of what is here"]);
-    assert!(!other.text.contains("By now"), "{}", other.text);
+    leads_to(&sent("broken", "site=ber\r\nnew=1", &seen(&stale)).await, "/resources/gpu-1?done=saved");
+    let saved = lab.get("/v1/resources/gpu-1").await.expect(200);
+    assert_eq!((&saved["state"], &saved["labels"]), (&json!("broken"), &json!({"new": "1", "site": "ber"})));
+}
+
+#[tokio::test]
+async fn only_what_was_changed_in_a_form_is_written() {
+    let lab = Lab::start().await;
+    let page = lab.get("/resources/gpu-1/edit").await;
+    let seen = [hidden(&page, "seen_state"), hidden(&page, "seen_labels")];
+    let sent = async |state, labels| {
+        let seen = [("seen_state", seen[0].as_str()), ("seen_labels", seen[1].as_str())];
+        lab.form("/resources/gpu-1/edit", &[("state", state), ("labels", labels), seen[0], seen[1]]).await
+    };
+    // It is leased and drained while the form is open.
+    lab.acquire(json!({"owner": "bob", "targets": ["gpu-1"]})).await;
+    let drained = json!({"cordon": {"message": "fan"}});
+    lab.edit(Method::PATCH, "/v1/resources/gpu-1", drained).await.expect(200);
+    leads_to(&sent("free", "site=x").await, "/resources/gpu-1?done=saved");
+    let saved = lab.get("/v1/resources/gpu-1").await.expect(200);
+    assert_eq!((&saved["state"], &saved["labels"]), (&json!("leased"), &json!({"site": "x"})));
+    assert_eq!(saved["cordon"]["message"], "fan");
+    // What is so already, and what was not touched, is no news.
+    leads_to(&sent("free", "site=x").await, "/resources/gpu-1?done=saved");
+    assert_eq!(lab.get("/v1/resources/gpu-1").await.expect(200)["revision"], saved["revision"]);
+    // A state that was typed is not written over the one that it got with its lease.
+    shows(&sent("dirty", "").await, 412, &["By now: ", "leased</span>", "value=\"dirty\""]);
 }
 
 #[tokio::test]
@@ -108,8 +131,23 @@ async fn a_form_that_was_sent_before_says_so() {
     shows(&lab.get("/leases/1?done=sent-before").await, 200, &["That form was sent before"]);
     lab.form_of_ann("/leases/1/release", &[]).await;
     leads_to(&lab.form("/lease", &form).await, "/leases/1?done=sent-before");
+    // Whoever goes back and asks for something else gets that.
+    let other = [("owner", "ann"), ("pool", "gpu"), ("purpose", "another"), ("key", "one")];
+    leads_to(&lab.form("/lease", &other).await, "/leases/2?done=leased");
+    leads_to(&lab.form("/lease", &other).await, "/leases/2?done=sent-before");
     lab.acquire(json!({"owner": "ann", "pool": "cpu"})).await;
     let wait = [("owner", "bob"), ("pool", "cpu"), ("wait", "1h"), ("key", "two")];
     leads_to(&lab.form("/lease", &wait).await, "/queue/1?done=waiting");
     leads_to(&lab.form("/lease", &wait).await, "/queue/1?done=sent-before");
+}
+
+#[tokio::test]
+async fn who_waits_for_something_by_its_name_is_told_who_has_that() {
+    let lab = Lab::start().await;
+    lab.acquire(json!({"owner": "bob", "targets": ["gpu-1"]})).await;
+    let wait = [("owner", "ann"), ("targets", "gpu-1"), ("wait", "1h"), ("key", "one")];
+    leads_to(&lab.form("/lease", &wait).await, "/queue/1?done=waiting");
+    let held_up = "<p>gpu-1: <a href=\"/leases/1\"><bdi>bob</bdi></a>";
+    shows(&lab.get("/queue").await, 200, &[held_up]);
+    shows(&lab.get("/queue/1").await, 200, &["gpu-1", "bob"]);
 }

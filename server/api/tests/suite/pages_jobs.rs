@@ -92,6 +92,10 @@ async fn jobs_and_plugins_show_what_others_wrote_as_text() {
         ("/plugins", "broken"),
         (plugin.as_str(), "Installed by"),
     ];
+    let stuck = format!("job {} cannot release what it holds", JOB.0);
+    let readiness = lab.get("/readyz?verbose").await.text;
+    assert!(readiness.contains(&format!("[-] jobs: {stuck}\n")), "{readiness}");
+    shows(&lab.get("/status").await, 200, &["Something needs a look", &stuck]);
     for (path, part) in cases {
         let answer = lab.get(path).await;
         shows(

@@ -27,7 +27,7 @@ pub(super) struct Raw {
     pub(super) default_ttl: Option<Span>,
     pub(super) max_ttl: Option<Span>,
     on_expire: Option<String>,
-    reap_after: Option<Span>,
+    pub(super) reap_after: Option<Span>,
 }
 
 /// Reads all entries of a document. A document without any has none.

@@ -81,10 +81,10 @@ fn own_keys(index: usize, entry: &Raw, errors: &mut Vec<String>) {
     for name in entry.addresses.keys().filter(|name| !listed.contains(name.as_str())) {
         errors.push(format!(".{index}.targets.{name}: must be one of .{index}.names"));
     }
-    if let (Some(default), Some(max)) = (entry.default_ttl, entry.max_ttl)
-        && default > max
-    {
-        errors.push(format!(".{index}.default-ttl: must be <= .{index}.max-ttl"));
+    for (key, ttl) in [("default-ttl", entry.default_ttl), ("reap-after", entry.reap_after)] {
+        if ttl > entry.max_ttl && entry.max_ttl.is_some() {
+            errors.push(format!(".{index}.{key}: must be <= .{index}.max-ttl"));
+        }
     }
 }
 

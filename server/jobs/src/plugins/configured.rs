@@ -7,18 +7,18 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use lessor_keeper::chain;
 use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
+use lessor_plugins::State;
 
 use super::components::read_file;
 use super::ready::{Change, bounded};
 use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
-use crate::jobs::plugin_name;
-use crate::limits::{FILE_READ_MAX, PREPARATIONS_MAX};
+use crate::limits::{FILE_READ_MAX, PREPARATIONS_MAX, REASON_CHARS_SPELLED_MAX, TROUBLES_SPELLED_MAX};
 
 /// A plugin of the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
-    /// How it is called; upper and lower case make no difference.
-    pub name: String,
+    /// How it is called.
+    pub name: PluginName,
     /// What it is made of.
     pub component: Source,
     /// How it is to be run.
@@ -44,7 +44,7 @@ impl Plugins {
     /// # Cancel safety
     /// May be dropped when the server goes down; what was not prepared by then does not run.
     pub fn restore(&self, configured: Vec<Configured>) -> impl Future<Output = ()> + Send + use<> {
-        let named = names(&configured);
+        let named = self.name(&configured);
         let installed: Vec<_> =
             self.0.keeper.snapshot().plugins().map(|record| record.name.clone()).collect();
         self.0.preparing.send_replace(named.iter().cloned().chain(installed).collect());
@@ -68,7 +68,7 @@ impl Plugins {
         }
     }
 
-    /// What a start has not come to yet.
+    /// What a start, or the configuration as it was read again, has not come to yet.
     #[must_use]
     pub fn preparing(&self) -> Vec<PluginName> {
         self.0.preparing.borrow().iter().cloned().collect()
@@ -104,20 +104,36 @@ impl Plugins {
         *self.0.ceiling() = ceiling;
     }
 
-    /// What is wrong with the configuration as it was read last, or with the plugins that should run.
+    /// What is wrong with the configuration as it was read last, or with the plugins that should run: in one line.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         if let Some(reason) = &*self.0.misread() {
             return Some(format!("{reason}; the plugins stay as they are"));
         }
-        let broken: Vec<String> = self.0.broken().keys().map(ToString::to_string).collect();
-        (!broken.is_empty()).then(|| format!("not as they should be: {}", broken.join(", ")))
+        let broken = spelled(self.0.broken().iter().map(|(name, reason)| (name.as_str(), reason.as_str())));
+        let all = self.0.host.list();
+        let quarantined = spelled(all.iter().filter_map(|plugin| match &plugin.state {
+            State::Quarantined { reason } => Some((plugin.name.as_str(), reason.as_str())),
+            State::Enabled | State::Disabled => None,
+        }));
+        let told = [("not as they should be", broken), ("in quarantine", quarantined)];
+        let told = told.into_iter().filter_map(|(what, names)| Some(format!("{what}: {}", names?)));
+        let told = told.collect::<Vec<_>>().join("; ");
+        (!told.is_empty()).then_some(told)
+    }
+
+    /// Notes what is configured from now on, and gives its names.
+    fn name(&self, configured: &[Configured]) -> BTreeSet<PluginName> {
+        let by_name = configured.iter().map(|one| (one.name.clone(), one.clone()));
+        *self.0.configured() = by_name.collect();
+        configured.iter().map(|one| one.name.clone()).collect()
     }
 
     /// Installs what is configured, and removes what was and is not any more.
     async fn follow(&self, configured: Vec<Configured>) {
-        let named = names(&configured);
-        self.0.configured().retain(|name, _| named.contains(name));
+        let named = self.name(&configured);
+        let new = named.iter().filter(|name| self.0.host.status(name.as_str()).is_none()).cloned();
+        self.0.preparing.send_modify(|preparing| preparing.extend(new));
         stream::iter(configured).for_each_concurrent(PREPARATIONS_MAX, |one| self.follow_one(one)).await;
         let snapshot = self.0.keeper.snapshot();
         self.0.broken().retain(|name, _| named.contains(name) || snapshot.plugin(name.as_str()).is_some());
@@ -137,18 +153,13 @@ impl Plugins {
     }
 
     async fn follow_one(&self, configured: Configured) {
-        let spelled = configured.name.clone();
-        let done = self.configure(configured, false).await;
-        let name = plugin_name(&spelled);
-        if let Err(error) = done {
-            tracing::error!(plugin = spelled, error = chain(&error), "a configured plugin does not run");
-            if let Ok(name) = &name {
-                self.0.broken().insert(name.clone(), chain(&error));
-            }
+        let name = configured.name.clone();
+        if let Err(error) = self.configure(configured, false).await {
+            let reason = chain(&error);
+            tracing::error!(plugin = %name, reason, "a configured plugin does not run");
+            self.0.broken().insert(name.clone(), reason);
         }
-        if let Ok(name) = &name {
-            self.0.prepared(name);
-        }
+        self.0.prepared(&name);
     }
 
     /// What came over the API runs if it may have its grants, and only then.
@@ -170,10 +181,9 @@ impl Plugins {
 
     /// Installs a plugin of the configuration, as its component's file is now: `anyway`, or if it does not run like that.
     pub(super) async fn configure(&self, configured: Configured, anyway: bool) -> Result<Sight, PluginError> {
-        let name = plugin_name(&configured.name)?;
-        self.0.configured().insert(name.clone(), configured.clone());
+        let Configured { name, component, manifest } = configured;
         let _place = self.await_place().await;
-        let (digest, _kept) = match configured.component {
+        let (digest, _kept) = match component {
             Source::Digest(digest) => (digest, None),
             Source::File(path) => {
                 let components = self.0.components.clone();
@@ -184,11 +194,11 @@ impl Plugins {
                 (kept.digest().to_owned(), Some(kept))
             }
         };
-        if !anyway && let Some(sight) = self.runs_as(&name, &digest, &configured.manifest) {
+        if !anyway && let Some(sight) = self.runs_as(&name, &digest, &manifest) {
             self.0.broken().remove(&name);
             return Ok(sight);
         }
-        self.put(name, &digest, &configured.manifest, PluginOrigin::Config).await
+        self.put(name, &digest, &manifest, PluginOrigin::Config).await
     }
 
     /// The plugin, if it is the configuration's, prepared, and what is asked for.
@@ -229,7 +239,20 @@ impl Plugins {
     }
 }
 
-/// What is configured has these names.
-fn names(configured: &[Configured]) -> BTreeSet<PluginName> {
-    configured.iter().filter_map(|one| plugin_name(&one.name).ok()).collect()
+/// Plugins with their reasons, the first of them; none if there are none.
+fn spelled<'a>(plugins: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    let mut plugins = plugins.map(|(name, reason)| format!("{name} ({})", in_short(reason)));
+    let mut spelled: Vec<String> = plugins.by_ref().take(TROUBLES_SPELLED_MAX).collect();
+    let left = plugins.count();
+    spelled.extend((left > 0).then(|| format!("{left} more")));
+    (!spelled.is_empty()).then(|| spelled.join(", "))
+}
+
+/// The beginning of a reason, in one line.
+fn in_short(reason: &str) -> String {
+    let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(REASON_CHARS_SPELLED_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }

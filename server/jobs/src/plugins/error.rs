@@ -30,6 +30,12 @@ pub enum PluginError {
     /// An unknown version of the server wrote the record.
     #[error("the description of plugin {0:?} is not understood: install it again")]
     Unreadable(PluginName),
+    /// The configuration names it, and it could not be prepared yet: there is nothing to change.
+    #[error(
+        "the plugin {0} of the configuration could not be prepared yet: see the reason that it shows, mend that, and \
+         reload it, or take it out of the configuration"
+    )]
+    NeverRan(PluginName),
     /// Somebody else replaced it while it was being prepared.
     #[error("the plugin {0} was replaced in the meantime: look at it, and try again")]
     Changed(PluginName),

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use lessor_keeper::Error;
-use lessor_ledger::{Command, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Reply};
+use lessor_ledger::{
+    Command, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Refusal, Reply,
+};
 use lessor_plugins::Prepared;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -146,9 +148,11 @@ impl Plugins {
     }
 
     pub(super) async fn commit(&self, command: PluginCommand) -> Result<Arc<PluginRecord>, PluginError> {
-        match self.0.keeper.submit(Command::Plugin(command)).await? {
-            Reply::Plugin(record) => Ok(record),
-            _ => unreachable!("the ledger answers a plugin's command with nothing else"),
+        match self.0.keeper.submit(Command::Plugin(command)).await {
+            Ok(Reply::Plugin(record)) => Ok(record),
+            Err(Error::Refused(Refusal::NoSuchPlugin(name))) => Err(self.no_record(name)),
+            Err(error) => Err(error.into()),
+            Ok(_) => unreachable!("the ledger answers a plugin's command with nothing else"),
         }
     }
 }

@@ -44,3 +44,22 @@ async fn after_a_jump_back_nothing_is_revived_and_no_number_repeats() {
     assert_eq!(ends, 2);
     assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id && pair[0].at <= pair[1].at));
 }
+
+#[tokio::test]
+async fn a_lease_ends_although_the_wall_clock_was_once_years_ahead() {
+    const YEARS: i64 = 300_000_000;
+    let lab = Lab::new(1).await;
+    lab.clock.set(YEARS);
+    lab.acquire("ann").await.expect("something is free");
+    lab.clock.set(1_000);
+    assert_eq!(lab.keeper.now(), at(YEARS));
+    assert_eq!(lab.keeper.clock_behind(), at(YEARS).since(at(1_000)));
+    // Nine tenths of a second for each that passes, so that the wall clock catches up in the end.
+    lab.clock.pass(60);
+    assert_eq!(lab.keeper.now(), at(YEARS + 54));
+    assert_eq!(lab.holder("gpu-0").as_deref(), Some("ann"));
+    lab.clock.pass(7);
+    until("the lease ends", || (lab.keeper.snapshot().lease_count() == 0).then_some(())).await;
+    lab.clock.set(YEARS + 100);
+    assert_eq!(lab.keeper.now(), at(YEARS + 100));
+}

@@ -1,7 +1,7 @@
 //! A keeper on a disk of its own, with a clock that is set by hand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use lessor_keeper::{Clock, Error, Health, Keeper, Options, Stopper, Watch};
@@ -16,18 +16,31 @@ use crate::disk::Disk;
 /// Longest wait for something that is bound to happen at once. Generous, because the machine may be busy.
 const SOON: Duration = Duration::from_secs(30);
 
-#[derive(Debug)]
-pub(crate) struct Dial(AtomicI64);
+/// A wall clock and a steady one, in nanoseconds. Both stand still until they are moved.
+#[derive(Debug, Default)]
+pub(crate) struct Dial {
+    wall: AtomicI64,
+    steady: AtomicU64,
+}
 
 impl Dial {
     pub(crate) fn set(&self, secs: i64) {
-        self.0.store(secs * 1_000_000_000, SeqCst);
+        self.wall.store(secs * 1_000_000_000, SeqCst);
+    }
+
+    /// Lets time pass by the steady clock alone.
+    pub(crate) fn pass(&self, secs: u64) {
+        self.steady.fetch_add(secs * 1_000_000_000, SeqCst);
     }
 }
 
 impl Clock for Dial {
     fn now(&self) -> Time {
-        Time::from_nanos(self.0.load(SeqCst))
+        Time::from_nanos(self.wall.load(SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_nanos(self.steady.load(SeqCst))
     }
 }
 
@@ -74,7 +87,7 @@ impl Lab {
 
     /// A keeper on this disk, at this second.
     pub(crate) fn open(disk: Disk, secs: i64, change: impl FnOnce(&mut Options)) -> Self {
-        let clock = Arc::new(Dial(AtomicI64::new(0)));
+        let clock = Arc::new(Dial::default());
         clock.set(secs);
         let (store, ledger) =
             Store::open_on(disk.clone(), StoreOptions::default()).expect("the store can be opened");

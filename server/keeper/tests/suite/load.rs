@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use lessor_keeper::limits::LARGE_TARGETS;
 use lessor_keeper::{Error, Health, stats::Kind};
-use lessor_ledger::{Command, Refusal};
+use lessor_ledger::{Command, ContestLock, Job, Refusal, Span, Target};
+use lessor_store::EventFilter;
 use tokio::task::JoinSet;
 
 use crate::lab::{Lab, acquire, release, soon, until};
@@ -140,6 +142,51 @@ async fn a_stop_answers_what_waits_and_nothing_after() {
     // Everything is in the tables: nothing is left to replay.
     let lab = Lab::open(disk, 1_000, |_| {});
     assert_eq!(lab.keeper.snapshot().lease_count(), 6);
+}
+
+fn locks(job: u64, count: usize) -> Command {
+    let targets = (0..count).map(|n| Target::new(format!("{job}-{n}")).ok()).collect();
+    Command::ContestLock(ContestLock { job: Job(job), duration: Span::from_secs(60), targets })
+}
+
+/// Deciding all of them would take much longer than a stop may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_all_that_waits() {
+    let Lab { keeper, stopper, .. } = Lab::new(1).await;
+    let mut clients = JoinSet::new();
+    for job in 1..=4_000 {
+        let keeper = keeper.clone();
+        clients.spawn(async move { keeper.submit(locks(job, LARGE_TARGETS)).await });
+    }
+    until("the writer is at work", || (keeper.waiting() > 2_000).then_some(())).await;
+    // On a busy machine it may be late all the same.
+    let _ = soon("the stop", stopper.stop()).await;
+    let answers = soon("the answers", clients.join_all()).await;
+    assert!(answers.iter().any(|answer| matches!(answer, Err(Error::Stopped))), "all were waited for");
+    assert!(answers.iter().all(|answer| !matches!(answer, Err(Error::Busy | Error::ReadOnly(_)))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_for_little_has_one_large_command_before_it_at_most() {
+    let lab = Lab::new(1).await;
+    lab.disk.hang(true);
+    let mut clients = JoinSet::new();
+    for job in 1..=20 {
+        let keeper = lab.keeper.clone();
+        clients.spawn(async move { keeper.submit(locks(job, 2_000)).await });
+    }
+    until("the writer hangs", || lab.disk.hangs().then_some(())).await;
+    let small = tokio::spawn({
+        let keeper = lab.keeper.clone();
+        async move { keeper.submit(locks(21, 1)).await }
+    });
+    until("all that may wait do", || (lab.keeper.waiting() > 0).then_some(())).await;
+    lab.disk.hang(false);
+    soon("the answer", small).await.expect("it does not panic").expect("nobody else locks that");
+    assert!(soon("the answers", clients.join_all()).await.iter().all(Result::is_ok));
+    let about = EventFilter { target: Target::new("21-0").ok(), ..EventFilter::default() };
+    let events = lab.keeper.history().events(&about).expect("the history can be read");
+    assert!(events[0].id.0 < 12_000, "{:?} of 40,000", events[0].id);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lessor_keeper::Stopped;
-use lessor_ledger::{Command, Reply, Settled};
+use lessor_ledger::{Command, Reply, Settled, Withdrawal};
 use tokio::task::JoinSet;
 
 use crate::lab::{Lab, acquire, at, granted, soon};
@@ -42,7 +42,7 @@ async fn a_waiter_that_withdraws_is_told_so() {
     lab.acquire("ann").await.expect("something is free");
     let watch = lab.queue("bob").await;
     let request = lab.keeper.snapshot().requests_after(None).next().expect("bob waits").id;
-    lab.keeper.submit(Command::Withdraw(request)).await.expect("bob waits");
+    lab.keeper.submit(Command::Withdraw(Withdrawal::of(request))).await.expect("bob waits");
     let settled = soon("the settlement", watch).await.expect("the keeper lives");
     assert!(matches!(settled, Settled::Ended(ended) if ended.id == request));
 }

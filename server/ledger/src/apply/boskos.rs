@@ -134,7 +134,7 @@ impl Draft<'_> {
             dormant: false,
             outcome: None,
         };
-        self.room_for_request(request.size())?;
+        self.room_for_request(&request)?;
         let request = Arc::new(request);
         self.record(Change::Request(Arc::clone(&request)));
         self.tell_queued(&request);
@@ -215,7 +215,7 @@ impl Draft<'_> {
         let ttl = self.ledger.leases.get(&lock.lease).and_then(|lease| lease.ttl);
         let ttl = ttl.filter(|ttl| ttl.is_positive());
         let ttl = ttl.or_else(|| pool.and_then(|pool| pool.ttl_for(Dialect::Boskos)));
-        let ttl = ttl.map(|ttl| self.clipped(ttl, std::slice::from_ref(&update.name)));
+        let ttl = ttl.map(|ttl| pool.map_or(ttl, |pool| pool.at_most(ttl)));
         self.rewrite(&resource, |resource| {
             if resource.details().user_data != user_data {
                 resource.set_details(Details { user_data, ..resource.details().clone() });

@@ -113,7 +113,7 @@ impl Draft<'_> {
                 self.forget_key_of(&lease.owner, key, id);
             }
             if let Some(request) = lease.request.and_then(|id| self.ledger.requests.get(&id)).cloned() {
-                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now });
+                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now }, None);
             }
         }
     }
@@ -147,7 +147,7 @@ impl Draft<'_> {
         {
             let Some(request) = self.ledger.requests.get(&id).cloned() else { return };
             if request.dormant {
-                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now });
+                self.end_request(&request, EventKind::RequestLapsed, Outcome::Lapsed { at: self.now }, None);
             } else {
                 self.record(Change::Request(Arc::new(Request { dormant: true, ..Request::clone(&request) })));
             }
@@ -166,8 +166,14 @@ impl Draft<'_> {
     }
 
     /// Takes a waiting request out of its lines. A Boskos poller is forgotten at once; the outcome of a `/v1`
-    /// request can be read for a while.
-    pub(super) fn end_request(&mut self, request: &Request, kind: EventKind, outcome: Outcome) {
+    /// request can be read for a while. The note is for the event.
+    pub(super) fn end_request(
+        &mut self,
+        request: &Request,
+        kind: EventKind,
+        outcome: Outcome,
+        note: Option<Text>,
+    ) {
         let ended = Arc::new(Request { outcome: Some(outcome), ..request.clone() });
         match request.dialect {
             Dialect::Boskos => self.record(Change::RequestGone(request.id)),
@@ -178,6 +184,7 @@ impl Draft<'_> {
         event.request = Some(request.id);
         event.owner = Some(request.owner.clone());
         event.pool = super::queue::first_pool(request);
+        event.note = note;
         self.tell(event);
         self.settled.push((request.id, Settled::Ended(ended)));
     }

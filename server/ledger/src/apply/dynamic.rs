@@ -51,12 +51,12 @@ impl Draft<'_> {
         (signed(active), signed(members.doomed.len() as u64))
     }
 
-    /// Creates what is missing, or leaves the rest to the next step if that is a lot.
+    /// Creates what is missing and may be made, or leaves the rest to the next step if that is a lot.
     fn create_some(&mut self, pool: &Pool, missing: i64) {
         if self.ledger.unfinished.contains(&pool.name) {
             return;
         }
-        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX).min(self.resources_left());
         if missing > limits::CREATED_PER_STEP_MAX {
             self.ledger.unfinished.insert(pool.name.clone());
         }
@@ -140,7 +140,7 @@ impl Draft<'_> {
     /// Grows a pool for `/v1` waiters as soon as there is room: unlike Boskos pollers, who come back as newcomers
     /// (A5, A6), they would wait for ever for what was not there when they got in line.
     fn create_for_waiters(&mut self, pool: &Pool) {
-        let all = self.ledger.index.members.get(&pool.name).map_or(0, |members| members.all.len());
+        let all = self.ledger.member_count(pool.name.as_str());
         if pool
             .lifecycle
             .as_ref()
@@ -194,7 +194,7 @@ impl Draft<'_> {
     pub(super) fn create_on_demand(&mut self, pool: &PoolName, wanted: usize) {
         let Some(record) = self.ledger.pools.get(pool).cloned() else { return };
         let Some(lifecycle) = &record.lifecycle else { return };
-        let all = self.ledger.index.members.get(pool).map_or(0, |members| members.all.len());
+        let all = self.ledger.member_count(pool.as_str());
         let room = usize::try_from(lifecycle.max_count).unwrap_or(0).saturating_sub(all);
         let wanted = i64::try_from(wanted.min(room)).unwrap_or(0);
         if wanted > 0 {

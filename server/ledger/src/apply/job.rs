@@ -63,9 +63,11 @@ impl Draft<'_> {
         self.ledger.jobs.get(&job).is_some_and(|job| job.live())
     }
 
-    /// A call by the manager of a job: only while it acquires.
+    /// A call by the manager of a job: only while it acquires, and for as long as the pools of all that it names allow.
     fn by_manager(&self, lock: ContestLock) -> Result<ContestLock, Refusal> {
-        self.acquiring(lock.job).map(|_| lock)
+        self.acquiring(lock.job)?;
+        let (most, _) = self.longest_ttl(lock.targets.iter().flatten().map(|target| self.pool_of(target)));
+        Ok(ContestLock { duration: lock.duration.min(most), ..lock })
     }
 
     fn start_job(&mut self, start: JobStart) -> Result<Reply, Refusal> {
@@ -176,15 +178,19 @@ impl Draft<'_> {
 
     /// Lets the jobs that `manager` could not release be tried again: it may be able to now.
     ///
-    /// In a moment rather than at once, because whoever runs the plugin puts the version in place after it is recorded.
+    /// In a moment rather than at once, because whoever runs the plugin puts the version in place after it is recorded. Only
+    /// as many as one step may write: the others come when they are due.
     pub(super) fn hasten_releases(&mut self, manager: &PluginName) {
         let soon = self.now.plus(limits::RELEASE_RETRY_MIN);
         let stuck = self.ledger.live_jobs().filter(|job| job.manager == *manager);
         let stuck: Vec<_> = stuck.cloned().collect();
+        let mut room = limits::HASTENED_BYTES_MAX;
         for job in stuck {
             if let Phase::Stuck { attempts, retry_at } = job.phase
                 && retry_at > soon
             {
+                let Some(left) = room.checked_sub(job.bytes()) else { return };
+                room = left;
                 let phase = Phase::Stuck { attempts, retry_at: soon };
                 self.put_job(JobRecord { phase, ..JobRecord::clone(&job) });
             }
@@ -365,6 +371,6 @@ fn lockable(what: &'static str, span: Span) -> Result<(), Refusal> {
 }
 
 /// As much of `text` as a record may carry.
-fn clip(text: &str) -> Text {
+pub(super) fn clip(text: &str) -> Text {
     text[..text.floor_char_boundary(limits::TEXT_BYTES_MAX)].into()
 }

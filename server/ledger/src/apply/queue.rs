@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::apply::Draft;
 use crate::apply::grant::NewLease;
+use crate::apply::job::clip;
 use crate::change::{Answer, Change, Key};
-use crate::command::{Acquire, Wanted};
+use crate::command::{Acquire, Withdrawal};
 use crate::event::EventKind;
 use crate::index::{Demand, Turn, arranged, demands};
 use crate::lease::{Dialect, LeaseId};
@@ -15,10 +16,9 @@ use crate::limits;
 use crate::name::{Owner, PoolName, Target, Text};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
-use crate::reply::{Reply, Settled};
-use crate::request::{Outcome, Part, Request, RequestId};
+use crate::reply::Reply;
+use crate::request::{Outcome, Part, Request, RequestId, matching};
 use crate::time::Span;
-use crate::walk::Walk;
 
 impl Draft<'_> {
     /// Leases everything asked for, or gets in line for it, or says why neither.
@@ -45,7 +45,7 @@ impl Draft<'_> {
             return Err(Refusal::Unavailable(self.ledger.missing(&demands, &offers)));
         }
         let request = Arc::new(self.request_for(ask.clone()));
-        self.room_for_request(request.size())?;
+        self.room_for_request(&request)?;
         self.record(Change::Request(Arc::clone(&request)));
         self.tell_queued(&request);
         self.remember_acquire(&ask, Answer::Request(request.id));
@@ -75,12 +75,25 @@ impl Draft<'_> {
     }
 
     /// Takes a request out of line. One that was settled before stays as it is.
-    pub(super) fn withdraw(&mut self, id: RequestId) -> Result<Reply, Refusal> {
+    pub(super) fn withdraw(&mut self, withdrawal: Withdrawal) -> Result<Reply, Refusal> {
+        let Withdrawal { request: id, by, reason } = withdrawal;
         let Some(request) = self.ledger.requests.get(&id).cloned() else {
             return Err(Refusal::NoSuchRequest(id));
         };
         if request.waits() {
-            self.end_request(&request, EventKind::RequestWithdrawn, Outcome::Withdrawn { at: self.now });
+            // Who leaves need not be named again.
+            let by = by.filter(|by| *by != request.owner);
+            let note = match (by, reason) {
+                (Some(by), Some(reason)) => Some(clip(&format!("by {by}: {reason}"))),
+                (Some(by), None) => Some(format!("by {by}").into()),
+                (None, reason) => reason,
+            };
+            self.end_request(
+                &request,
+                EventKind::RequestWithdrawn,
+                Outcome::Withdrawn { at: self.now },
+                note,
+            );
         }
         Ok(Reply::Done)
     }
@@ -97,79 +110,17 @@ impl Draft<'_> {
             } else if self.freed.is_empty() {
                 return;
             } else {
-                // Who could not have everything is looked at once for all of these lines, not once for each: grants
-                // only take away, and what else happens frees lines of its own.
-                let mut short = BTreeSet::new();
-                for line in std::mem::take(&mut self.freed) {
-                    self.serve(&line, &mut short);
-                }
+                self.hand_out();
             }
         }
     }
 
-    /// Grants whatever the waiters of one line can now have, in the order of their turns.
-    ///
-    /// `short` are requests that are known not to get everything.
-    fn serve(&mut self, line: &Wanted, short: &mut BTreeSet<RequestId>) {
-        if !self.ledger.index.lines.contains_key(line) {
-            return;
-        }
-        // The walk looks at the ledger as it was before the first grant, which it accounts for itself.
-        let before = self.ledger.clone();
-        let mut walk = Walk::new(&before, line);
-        let mut done = BTreeSet::new();
-        while let Some(share) = walk.next_share(|request| !done.contains(&request)) {
-            let Some(request) = self.ledger.requests.get(&share.request).cloned() else { continue };
-            // Grants only take away: who could not have everything a moment ago cannot have it now.
-            if !share.whole || request.dialect != Dialect::V1 || short.contains(&request.id) {
-                short.insert(request.id);
-                continue;
-            }
-            let share = share.parts.into_iter().flat_map(|(_, targets)| targets).collect();
-            if let Some(targets) = self.whole_offer(&request, share) {
-                walk.reserve(&targets);
-                done.insert(request.id);
-                self.grant_request(&request, targets);
-            } else {
-                short.insert(request.id);
-            }
-        }
-    }
-
-    /// Everything that a request wants, if all of it is there: `share` is what one of its demands got.
-    fn whole_offer(&self, request: &Request, share: Vec<Target>) -> Option<Vec<Target>> {
-        let demands = demands(&request.parts, &self.ledger.resources);
-        if demands.len() == 1 {
-            return Some(share);
-        }
-        let offers = self.ledger.offers(&demands, crate::index::turn(request));
-        is_whole(&demands, &offers)
-            .then(|| arranged(&request.parts, &self.ledger.resources, &demands, offers))
-    }
-
-    fn grant_request(&mut self, request: &Arc<Request>, targets: Vec<Target>) {
-        let ask = Acquire {
-            owner: request.owner.clone(),
-            parts: request.parts.clone(),
-            to_state: request.to_state.clone(),
-            // It may have been asked for when the pool allowed more, or was not there yet.
-            ttl: request.ttl.map(|ttl| self.clipped(ttl, &targets)),
-            queue: true,
-            wait_anyway: true,
-            priority: request.priority,
-            purpose: request.purpose.clone(),
-            key: None,
-        };
-        let lease = self.grant_v1(&ask, targets, Some(request));
-        let outcome = Some(Outcome::Granted { lease, at: self.now });
-        self.record(Change::Request(Arc::new(Request { outcome, ..Request::clone(request) })));
-        self.remember_grant(request, lease);
-        if let Some(grant) = self.ledger.grant(lease) {
-            self.settled.push((request.id, Settled::Granted(Box::new(grant))));
-        }
-    }
-
-    fn grant_v1(&mut self, ask: &Acquire, targets: Vec<Target>, request: Option<&Request>) -> LeaseId {
+    pub(super) fn grant_v1(
+        &mut self,
+        ask: &Acquire,
+        targets: Vec<Target>,
+        request: Option<&Request>,
+    ) -> LeaseId {
         let key = match request {
             Some(request) => request.key.clone(),
             None => ask.key.as_ref().map(|(key, _)| key.clone()),
@@ -190,11 +141,8 @@ impl Draft<'_> {
     /// The shortest default of the pools concerned, and never longer than any of them allows.
     fn default_ttl(&self, targets: &[Target]) -> Span {
         let pool = |target| self.ledger.pools.get(&self.ledger.resources.get(target)?.pool);
-        let of = |pool: &Arc<Pool>| {
-            let ttl = pool.ttl_for(Dialect::V1).unwrap_or(limits::TTL_DEFAULT);
-            pool.max_ttl.map_or(ttl, |most| ttl.min(most))
-        };
-        targets.iter().filter_map(pool).map(of).min().unwrap_or(limits::TTL_DEFAULT)
+        let ttl = |pool: &Arc<Pool>| pool.ttl_for(Dialect::V1);
+        targets.iter().filter_map(pool).filter_map(ttl).min().unwrap_or(limits::TTL_DEFAULT)
     }
 
     fn request_for(&self, ask: Acquire) -> Request {
@@ -220,14 +168,20 @@ impl Draft<'_> {
         Ok(Reply::Queued(Arc::clone(request), place))
     }
 
-    /// Whether one more request may wait that is of this size.
-    pub(super) fn room_for_request(&self, size: usize) -> Result<(), Refusal> {
+    /// Whether this request may wait, too.
+    pub(super) fn room_for_request(&self, request: &Request) -> Result<(), Refusal> {
         if self.ledger.index.silence.len() >= limits::REQUESTS_MAX {
             return Err(Refusal::Full { what: "requests waiting", limit: limits::REQUESTS_MAX });
         }
-        if self.ledger.index.waiting_size.saturating_add(size) > limits::REQUESTS_SIZE_MAX {
+        if self.ledger.index.waiting_size.saturating_add(request.size()) > limits::REQUESTS_SIZE_MAX {
             let limit = limits::REQUESTS_SIZE_MAX;
             return Err(Refusal::Full { what: "names, labels and parts of the requests waiting", limit });
+        }
+        let matching = self.ledger.index.waiting_matching.saturating_add(matching(&request.parts));
+        if matching > limits::MATCHING_WAITING_MAX {
+            let limit = limits::MATCHING_WAITING_MAX;
+            let what = "parts with labels times the targets that they want, of the requests waiting";
+            return Err(Refusal::Full { what, limit });
         }
         Ok(())
     }
@@ -274,7 +228,7 @@ impl Draft<'_> {
     }
 
     /// From now on the key stands for the lease, because the request is forgotten earlier than the key.
-    fn remember_grant(&mut self, request: &Request, lease: LeaseId) {
+    pub(super) fn remember_grant(&mut self, request: &Request, lease: LeaseId) {
         let Some(text) = &request.key else { return };
         let key = self.ledger.keys.get(&(request.owner.clone(), text.clone()));
         if let Some(key) = key.filter(|key| key.outcome == Answer::Request(request.id)).cloned() {
@@ -300,7 +254,7 @@ pub(super) fn first_pool(request: &Request) -> Option<PoolName> {
     })
 }
 
-fn is_whole(demands: &[Demand], offers: &[Vec<Target>]) -> bool {
+pub(super) fn is_whole(demands: &[Demand], offers: &[Vec<Target>]) -> bool {
     demands.iter().zip(offers).all(|(demand, offer)| offer.len() == demand.count as usize)
 }
 
@@ -311,14 +265,9 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
     }
     let mut named = BTreeSet::new();
     let mut total = 0usize;
-    let (mut by_labels, mut wanted_by_labels) = (0usize, 0usize);
-    for part in parts {
+    for part in &mut *parts {
         match part {
             Part::Pool { count, labels, .. } => {
-                if !labels.is_empty() {
-                    by_labels += 1;
-                    wanted_by_labels = wanted_by_labels.saturating_add(*count as usize);
-                }
                 if *count == 0 || labels.len() > limits::LABELS_MAX {
                     return Err(Refusal::TooLarge {
                         what: "labels in one selector",
@@ -339,7 +288,7 @@ fn check_size(parts: &mut [Part]) -> Result<(), Refusal> {
             limit: limits::TARGETS_PER_CALL_MAX,
         });
     }
-    if by_labels > 1 && by_labels.saturating_mul(wanted_by_labels) > limits::MATCHING_MAX {
+    if matching(parts) > limits::MATCHING_MAX {
         return Err(Refusal::TooLarge {
             what: "parts with labels times the targets that they want, in one request",
             limit: limits::MATCHING_MAX,

@@ -65,11 +65,26 @@ impl Draft<'_> {
     fn create_resource(&mut self, edit: ResourceEdit) -> Result<Reply, Refusal> {
         let pool = edit.pool.clone().ok_or_else(|| Refusal::PoolNeeded(edit.name.clone()))?;
         let details = self.edited(&Details::default(), &edit)?;
+        self.room_for_resources(1)?;
         self.ensure_pool(&pool);
         let initial = self.ledger.pools.get(&pool).map(|pool| pool.initial_state.clone());
         let state = edit.state.or(initial).unwrap_or_else(State::free);
         let resource = self.create(edit.name, pool, state, Origin::Api, details);
         Ok(Reply::Edited(resource, true))
+    }
+
+    /// How many more resources may be made.
+    pub(super) fn resources_left(&self) -> usize {
+        self.ledger.settings.resources_max.saturating_sub(self.ledger.resources.len())
+    }
+
+    /// Whether so many more may be.
+    pub(super) fn room_for_resources(&self, count: usize) -> Result<(), Refusal> {
+        if count > self.resources_left() {
+            let limit = self.ledger.settings.resources_max;
+            return Err(Refusal::Full { what: "resources", limit });
+        }
+        Ok(())
     }
 
     fn edit_resource(&mut self, resource: &Arc<Resource>, edit: ResourceEdit) -> Result<Reply, Refusal> {

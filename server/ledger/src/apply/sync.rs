@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::command::PoolEntry;
 use crate::name::{PoolName, State, Target};
 use crate::pool::{Lifecycle, Pool, PoolOrigin};
+use crate::refusal::Refusal;
 use crate::reply::{Reply, SyncReport};
 use crate::resource::{Details, Move, Origin, Resource};
 
@@ -21,8 +22,11 @@ struct Plan<'a> {
 impl Draft<'_> {
     /// Static resources first, then pools, then (as a consequence) the counts of dynamic pools. What is held stays
     /// as it is until it is given back.
-    pub(super) fn sync(&mut self, entries: &[PoolEntry]) -> Reply {
+    pub(super) fn sync(&mut self, entries: &[PoolEntry]) -> Result<Reply, Refusal> {
         let plan = Plan::of(entries);
+        // Whether others leave by the same file or not: what leaves may be held for long.
+        let new = plan.names.keys().filter(|name| !self.ledger.resources.contains_key(**name));
+        self.room_for_resources(new.count())?;
         let mut report = SyncReport::default();
         let stored: Vec<Arc<Resource>> = self.ledger.resources.values().cloned().collect();
         let before: Vec<Arc<Pool>> = self.ledger.pools.values().cloned().collect();
@@ -52,7 +56,7 @@ impl Draft<'_> {
         let dynamic = self.ledger.pools.values().filter(|pool| pool.lifecycle.is_some());
         let dynamic: Vec<PoolName> = dynamic.map(|pool| pool.name.clone()).collect();
         self.stirred.extend(dynamic);
-        Reply::Synced(report)
+        Ok(Reply::Synced(report))
     }
 
     fn sync_pools(&mut self, plan: &Plan<'_>, before: &[Arc<Pool>]) {

@@ -9,7 +9,7 @@ use crate::command::Wanted;
 use crate::index::{Index, silence};
 use crate::lease::Dialect;
 use crate::name::{Target, Text};
-use crate::request::{Part, Request, RequestId};
+use crate::request::{Part, Request, RequestId, matching};
 use crate::resource::Resource;
 use crate::time::Time;
 
@@ -129,6 +129,7 @@ impl Index {
             self.pollers.insert(place, request.id);
         }
         if request.waits() {
+            self.waiting_matching += matching(&request.parts);
             for target in named(request) {
                 self.named.insert((target.clone(), request.id));
             }
@@ -147,6 +148,7 @@ impl Index {
             self.pollers.remove(&place);
         }
         if request.waits() {
+            self.waiting_matching -= matching(&request.parts);
             for target in named(request) {
                 self.named.remove(&(target.clone(), request.id));
             }

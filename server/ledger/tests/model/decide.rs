@@ -98,7 +98,7 @@ impl Model {
             }
             Command::Force(force) => self.force(force),
             Command::Poll(id) => self.poll(*id),
-            Command::Withdraw(id) => self.withdraw(*id),
+            Command::Withdraw(withdrawal) => self.withdraw(withdrawal.request),
             Command::PutResource(edit) => self.edit(edit, true),
             Command::PatchResource(edit) => self.edit(edit, false),
             Command::DeleteResource { name, .. } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lessor_ledger::{
     Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, LeaseId, Owner, Part,
-    PoolName, RequestId, ResourceEdit, Span, State, Subject, Target, Text, Time,
+    PoolName, RequestId, ResourceEdit, Span, State, Subject, Target, Text, Time, Withdrawal,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -165,7 +165,7 @@ pub(crate) fn story_of_labels(steps_max: usize) -> impl Strategy<Value = Vec<(Sp
         4 => put,
         4 => release,
         1 => request().prop_map(Command::Poll),
-        1 => request().prop_map(Command::Withdraw),
+        1 => request().prop_map(|id| Command::Withdraw(Withdrawal::of(id))),
     ];
     vec((select(vec![0, 0, 1, 20, 31]).prop_map(Span::from_secs), command), 1..steps_max)
 }
@@ -200,7 +200,7 @@ fn v1() -> impl Strategy<Value = Command> {
         5 => release,
         1 => force,
         2 => request().prop_map(Command::Poll),
-        1 => request().prop_map(Command::Withdraw),
+        1 => request().prop_map(|id| Command::Withdraw(Withdrawal::of(id))),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lessor_ledger::{
     Acquire, Addresses, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, Labels,
     LeaseId, Lifecycle, Owner, Part, Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span,
-    State, Subject, Target, Text, Time,
+    State, Subject, Target, Text, Time, Withdrawal,
 };
 
 type Map = BTreeMap<Text, Text>;
@@ -169,7 +169,12 @@ pub(crate) fn command(file: &[PoolEntry], actor: &str, verb: &str, rest: &[&str]
         ("resume", []) => Command::Resume,
         ("sync", []) => Command::Sync(file.to_vec()),
         ("poll", [id]) => Command::Poll(request(id)),
-        ("withdraw", [id]) => Command::Withdraw(request(id)),
+        ("withdraw", [id, options @ ..]) => {
+            let mut options = Options::of(options);
+            let reason = options.take("reason").map(Into::into);
+            options.done();
+            Command::Withdraw(Withdrawal { request: request(id), by: someone(actor), reason })
+        }
         ("take", [what, options @ ..]) => take(actor, what, options),
         ("renew", [id, options @ ..]) => {
             let mut options = Options::of(options);

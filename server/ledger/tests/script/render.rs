@@ -208,7 +208,10 @@ fn event(event: &Event) -> String {
         EventKind::LockLapsed => format!("{lease} {target} lapsed{states}"),
         EventKind::LockRevived => format!("{lease} {target} revived"),
         EventKind::RequestQueued => format!("{request} {owner} queued"),
-        EventKind::RequestWithdrawn => format!("{request} withdrawn"),
+        EventKind::RequestWithdrawn => {
+            let note = event.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            format!("{request} withdrawn{note}")
+        }
         EventKind::RequestLapsed => format!("{request} lapsed"),
         EventKind::ResourceCreated => format!("{} made in {pool}{states}", short(&target)),
         EventKind::ResourceChanged => {

@@ -11,15 +11,18 @@ impl log::Host for Guest {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         self.visit.host_call()?;
         let Some(line) = self.visit.line(&message) else { return Ok(()) };
+        if level == log::Level::Error {
+            self.visit.last_error = Some(line.clone());
+        }
+        if !self.context.may_log(line.len()) {
+            return Ok(());
+        }
         let plugin = self.context.name.as_str();
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", plugin, "{line}"),
             log::Level::Info => tracing::info!(target: "plugin", plugin, "{line}"),
             log::Level::Warn => tracing::warn!(target: "plugin", plugin, "{line}"),
-            log::Level::Error => {
-                tracing::error!(target: "plugin", plugin, "{line}");
-                self.visit.last_error = Some(line);
-            }
+            log::Level::Error => tracing::error!(target: "plugin", plugin, "{line}"),
         }
         Ok(())
     }

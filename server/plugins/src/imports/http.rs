@@ -22,8 +22,10 @@ impl contract::Host for Guest {
         self.visit.host_call()?;
         let Some(door) = self.context.http.get(&endpoint).map(Arc::clone) else {
             let name = text::tame(&endpoint, MESSAGE_BYTES_MAX);
-            let plugin = self.context.name.as_str();
-            tracing::warn!(target: "plugin", plugin, endpoint = name, "no endpoint of this name was granted: it would be `grants.http`");
+            if self.context.may_log(name.len()) {
+                let plugin = self.context.name.as_str();
+                tracing::warn!(target: "plugin", plugin, endpoint = name, "no endpoint of this name was granted: it would be `grants.http`");
+            }
             let message = format!("no endpoint {name} was granted");
             return Ok(Err(contract::HttpError { code: "not-granted".to_owned(), message, sent: false }));
         };
@@ -32,7 +34,9 @@ impl contract::Host for Guest {
         let contract::Request { method, path, headers, body, .. } = request;
         let done = door.send(Call { method, path, headers, body, timeout }).await;
         self.visit.waited = true;
-        if let Err(NoResponse::ForbiddenAddress(why)) = &done {
+        if let Err(NoResponse::ForbiddenAddress(why)) = &done
+            && self.context.may_log(endpoint.len() + why.len())
+        {
             let plugin = self.context.name.as_str();
             tracing::warn!(target: "plugin", plugin, endpoint, why, "an endpoint leads to where it may not");
         }
@@ -51,7 +55,7 @@ fn refusal(error: &NoResponse) -> contract::HttpError {
     let (code, sent) = match error {
         NoResponse::Invalid(_) => ("invalid", false),
         NoResponse::ForbiddenAddress(_) => ("forbidden-address", false),
-        NoResponse::Timeout => ("timeout", true),
+        NoResponse::Timeout { sent } => ("timeout", *sent),
         NoResponse::TooLarge => ("too-large", true),
         NoResponse::Failed { sent, .. } => ("failed", *sent),
     };

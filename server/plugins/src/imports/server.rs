@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::call::{Inventory, InventoryError, Locker, LockerError, PoolView, ResourceQuery, ResourceView};
 use crate::contract::{inventory, locker};
 use crate::guest::Guest;
-use crate::limits::{INVENTORY_MAX, TARGET_BYTES_MAX, TARGETS_MAX, TARGETS_PER_HOST_CALL};
+use crate::limits::{
+    INVENTORY_MAX, RESOURCES_PER_HOST_CALL, TARGET_BYTES_MAX, TARGETS_MAX, TARGETS_PER_HOST_CALL,
+};
 
 type Locked<T> = wasmtime::Result<Result<T, locker::LockError>>;
 type Told<T> = wasmtime::Result<Result<T, inventory::InventoryError>>;
@@ -101,6 +103,8 @@ impl inventory::Host for Guest {
             Ok(inventory) => inventory,
             Err(refused) => return Ok(Err(refused)),
         };
+        let extent = inventory.extent(query.pool.as_deref());
+        self.visit.host_calls(extent / RESOURCES_PER_HOST_CALL)?;
         if query.limit == 0 || query.limit > INVENTORY_MAX {
             let message = format!("the limit is {}: it must be 1 to {INVENTORY_MAX}", query.limit);
             return Ok(Err(no_answer(&InventoryError::Invalid(message))));

@@ -132,7 +132,7 @@ fn code(error: &NoResponse) -> ErrorCode {
     match error {
         NoResponse::Invalid(_) => ErrorCode::HttpRequestUriInvalid,
         NoResponse::ForbiddenAddress(_) => ErrorCode::DestinationIpProhibited,
-        NoResponse::Timeout => ErrorCode::HttpResponseTimeout,
+        NoResponse::Timeout { .. } => ErrorCode::HttpResponseTimeout,
         NoResponse::TooLarge => ErrorCode::HttpResponseBodySize(Some(HTTP_RESPONSE_BYTES_MAX as u64)),
         NoResponse::Failed { sent: false, .. } => ErrorCode::DestinationUnavailable,
         NoResponse::Failed { message, .. } => ErrorCode::InternalError(Some(message.clone())),

@@ -88,7 +88,9 @@ impl outgoing_handler::Host for Guest {
             Ok(request) => request,
             Err(refused) => {
                 let (plugin, why) = (self.context.name.as_str(), text::tame(&refused.why, 200));
-                tracing::warn!(target: "plugin", plugin, why, "a request over wasi:http was refused");
+                if self.context.may_log(why.len()) {
+                    tracing::warn!(target: "plugin", plugin, why, "a request over wasi:http was refused");
+                }
                 return Ok(Err(refused.code));
             }
         };

@@ -140,6 +140,18 @@ async fn an_answer_is_bounded_in_size_and_time() {
 }
 
 #[tokio::test]
+async fn a_request_that_found_no_connection_in_time_was_not_sent() {
+    // Connections are made, and nobody shakes hands over them.
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
+    let port = mute.local_addr().expect("it is bound").port();
+    let mut spec = spec("fetcher");
+    spec.secrets.insert("token".to_owned(), "hunter2".to_owned().into());
+    spec.grants.http.insert("mute".to_owned(), endpoint(format!("https://localhost:{port}/"), true));
+    let rig = Rig::with(spec, component("fetcher")).await;
+    assert_eq!(fetch(&rig, "mute", "/").await, "timeout not sent");
+}
+
+#[tokio::test]
 async fn an_endpoint_that_cannot_be_used_is_refused_with_the_reason() {
     let mut spec = spec("list");
     let bad = [

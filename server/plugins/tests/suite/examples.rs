@@ -72,6 +72,10 @@ async fn pool_picker_picks_by_label_from_the_pool_of_its_settings() {
     assert_eq!(targets.iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["gpu-3"]);
     let two = rig.acquire("picker", &json!({"labels": {"site": "ber"}, "count": 2})).await;
     assert!(matches!(two, Err(CallError::Failed { retryable: true, .. })), "{two:?}");
+    // What is looked through is charged, whatever is found.
+    let vast = rig.acquire("picker", &json!({"pool": "large-20000000"})).await;
+    let Err(CallError::Trapped(message)) = vast else { panic!("{vast:?}") };
+    assert!(message.contains("more functions of the server than one call may"), "{message}");
 }
 
 #[tokio::test]

@@ -97,7 +97,8 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
     let Err(CallError::Unavailable(NoManager::Quarantined(reason))) = refused else { panic!("{refused:?}") };
     assert!(reason.starts_with("5 of its latest 20 calls of a kind broke: the plugin broke: "), "{reason}");
     assert!(reason.contains("the curator said so"), "{reason}");
-    assert!(matches!(rig.host.target_manager("museum"), Err(NoManager::Quarantined(_))));
+    let refused = manager.validate_acquire("{}").await;
+    assert!(matches!(refused, Err(CallError::Unavailable(NoManager::Quarantined(_)))), "{refused:?}");
 
     assert_eq!(rig.host.set_enabled("museum", true).unwrap().state, State::Enabled);
     assert_eq!(manager.acquire(rig.call(7), "{}").await, Ok(Vec::new()));
@@ -106,6 +107,36 @@ async fn a_plugin_that_breaks_again_and_again_is_in_quarantine_until_it_is_enabl
     rig.install(museum(), marked(component("museum"), 1)).await;
     assert_eq!(manager.acquire(rig.call(7), "{}").await, Ok(Vec::new()));
     assert_eq!(rig.host.status("museum").unwrap().strikes, 0);
+}
+
+#[tokio::test]
+async fn what_breaks_closes_itself_and_what_comes_before_and_nothing_after() {
+    let rig = Rig::with(museum(), component("museum")).await;
+    let manager = rig.manager("museum");
+    let quarantined =
+        |done: Option<&CallError>| matches!(done, Some(CallError::Unavailable(NoManager::Quarantined(_))));
+    let wrong = json!({"do": "panic", "in_check": true}).to_string();
+    for _ in 0..STRIKES_MAX {
+        assert!(matches!(manager.validate_acquire(&wrong).await, Err(CallError::Trapped(_))));
+    }
+    assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
+    assert!(quarantined(manager.validate_acquire("{}").await.as_ref().err()));
+    // Whoever has a job is not concerned.
+    assert_eq!(rig.acquire("museum", &json!({})).await, Ok(Vec::new()));
+    assert_eq!(manager.release(rig.call(7), "{}", &Vec::new).await, Ok(()));
+    for _ in 0..STRIKES_MAX {
+        let done = rig.acquire("museum", &json!({"do": "panic"})).await;
+        assert!(matches!(done, Err(CallError::Trapped(_))), "{done:?}");
+    }
+    assert!(quarantined(manager.acquire(rig.call(7), "{}").await.as_ref().err()));
+    // What others have is released, unless that breaks, too.
+    assert_eq!(manager.release(rig.call(7), "{}", &Vec::new).await, Ok(()));
+    for _ in 0..STRIKES_MAX {
+        let done = manager.release(rig.call(7), &json!({"do": "panic"}).to_string(), &Vec::new).await;
+        assert!(matches!(done, Err(CallError::Trapped(_))), "{done:?}");
+    }
+    assert!(quarantined(manager.release(rig.call(7), "{}", &Vec::new).await.as_ref().err()));
+    assert!(matches!(rig.host.target_manager("museum"), Err(NoManager::Quarantined(_))));
 }
 
 #[tokio::test]
@@ -215,16 +246,16 @@ async fn jobs_that_wait_are_in_no_check_s_way_and_checks_that_wait_have_a_bound(
     assert_eq!(manager.validate_acquire("{}").await, Err(CallError::Busy));
     let [first, second, third] = slow;
     assert_eq!(first.await.unwrap(), Err(CallError::Timeout));
-    for waited in [second, third] {
-        let end = waited.await.unwrap();
-        // It may have had the last moment of its time after the first.
-        assert!(matches!(end, Err(CallError::Busy | CallError::Timeout)), "{end:?}");
-    }
+    // One of them may have had the desk after the first, with all of its time from then on.
+    let ends = [second.await.unwrap(), third.await.unwrap()];
+    let ran = ends.iter().filter(|end| **end == Err(CallError::Timeout)).count();
+    let refused = ends.iter().filter(|end| **end == Err(CallError::Busy)).count();
+    assert!(ran <= 1 && ran + refused == 2, "{ends:?}");
     cancel.cancel();
     assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
     assert_eq!(jobs.join_all().await, vec![Ok(()); 20]);
     let status = rig.host.status("museum").unwrap();
-    assert_eq!(status.strikes, 1, "the first computed, the others waited");
+    assert_eq!(status.strikes as usize, 1 + ran, "who waited is not to blame");
 }
 
 #[tokio::test]

@@ -258,6 +258,11 @@ impl Inventory for Shelf {
         Box::pin(async { Ok(matching) })
     }
 
+    fn extent(&self, pool: Option<&str>) -> usize {
+        // Of a large one it tells that it is.
+        pool.and_then(|pool| pool.strip_prefix("large-")?.parse().ok()).unwrap_or(3)
+    }
+
     fn pools(&self) -> BoxFuture<'_, Result<Vec<PoolView>, InventoryError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -200,6 +200,10 @@ impl Inventory for Lessor {
         Box::pin(ready(Ok(all.filter(wanted).take(limit).collect())))
     }
 
+    fn extent(&self, _: Option<&str>) -> usize {
+        self.ledger().resource_count()
+    }
+
     fn pools(&self) -> BoxFuture<'_, Result<Vec<PoolView>, InventoryError>> {
         let ledger = self.ledger();
         let pools = ledger.pools().map(|pool| {

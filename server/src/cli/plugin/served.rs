@@ -23,7 +23,7 @@ const KIND: Kind = Kind {
         optional("P95", |plugin| plugin["p95_us"].as_u64().map(|us| format!("{us} µs")).unwrap_or_default()),
         optional("GRANTS", |plugin| cell(plugin, "wanted_grants")),
         optional("DIGEST", |plugin| cell(plugin, "digest").chars().take(12).collect()),
-        optional("WHY", |plugin| cell(plugin, "reason")),
+        column("WHY", |plugin| cell(plugin, "reason")),
     ],
 };
 

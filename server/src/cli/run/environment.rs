@@ -3,18 +3,39 @@
 use serde_json::Value;
 
 use crate::cli::held::{Held, What};
+use crate::cli::limits::{ENVIRONMENT_BYTES_MAX, VARIABLE_BYTES_MAX};
+
+/// The variables that a command is given.
+#[derive(Debug, Default)]
+pub(crate) struct Variables {
+    pub(crate) set: Vec<(String, String)>,
+    /// Names of those that had no room.
+    pub(crate) left_out: Vec<String>,
+    bytes: usize,
+}
+
+impl Variables {
+    /// Values that hold a NUL byte cannot be in an environment.
+    fn set(&mut self, name: String, value: &str) {
+        if value.contains('\0') {
+            return;
+        }
+        // As the system counts: with `=` and a NUL byte at the end.
+        let bytes = name.len() + value.len() + 2;
+        if bytes > VARIABLE_BYTES_MAX || self.bytes + bytes > ENVIRONMENT_BYTES_MAX {
+            self.left_out.push(name);
+        } else {
+            self.bytes += bytes;
+            self.set.push((name, value.to_owned()));
+        }
+    }
+}
 
 /// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command
 /// speaks to the same server.
-///
-/// Values that hold a NUL byte cannot be in an environment and are left out.
-pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
-    let mut vars = Vec::new();
-    let mut set = |name: String, value: &str| {
-        if !value.contains('\0') {
-            vars.push((name, value.to_owned()));
-        }
-    };
+pub(crate) fn variables(held: &Held, server: &str) -> Variables {
+    let mut vars = Variables::default();
+    let mut set = |name: String, value: &str| vars.set(name, value);
     let text = |key: &str| held.body.get(key).and_then(Value::as_str).unwrap_or_default();
     let fence =
         held.body.get("fence").and_then(Value::as_u64).or_else(|| fences(held).max()).unwrap_or(held.id);
@@ -24,9 +45,9 @@ pub(crate) fn variables(held: &Held, server: &str) -> Vec<(String, String)> {
     set("LEASE_FENCE".to_owned(), &fence.to_string());
     set("LEASE_OWNER".to_owned(), text("owner"));
     set("LEASE_EXPIRES".to_owned(), text("expires_at"));
-    set("LEASE_JSON".to_owned(), &held.body.to_string());
-    set("LEASE_RESOURCE".to_owned(), &targets.join(","));
     set("LEASE_RESOURCE_COUNT".to_owned(), &targets.len().to_string());
+    set("LEASE_RESOURCE".to_owned(), &targets.join(","));
+    set("LEASE_JSON".to_owned(), &held.body.to_string());
     for (at, target) in targets.iter().enumerate() {
         let stem = format!("LEASE_RESOURCE_{at}");
         set(stem.clone(), target);
@@ -81,7 +102,7 @@ mod tests {
             "resources": [{ "name": "b", "labels": { "soc.type": "imx8", "bad": "x\u{0}y" }, "addresses": { "fqdn": "b.lab", "ipv4": null } }],
         });
         let held = Held { what: What::Lease, id: 7, ttl: None, until: None, body };
-        let vars = variables(&held, "http://lab:1");
+        let vars = variables(&held, "http://lab:1").set;
         let get = |name: &str| vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(get("LEASE_ID"), Some("7"));
         assert_eq!(get("LEASE_FENCE"), Some("7"));
@@ -102,7 +123,8 @@ mod tests {
             "id": 7, "owner": "ann", "expires_at": "2030-01-01T00:00:00Z",
             "targets": [{ "id": "b", "fence": 9, "fqdn": "b.lab", "labels": { "rack": "7" } }, { "id": "a", "fence": 8 }],
         });
-        let vars = variables(&Held { what: What::Job, id: 7, ttl: None, until: None, body }, "http://lab:1");
+        let vars =
+            variables(&Held { what: What::Job, id: 7, ttl: None, until: None, body }, "http://lab:1").set;
         let get = |name: &str| vars.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(get("LEASE_ID"), Some("7"));
         assert_eq!(get("LEASE_FENCE"), Some("9"));
@@ -110,5 +132,18 @@ mod tests {
         assert_eq!(get("LEASE_RESOURCE_0_FQDN"), Some("b.lab"));
         assert_eq!(get("LEASE_RESOURCE_0_RACK"), Some("7"));
         assert_eq!(get("LEASE_RESOURCE_1_FQDN"), None);
+    }
+
+    #[test]
+    fn what_a_program_cannot_be_given_is_left_out_and_named() {
+        let names: Vec<String> = (0..9_000).map(|n| format!("{n:0>60}")).collect();
+        let body = json!({ "id": 7, "owner": "ann", "targets": names });
+        let vars =
+            variables(&Held { what: What::Lease, id: 7, ttl: None, until: None, body }, "http://lab:1");
+        assert!(vars.set.contains(&("LEASE_RESOURCE_COUNT".to_owned(), "9000".to_owned())));
+        assert_eq!(vars.left_out[..2], ["LEASE_RESOURCE", "LEASE_JSON"]);
+        assert_eq!(vars.set.len() + vars.left_out.len(), 8 + 9_000);
+        let bytes: usize = vars.set.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        assert!(bytes <= ENVIRONMENT_BYTES_MAX && bytes + 100 > ENVIRONMENT_BYTES_MAX, "{bytes}");
     }
 }

@@ -94,7 +94,16 @@ impl Run {
         };
         output.note(&held.line());
         let vars = environment::variables(&held, client.address());
-        let result = self.guarded(client, output, &mut signals, &held, &vars).await;
+        if let [first, others @ ..] = vars.left_out.as_slice() {
+            let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+            output.warn(&format!(
+                "warning: {first}{more} cannot be in the command's environment, which has no room for that much; it finds all \
+                 in `lessor {} {} -o json`",
+                held.what.show(),
+                held.id
+            ));
+        }
+        let result = self.guarded(client, output, &mut signals, &held, &vars.set).await;
         match &result {
             // It may have ended, or the server may be away; if neither is so, others need not wait for the TTL.
             Ok(End::Lost(_)) => release_once(client, &held).await,

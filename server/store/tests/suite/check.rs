@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use lessor_ledger::{Command, ContestLock, Job, Span};
-use lessor_store::{Report, SCHEMA_VERSION, STORE_FILE, Store, StoreOptions, check};
+use lessor_store::{
+    EventFilter, LeaseFilter, Report, SCHEMA_VERSION, STORE_FILE, Store, StoreOptions, check,
+};
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
@@ -305,4 +308,27 @@ fn damaged_pages_are_said_and_no_panic() {
         drop(Store::open(&file, options()));
     }
     assert!(damaged > 10, "{damaged} blocks were missed");
+}
+
+/// The same beneath a store that is open: reads and checkpoints fail, and its threads live on to say so.
+#[test]
+fn pages_that_are_damaged_while_it_serves_are_errors_and_no_panic() {
+    const BLOCK: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let file = store(folder.path());
+    let whole = std::fs::read(&file).unwrap();
+    let mut failed = 0;
+    for block in 1..whole.len() / BLOCK {
+        std::fs::write(&file, &whole).unwrap();
+        let options = StoreOptions { cache_bytes: 0, ..options() };
+        let mut lab = Lab::new(Store::open(&file, options).unwrap(), 22);
+        lab.run(1);
+        let disk = std::fs::File::options().write(true).open(&file).unwrap();
+        disk.write_all_at(&whole[..BLOCK], (block * BLOCK) as u64).unwrap();
+        let reader = lab.store.reader();
+        failed += usize::from(reader.events(&EventFilter::default()).is_err());
+        failed += usize::from(reader.leases(&LeaseFilter::default()).is_err());
+        failed += usize::from(lab.store.checkpoint().is_err());
+    }
+    assert!(failed > 10, "{failed} reads and checkpoints failed");
 }

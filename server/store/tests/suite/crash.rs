@@ -2,8 +2,12 @@
 //! sector by sector. Afterwards everything acknowledged is there, a batch in flight is there as a whole or not at all,
 //! no counter went back, and the offline check finds nothing.
 
-use lessor_ledger::{EventId, Ledger};
-use lessor_store::{CommitError, EventFilter, LeaseFilter, OpenError, Retention, Store, StoreOptions, check};
+use std::collections::BTreeMap;
+
+use lessor_ledger::{Command, EventId, Ledger, ResourceEdit};
+use lessor_store::{
+    CommitError, EventFilter, LeaseFilter, OpenError, Retention, STORE_FILE, Store, StoreOptions, check,
+};
 
 use crate::lab::disk::{Disk, Loss};
 use crate::lab::{Lab, Memory, commands, dice::Dice, options, show};
@@ -28,9 +32,7 @@ fn what_was_acknowledged_survives_a_crash_at_any_sync() {
 fn survive(seed: u64) {
     let mut dice = Dice::new(!seed);
     let options = options_for(&mut dice);
-    let disk = Disk::default();
-    let mut lab = Lab::new(Store::open_on(disk.clone(), options.clone()).unwrap(), seed);
-    lab.commit([commands::pools()]).unwrap();
+    let (disk, mut lab) = begin(&mut dice, &options, seed);
     disk.die_in(1 + dice.below(60));
     let in_flight = run_until_dead(&mut lab, &disk);
     let Lab { store, ledger, memory, .. } = lab;
@@ -56,6 +58,24 @@ fn survive(seed: u64) {
     compare_history(&lab.store, &lab.memory, &options.retention);
     lab.store.close().unwrap();
     assert_sound(&lab.ledger, &found);
+}
+
+/// A new store, or one that was just restored from a backup.
+fn begin(dice: &mut Dice, options: &StoreOptions, seed: u64) -> (Disk, Lab) {
+    let disk = Disk::default();
+    let mut lab = Lab::new(Store::open_on(disk.clone(), options.clone()).unwrap(), seed);
+    lab.commit([commands::pools()]).unwrap();
+    if !dice.once_in(3) {
+        return (disk, lab);
+    }
+    lab.run(usize::try_from(dice.below(30)).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join(STORE_FILE);
+    lab.store.reader().backup_to(&copy).unwrap();
+    let disk = Disk::holding(STORE_FILE, std::fs::read(&copy).unwrap());
+    let mut restored = Lab::new(Store::open_on(disk.clone(), options.clone()).unwrap(), seed);
+    (restored.now, restored.memory) = (lab.now, lab.memory);
+    (disk, restored)
 }
 
 fn options_for(dice: &mut Dice) -> StoreOptions {
@@ -214,4 +234,25 @@ fn a_batch_whose_sync_failed_is_not_there_if_the_disk_can_be_written_to_again() 
     lab.run(20);
     disk.fail_one_sync();
     refused_and_not_there(&mut lab, &disk);
+}
+
+/// Large records, each in place of the last: the log is many times as large as the tables will be.
+#[test]
+fn a_disk_that_the_log_has_filled_is_free_again_after_a_reopening() {
+    let disk = Disk::default();
+    let mut lab = Lab::new(Store::open_on(disk.clone(), StoreOptions::default()).unwrap(), 9);
+    lab.commit([commands::pools()]).unwrap();
+    lab.store.checkpoint().unwrap();
+    disk.leave_room(Some(8 * 1024 * 1024));
+    let dump = |lab: &mut Lab, beat: u32| {
+        let user_data = BTreeMap::from([("dump".into(), format!("{beat:060000}").into())]);
+        let edit = ResourceEdit { user_data: Some(user_data), ..ResourceEdit::of(commands::target("gpu-1")) };
+        lab.commit([Command::PatchResource(Box::new(edit))])
+    };
+    let full = (0..1_000).find(|&beat| dump(&mut lab, beat).is_err());
+    assert!(full.is_some_and(|beats| beats > 20), "{full:?}");
+    lab.store.reopen().unwrap();
+    for beat in 0..20 {
+        dump(&mut lab, beat).unwrap();
+    }
 }

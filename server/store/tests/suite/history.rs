@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use lessor_ledger::{Event, EventId, EventKind, Lease, LeaseId, Span};
 use lessor_store::limits::GENERATIONS_AHEAD_MAX;
-use lessor_store::{EventFilter, LeaseFilter, Retention, Store, StoreOptions};
+use lessor_store::{EventFilter, Latest, LatestFilter, LeaseFilter, Retention, Store, StoreOptions};
 
 use crate::lab::commands::{owner, pools, target};
 use crate::lab::disk::Disk;
@@ -93,6 +93,59 @@ fn lease_filter(dice: &mut Dice, last: u64) -> LeaseFilter {
     filter
 }
 
+fn latest_filters(dice: &mut Dice, last: u64) -> Vec<LatestFilter> {
+    let some = |dice: &mut Dice| dice.once_in(3).then(|| EventId(dice.below(last + 2)));
+    let one = |dice: &mut Dice| LatestFilter {
+        target: target(format!("gpu-{}", dice.below(7))),
+        after: some(dice),
+        before: some(dice),
+        limit: usize::try_from(dice.below(9)).unwrap(),
+    };
+    (0..dice.below(6)).map(|_| one(dice)).collect()
+}
+
+fn expected_latest(all: &[Event], wanted: &[LatestFilter], (mut left, least): (usize, usize)) -> Vec<Latest> {
+    let mut answers = Vec::new();
+    for (number, LatestFilter { target, after, before, limit }) in wanted.iter().enumerate() {
+        let target = Some(target.clone());
+        let filter = EventFilter {
+            after: *after,
+            before: *before,
+            target,
+            newest_first: true,
+            ..EventFilter::default()
+        };
+        let mut events = expected_events(all, &filter);
+        let shared = number < least.min(wanted.len());
+        let room = (*limit).min(if shared { left / (least.min(wanted.len()) - number) } else { left });
+        let more = events.len() > room;
+        if !shared && more && room < *limit {
+            break;
+        }
+        events.truncate(room);
+        left -= events.len();
+        answers.push(Latest { events, more });
+    }
+    answers
+}
+
+/// The last events of several targets, and the first one of a time.
+fn check_lookups(reader: &lessor_store::Reader, all: &[Event], dice: &mut Dice) {
+    let last = all.last().map_or(0, |event| event.id.0);
+    let wanted = latest_filters(dice, last);
+    let most = usize::try_from(dice.below(30)).unwrap();
+    let sharers = usize::try_from(dice.below(7)).unwrap();
+    assert_eq!(
+        reader.latest(&wanted, (most, sharers)).unwrap(),
+        expected_latest(all, &wanted, (most, sharers)),
+        "{wanted:?}, {most}"
+    );
+    let near = &all[usize::try_from(dice.below(all.len() as u64)).unwrap()];
+    let time = near.at.plus(Span::from_millis(i64::try_from(dice.below(3)).unwrap() - 1));
+    let due = all.iter().find(|event| event.at >= time).map_or(EventId(last + 1), |event| event.id);
+    assert_eq!(reader.first_at(time).unwrap(), due, "{time:?}");
+}
+
 #[test]
 fn queries_match_a_plain_filter_wherever_the_checkpoint_is() {
     for seed in 0..40 {
@@ -113,6 +166,7 @@ fn queries_match_a_plain_filter_wherever_the_checkpoint_is() {
                 let id = LeaseId(lab.dice.below(counters.lease + 2));
                 let due = lab.memory.ended.iter().find(|lease| lease.id == id).cloned();
                 assert_eq!(reader.lease(id).unwrap(), due, "seed {seed}, lease {id}");
+                check_lookups(&reader, &lab.memory.events, &mut lab.dice);
             }
         }
         assert!(lab.memory.ended.len() > 5, "seed {seed} ends too few leases to show anything");
@@ -134,6 +188,7 @@ fn history_beyond_the_count_goes_and_the_rest_is_still_indexed() {
         for _ in 0..50 {
             let filter = event_filter(&mut lab.dice, lab.memory.events.len() as u64);
             assert_eq!(reader.events(&filter).unwrap(), expected_events(&events, &filter), "{filter:?}");
+            check_lookups(&reader, &events, &mut lab.dice);
         }
         let leases = reader.leases(&LeaseFilter::default()).unwrap();
         let due = events.iter().filter(|event| event.kind == EventKind::LeaseEnded);

@@ -1,6 +1,6 @@
 //! What is done to each of many.
 
-use lessor_ledger::{Command, CordonEdit, Force, JobCommand, Owner, Span, State, Subject, Text};
+use lessor_ledger::{Command, CordonEdit, Force, JobCommand, Owner, Span, State, Subject, Text, Withdrawal};
 use lessor_web::page::BulkOf;
 
 use super::find::{Id, Item};
@@ -20,8 +20,10 @@ pub(super) enum Action {
     Release(Owner, Option<State>),
     /// Ends it, whoever holds it.
     TakeBack { reason: Text, by: Option<Owner>, to_state: Option<State> },
-    /// Takes it out of the line.
+    /// Takes it out of the line, if it is of whoever looks.
     Cancel,
+    /// Takes it out of the line, whoever waits.
+    TakeOut { reason: Text, by: Owner },
     /// Ends it, if it is of this owner.
     End(Owner),
     /// Gives up on its manager, whoever it is of.
@@ -82,6 +84,7 @@ impl Action {
                 Ok(Self::TakeBack { reason: reason()?, by, to_state: to_state()? })
             }
             (BulkOf::Requests, "cancel") => Ok(Self::Cancel),
+            (BulkOf::Requests, "take-out") => Ok(Self::TakeOut { reason: reason()?, by: me()? }),
             (BulkOf::Jobs, "end") => Ok(Self::End(me()?)),
             (BulkOf::Jobs, "free") => Ok(Self::Free { reason: reason()?, by: visitor.owner.clone() }),
             (_, other) => Err(Problem::invalid("action", format!("there is no {other:?}"))),
@@ -124,7 +127,13 @@ impl Action {
                 let (reason, by) = (reason.clone(), by.clone());
                 Some(Command::Job(JobCommand::Force { job: *job, reason, by }))
             }
-            (Self::Cancel, Id::Request(request)) => Some(Command::Withdraw(*request)),
+            (Self::Cancel, Id::Request(request)) if item.mine => {
+                Some(Command::Withdraw(Withdrawal::of(*request)))
+            }
+            (Self::TakeOut { reason, by }, Id::Request(request)) => {
+                let (by, reason) = (Some(by.clone()), Some(reason.clone()));
+                Some(Command::Withdraw(Withdrawal { request: *request, by, reason }))
+            }
             _ => None,
         }
     }

@@ -64,12 +64,18 @@ impl Found {
         let ends = |items: &[&Item]| -> Vec<Option<Time>> {
             items.iter().filter_map(|item| Some(item.cordon.as_ref()?.until)).collect()
         };
-        let drains = alike.into_iter().map(|(why, items)| {
+        let drains = alike.into_iter().map(|(why, mut items)| {
+            // Those that end first; those that do not, last.
+            items.sort_by_key(|item| {
+                let until = item.cordon.as_ref().and_then(|cordon| cordon.until);
+                (until.is_none(), until)
+            });
             let ends = ends(&items);
             page::Drains {
                 drained: drain::reason(why),
                 why: why.into(),
-                until: ends.iter().flatten().min().map(|&until| row::ahead(until, now)),
+                until: ends[0].map(|until| row::ahead(until, now)),
+                endless: ends.iter().filter(|end| end.is_none()).count(),
                 ends_differ: ends.iter().any(|end| *end != ends[0]),
                 first: items[0].named(),
                 count: items.len(),

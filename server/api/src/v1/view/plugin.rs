@@ -17,15 +17,16 @@ pub(crate) struct PluginView {
     name: String,
     /// What it is for, e.g. `target-manager`.
     kind: Option<String>,
-    /// `enabled`, `disabled`, `quarantined` (it broke too often, and takes no calls until it is enabled again),
-    /// `broken` (it could not be prepared), or `preparing` (the server has just started, and will come to it).
+    /// `enabled`, `disabled`, `quarantined` (it broke too often, and takes no new jobs until it is enabled
+    /// again; only if `release` broke it releases nothing, either),
+    /// `broken` (it could not be prepared), or `preparing` (the server has just started, or read its configuration again).
     state: &'static str,
     /// Why it is quarantined or broken.
     reason: Option<String>,
     /// Who put it here: `api` or `config`.
     origin: &'static str,
-    /// SHA-256 of its component.
-    digest: String,
+    /// SHA-256 of its component; null for one of the configuration that could not be prepared yet.
+    digest: Option<String>,
     /// The same of what it ran before, to roll back to.
     previous_digest: Option<String>,
     /// The version of the contract that it was built for.
@@ -68,31 +69,34 @@ pub(crate) struct PluginView {
     strikes: u32,
     /// The latest abnormal end.
     last_error: Option<String>,
-    /// When it was first installed.
-    installed_at: Stamp,
-    /// When anything about it last changed.
-    changed_at: Stamp,
+    /// When it was first installed; null for one of the configuration that could not be prepared yet.
+    installed_at: Option<Stamp>,
+    /// When anything about it last changed; null as well then.
+    changed_at: Option<Stamp>,
 }
 
 impl PluginView {
     /// A plugin as it is now.
     pub(crate) fn of(sight: Sight) -> Self {
-        let Sight { record, manifest, status, broken, ceiling } = sight;
+        let origin = match sight.origin() {
+            PluginOrigin::Config => "config",
+            PluginOrigin::Api => "api",
+        };
+        let Sight { name, record, manifest, status, broken, ceiling } = sight;
+        let record = record.as_deref();
+        let previous = record.and_then(|record| record.previous.as_ref());
         let (state, reason) = state(status.as_ref(), broken);
         let json = |value: Option<serde_json::Result<Value>>| value.and_then(Result::ok).unwrap_or_default();
         let kind = manifest.as_ref().map(|manifest| manifest.kind.to_string());
         let with = |read: fn(&Manifest) -> serde_json::Result<Value>| json(manifest.as_ref().map(read));
         Self {
-            name: record.name.to_string(),
+            name: name.to_string(),
             kind,
             state,
             reason,
-            origin: match record.origin {
-                PluginOrigin::Config => "config",
-                PluginOrigin::Api => "api",
-            },
-            digest: record.version.digest.to_string(),
-            previous_digest: record.previous.as_ref().map(|previous| previous.digest.to_string()),
+            origin,
+            digest: record.map(|record| record.version.digest.to_string()),
+            previous_digest: previous.map(|previous| previous.digest.to_string()),
             settings: with(|manifest| Ok(manifest.settings.clone())),
             grants: with(|manifest| serde_json::to_value(&manifest.grants)),
             grants_ceiling: json(ceiling.map(serde_json::to_value)),
@@ -107,8 +111,8 @@ impl PluginView {
             memory_high_water_bytes: status.as_ref().map_or(0, |status| status.memory_high_water_bytes),
             strikes: status.as_ref().map_or(0, |status| status.strikes),
             last_error: status.as_ref().and_then(|status| status.last_error.clone()),
-            installed_at: Stamp(record.installed_at),
-            changed_at: Stamp(record.changed_at),
+            installed_at: record.map(|record| Stamp(record.installed_at)),
+            changed_at: record.map(|record| Stamp(record.changed_at)),
             exports: status.as_ref().map(|status| status.exports.clone()).unwrap_or_default(),
             imports: status.as_ref().map(|status| status.imports.clone()).unwrap_or_default(),
             wanted_grants: status.as_ref().map(|status| status.wanted_grants.clone()).unwrap_or_default(),

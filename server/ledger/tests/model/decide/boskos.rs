@@ -66,8 +66,14 @@ impl Model {
         Err(if exists { "nothing free" } else { "no pool" }.into())
     }
 
+    fn boskos_ttl(&self, pool: &PoolName) -> Option<Span> {
+        let pool = self.pool(pool)?;
+        let ttl = pool.default_ttl.or(pool.reap_after)?;
+        Some(pool.max_ttl.map_or(ttl, |most| most.min(ttl)))
+    }
+
     pub(crate) fn hand_over(&mut self, ask: &BoskosAcquire, pool: &PoolName, targets: &[Target]) -> String {
-        let ttl = self.pool(pool).and_then(|pool| pool.default_ttl.or(pool.reap_after));
+        let ttl = self.boskos_ttl(pool);
         let key = ask.request_id.clone();
         self.grant(&ask.owner, Dialect::Boskos, targets, Some(&ask.dest), ttl, key);
         format!("{} holds {}", ask.owner, list(targets))
@@ -126,9 +132,9 @@ impl Model {
         let pool = thing.pool.clone();
         let hold = self.hold(&update.name).cloned().expect("it is held");
         let own = self.deal(hold.lease).and_then(|deal| deal.ttl).filter(|ttl| ttl.is_positive());
-        let ttl = own.or_else(|| self.pool(&pool).and_then(|pool| pool.default_ttl.or(pool.reap_after)));
-        if let Some(ttl) = ttl {
-            let ttl = self.clipped(ttl, std::slice::from_ref(&update.name));
+        if let Some(ttl) = own.or_else(|| self.boskos_ttl(&pool)) {
+            let most = self.pool(&pool).and_then(|pool| pool.max_ttl).unwrap_or(ttl);
+            let ttl = ttl.min(most);
             self.set_deadline(&update.name, now.plus(ttl));
         }
         self.collect(hold.lease);

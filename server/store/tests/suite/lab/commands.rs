@@ -6,7 +6,7 @@ use lessor_ledger::{
     Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, Job, JobCommand, JobStart,
     LeaseId, Ledger, Lifecycle, Owner, Part, Phase, PluginCommand, PluginName, PluginOrigin, PluginVersion,
     Pool, PoolEntry, PoolName, PoolOrigin, RequestId, ResourceEdit, Span, State, Subject, Target,
-    TargetFacts, Text,
+    TargetFacts, Text, Withdrawal,
 };
 
 use super::dice::Dice;
@@ -61,7 +61,7 @@ pub(crate) fn random(dice: &mut Dice, ledger: &Ledger) -> Command {
         13 => Command::Renew { lease: lease(dice, ledger), owner: None, ttl: None },
         14..16 => Command::Release { lease: lease(dice, ledger), owner: None, targets: None, to_state: None },
         16 => force(dice, ledger),
-        17 => Command::Withdraw(RequestId(dice.below(ledger.counters().request + 2))),
+        17 => Command::Withdraw(Withdrawal::of(RequestId(dice.below(ledger.counters().request + 2)))),
         18 => resource(dice),
         _ => Command::Tick,
     }

@@ -103,6 +103,14 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
+    /// One with nothing but this file on it.
+    pub(crate) fn holding(name: &str, bytes: Vec<u8>) -> Self {
+        let filled = bytes.len();
+        let file = FileContent { live: bytes.clone(), durable: bytes, pending: Vec::new(), filled };
+        let files = BTreeMap::from([(name.to_owned(), file)]);
+        Self(Arc::new(Mutex::new(Content { files, ..Content::default() })))
+    }
+
     /// Lets the power go during the `syncs`-th sync from now on.
     pub(crate) fn die_in(&self, syncs: u64) {
         let mut content = self.content();
