@@ -35,9 +35,16 @@ export const visit = async (browser, server, { owner, theme, ...options } = {}) 
   return { context, page, troubles }
 }
 
-// Presses the first button of that name and waits for what comes. The pointer goes away again: nothing changes under it.
-export const press = async (page, name) => {
-  await page.getByRole('button', { name, exact: true }).first().click()
+// Clicks and waits for the page that comes, be it the same one again. The pointer goes away: nothing changes under it.
+const click = async (page, locator) => {
+  const comes = page.waitForEvent('framenavigated', (frame) => frame === page.mainFrame())
+  await Promise.all([comes, locator.click()])
   await page.waitForLoadState()
   await page.mouse.move(2, 2)
 }
+
+// Presses the first button of that name.
+export const press = (page, name) => click(page, page.getByRole('button', { name, exact: true }).first())
+
+// Follows the link of that name.
+export const follow = (page, name) => click(page, page.getByRole('link', { name }))

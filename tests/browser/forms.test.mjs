@@ -1,6 +1,6 @@
 // Pages with forms that stay open: what is done elsewhere shows on them, and what was typed stays.
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { launch, press, visit } from './browser.mjs'
 import { Server } from './server.mjs'
 
@@ -18,6 +18,9 @@ describe('forms on a page that is open', () => {
   after(async () => {
     await browser?.close()
     await server?.close()
+  })
+  afterEach(async () => {
+    for (const each of (await server.api('GET', '/v1/leases')).items) await release(each)
   })
 
   const lease = (body) => server.api('POST', '/v1/leases', { owner: 'ann', ttl: '10m', pool: 'gpu', ...body })
@@ -72,7 +75,6 @@ describe('forms on a page that is open', () => {
     await into.fill('x'.repeat(600))
     await press(page, 'Release')
     assert.deepEqual([(await into.inputValue()).length, await into.getAttribute('aria-invalid')], [600, 'true'])
-    await release(taken)
   })
 
   test('a lease that is over can no longer be extended', async () => {
@@ -96,11 +98,10 @@ describe('forms on a page that is open', () => {
     await open('/resources/gpu-3')
     await page.getByLabel('Keep new leases off, and say why').fill('half a sentence')
     await page.getByLabel('For how long').focus()
-    const taken = await lease({ pool: undefined, targets: ['gpu-3'], owner: 'bob' })
+    await lease({ pool: undefined, targets: ['gpu-3'], owner: 'bob' })
     await there(page.getByText('Held by').first())
     assert.equal(await page.getByLabel('Keep new leases off, and say why').inputValue(), 'half a sentence')
     assert.equal(await page.evaluate(() => document.activeElement.id), 'until')
-    await release(taken)
   })
 
   test('the focus stays on its row when rows change places, and goes to the next when it is gone', async () => {
@@ -122,7 +123,6 @@ describe('forms on a page that is open', () => {
     await release(third)
     await ordered(first, second)
     assert.equal(await focused(), `${second.id}`)
-    for (const each of [first, second]) await release(each)
   })
 
   test('a list is sorted by the heads of its columns, which say so', async () => {
@@ -141,7 +141,6 @@ describe('forms on a page that is open', () => {
     await head('Lease').getByRole('link').click()
     await page.waitForURL('**/leases?q=owner%3Aann&sort=-id')
     assert.equal(await head('Lease').getAttribute('aria-sort'), 'descending')
-    for (const each of leases) await release(each)
   })
 
   test('a warning is read, goes away, and is in nobody\'s way', async () => {
@@ -154,7 +153,6 @@ describe('forms on a page that is open', () => {
     await page.reload()
     await state('live')
     assert.equal(await say.textContent(), '', 'it was said already')
-    await release(taken)
   })
 
   for (const [who, options, label, end] of [
@@ -222,7 +220,6 @@ describe('forms on a page that is open', () => {
     const asked = page.waitForRequest((request) => request.url().endsWith(`/leases/${taken.id}`) && 'lessor-refresh' in request.headers(), { timeout: 5000 })
     await page.goBack()
     await asked
-    await release(taken)
   })
 
   test('no script failed and the policy refused nothing', () => assert.deepEqual(troubles, []))
