@@ -187,6 +187,7 @@ async fn serve(config: Config, places: usize) -> Result<ExitCode, ServeError> {
     // Whoever needs one of them waits for it; nobody else does.
     tokio::spawn(plugins.restore(config.plugins));
     tokio::spawn(plugins.keep_to_records());
+    tokio::spawn(plugins.tell_quarantines());
     let plugins_again = plugins.clone();
     let jobs = Jobs::start(keeper.clone(), Arc::new(plugins.clone()), stop.clone());
     let connections = TaskTracker::new();

@@ -135,6 +135,10 @@ fn releases_that_are_stuck_are_tried_again_soon_after_a_reload_has_ended_a_quara
         assert_eq!(forced.status, 200, "{forced:?}");
     }
     assert_eq!(server.get("/v1/plugins/museum").json()["state"], "quarantined");
+    let metrics = server.get("/metrics");
+    for line in [r#"lessor_plugins{state="quarantined"} 1"#, r#"lessor_jobs{phase="leased"} 1"#] {
+        assert!(metrics.text().contains(line), "{line} in {}", metrics.text());
+    }
     let _ = server.send("DELETE", &format!("/v1/jobs/{job}"));
     let waits = wait::until_some("it waits for some seconds", wait::SOON, || {
         let job = server.look_at_job(job);
@@ -144,6 +148,11 @@ fn releases_that_are_stuck_are_tried_again_soon_after_a_reload_has_ended_a_quara
     let hastened = server.look_at_job(job);
     assert_ne!(hastened["retry_at"], waits["retry_at"], "{hastened}");
     let _ = server.await_phase(job, "completed");
+    let events = server.get("/v1/events?filter=plugin:museum+kind:plugin-*").json();
+    let items = events["items"].as_array().expect("a list").iter();
+    let told: Vec<_> = items.map(|event| event["kind"].as_str().unwrap_or_default()).collect();
+    assert_eq!(told, ["plugin-installed", "plugin-quarantined", "plugin-reloaded"], "{events}");
+    assert!(events["items"][1]["note"].as_str().is_some_and(|why| why.contains("calls of a kind broke")));
 }
 
 /// The reasons of a refusal.

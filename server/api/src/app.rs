@@ -81,7 +81,7 @@ impl App {
         let pulse = Pulse::start(&keeper, pools.clone(), shutdown.clone());
         let bulletins = Bulletins::start(&keeper, shutdown.clone());
         let seats = Seats::start(&keeper, shutdown.clone());
-        let metrics = Arc::new(Metrics::new(keeper.clone()));
+        let metrics = Arc::new(Metrics::new(keeper.clone(), plugins.clone()));
         Self(Arc::new(Shared {
             keeper,
             pools,

@@ -1,8 +1,8 @@
 //! What event streams live on: committed events, some commits at a time, each handed to those who follow its target.
 //!
 //! A thousand streams that each look at every commit leave nothing of two cores. So one task follows the feed for all of
-//! them, merges what comes within [`BULLETIN_GAP`], and wakes those whom it concerns. The first commit after a quiet
-//! moment is told at once.
+//! them, merges what comes within [`BULLETIN_GAP`], longer if that concerned many, and wakes those whom it concerns. The first
+//! commit after a quiet moment is told at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +13,19 @@ use lessor_ledger::{Event, Target};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{BULLETIN_GAP, BULLETINS_MAX};
+use crate::limits::{BULLETIN_GAP, BULLETIN_GAP_EACH, BULLETINS_MAX};
+use crate::written::Written;
+
+/// The events of one commit.
+type Commit = Arc<[Arc<Event>]>;
 
 /// Events in the order of their numbers; shared by all who follow the same.
-pub(crate) type Events = Arc<[Arc<Event>]>;
-
-/// `None` says that events may be missing.
-type News = Option<Events>;
+pub(crate) type News = Arc<[Arc<Written>]>;
 
 /// By what is followed: one target, or everything. There are no more than there are open streams, and some that were
 /// closed since the last commit.
-type Channels = BTreeMap<Option<Target>, broadcast::Sender<News>>;
+/// `None` says that events may be missing.
+type Channels = BTreeMap<Option<Target>, broadcast::Sender<Option<News>>>;
 
 /// Where subscriptions come from.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub(crate) struct Bulletins {
 /// Follows what happens from the moment that it was made.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    receiver: broadcast::Receiver<News>,
+    receiver: broadcast::Receiver<Option<News>>,
 }
 
 impl Bulletins {
@@ -81,44 +83,50 @@ impl Bulletins {
                     None => break,
                 }
             }
-            self.tell(whole.then_some(commits.as_slice()));
-            tokio::time::sleep(BULLETIN_GAP).await;
+            let woken = self.tell(whole.then_some(commits.as_slice()));
+            tokio::time::sleep(BULLETIN_GAP + BULLETIN_GAP_EACH * woken).await;
             next = feed.next().await;
         }
     }
 
-    /// Tells those whom it concerns. Whoever subscribes after this reads the last state after that, which has all of it.
-    fn tell(&self, commits: Option<&[Events]>) {
+    /// Tells those whom it concerns, and how many they are. Whoever subscribes after this reads the last state after that, which
+    /// has all of it.
+    fn tell(&self, commits: Option<&[Commit]>) -> u32 {
         self.with(|channels| {
-            let Some(channels) = channels else { return };
+            let Some(channels) = channels else { return 0 };
             channels.retain(|_, channel| channel.receiver_count() > 0);
             // An error of sending means that the last one has just left.
-            match commits {
-                None => channels.values().for_each(|channel| drop(channel.send(None))),
+            let told: usize = match commits {
+                None => channels.values().map(|channel| channel.send(None).unwrap_or(0)).sum(),
                 Some(commits) => {
-                    for (whom, events) in sort(commits, channels) {
-                        if let Some(channel) = channels.get(&whom) {
-                            drop(channel.send(Some(events.into())));
-                        }
-                    }
+                    let news = sort(commits, channels).into_iter();
+                    let news = news.filter_map(|(whom, events)| Some((channels.get(&whom)?, events)));
+                    news.map(|(channel, events)| channel.send(Some(events.into())).unwrap_or(0)).sum()
                 }
-            }
-        });
+            };
+            u32::try_from(told).unwrap_or(u32::MAX)
+        })
     }
 }
 
 /// Which events concern whom, among those who follow.
-fn sort(commits: &[Events], channels: &Channels) -> BTreeMap<Option<Target>, Vec<Arc<Event>>> {
-    let mut sorted: BTreeMap<Option<Target>, Vec<Arc<Event>>> = BTreeMap::new();
+fn sort(commits: &[Commit], channels: &Channels) -> BTreeMap<Option<Target>, Vec<Arc<Written>>> {
+    let mut sorted: BTreeMap<Option<Target>, Vec<Arc<Written>>> = BTreeMap::new();
     if channels.is_empty() {
         return sorted;
     }
+    let everything = channels.contains_key(&None);
     for event in commits.iter().flat_map(|events| &**events) {
-        if event.target.is_some() && channels.contains_key(&event.target) {
-            sorted.entry(event.target.clone()).or_default().push(Arc::clone(event));
+        let target = event.target.is_some() && channels.contains_key(&event.target);
+        if !target && !everything {
+            continue;
         }
-        if channels.contains_key(&None) {
-            sorted.entry(None).or_default().push(Arc::clone(event));
+        let written = Arc::new(Written::new(Arc::clone(event)));
+        if target {
+            sorted.entry(event.target.clone()).or_default().push(Arc::clone(&written));
+        }
+        if everything {
+            sorted.entry(None).or_default().push(written);
         }
     }
     sorted
@@ -132,7 +140,7 @@ impl Subscription {
     ///
     /// # Cancel safety
     /// Cancel safe: a dropped future loses no event.
-    pub(crate) async fn next(&mut self) -> Result<Events, Missed> {
+    pub(crate) async fn next(&mut self) -> Result<News, Missed> {
         match self.receiver.recv().await {
             Ok(Some(events)) => Ok(events),
             Ok(None) | Err(RecvError::Lagged(_)) => Err(Missed::Skipped),

@@ -26,6 +26,7 @@ mod sieve;
 mod sse;
 mod time;
 mod v1;
+mod written;
 
 pub use app::{App, Inputs};
 pub use guard::Hosts;

@@ -2,6 +2,8 @@
 //!
 //! Pools are a label, users and resources never are: there may be any number of those.
 
+mod plugin;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -10,6 +12,7 @@ use std::time::Duration;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lessor_jobs::Plugins;
 use lessor_keeper::stats::{CAUSES, Kind, Reading};
 use lessor_keeper::{Health, Keeper};
 use lessor_ledger::{Cause, Ledger, PoolName, State, Time};
@@ -20,6 +23,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::plugin::Machinery;
 use crate::app::App;
 use crate::limits::ACQUIRE_SERIES_MAX;
 use crate::problem::Problem;
@@ -67,7 +71,7 @@ impl EncodeLabelSet for AcquireLabels {
 }
 
 impl Metrics {
-    pub(crate) fn new(keeper: Keeper) -> Self {
+    pub(crate) fn new(keeper: Keeper, plugins: Plugins) -> Self {
         let answers = Arc::new(Answers::default());
         let acquires =
             Family::new_with_constructor((|| Histogram::new(ACQUIRE_BOUNDS_S)) as fn() -> Histogram);
@@ -78,6 +82,7 @@ impl Metrics {
             acquires.clone(),
         );
         registry.register_collector(Box::new(Pools(keeper.clone())));
+        registry.register_collector(Box::new(Machinery { keeper: keeper.clone(), plugins }));
         registry.register_collector(Box::new(Work { keeper, answers: Arc::clone(&answers) }));
         Self { registry, answers, acquires, acquire_series: AtomicUsize::new(0) }
     }

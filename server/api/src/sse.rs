@@ -13,15 +13,15 @@ use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use lessor_keeper::Missed;
-use lessor_ledger::{Event, EventId};
+use lessor_ledger::EventId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
-use crate::bulletin::{Events, Subscription};
+use crate::bulletin::{News, Subscription};
 use crate::limits::{STREAM_CATCH_UP_EVENTS, STREAM_KEEP_ALIVE};
 use crate::problem::Problem;
 use crate::v1::event::Topic;
-use crate::v1::view::EventView;
+use crate::written::Written;
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -33,7 +33,7 @@ struct Follow {
     /// Everything up to here was sent, or is not wanted.
     done: EventId,
     /// Events to look at next, from `at` on.
-    batch: Events,
+    batch: News,
     at: usize,
     /// To be sent before the batch.
     reset: Option<Frame>,
@@ -97,14 +97,14 @@ impl Follow {
         if let Some(reset) = self.reset.take() {
             return Some(reset);
         }
-        while let Some(event) = self.batch.get(self.at) {
+        while let Some(written) = self.batch.get(self.at) {
             self.at += 1;
-            if event.id <= self.done {
+            if written.event.id <= self.done {
                 continue;
             }
-            self.done = event.id;
-            if self.topic.covers(event) {
-                return Some(frame(event));
+            self.done = written.event.id;
+            if self.topic.covers(&written.event) {
+                return Some(written.frame());
             }
         }
         None
@@ -140,7 +140,8 @@ impl Follow {
             // Nothing up to the last one is wanted, so nobody need ask for it again.
             self.done = self.done.max(last);
         }
-        (self.batch, self.at) = (events.into_iter().map(Arc::new).collect(), 0);
+        let written = events.into_iter().map(|event| Arc::new(Written::new(Arc::new(event))));
+        (self.batch, self.at) = (written.collect(), 0);
         Ok(())
     }
 
@@ -150,10 +151,4 @@ impl Follow {
         let data = format!(r#"{{"after":{}}}"#, to.0);
         self.reset = Some(Frame::default().id(to.0.to_string()).event("reset").data(data));
     }
-}
-
-fn frame(event: &Event) -> Frame {
-    let view = EventView::of(event);
-    let data = serde_json::to_string(&view).expect("an event has only string keys and plain values");
-    Frame::default().id(view.id.to_string()).event(view.kind).data(data)
 }

@@ -10,6 +10,7 @@ mod configured;
 mod error;
 mod faithful;
 mod manifest;
+mod quarantine;
 mod ready;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use lessor_keeper::{Error, Keeper};
-use lessor_ledger::{Ledger, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Refusal};
-use lessor_plugins::{Host, Inspection, NoManager, PluginStatus, Unfit};
+use lessor_ledger::{
+    Ledger, PluginCommand, PluginName, PluginNews, PluginOrigin, PluginRecord, PluginVersion, Refusal,
+};
+use lessor_plugins::{Host, Inspection, NoManager, PluginStatus, State, Unfit};
 use tokio::sync::{Semaphore, watch};
 
 use crate::jobs::plugin_name;
@@ -182,14 +185,20 @@ impl Plugins {
         }
         let record = self.record(name.clone())?;
         let (version, bounded) = (&record.version, bounded(&record));
-        let ready = if self.0.host.status(name.as_str()).is_some() {
+        let status = self.0.host.status(name.as_str());
+        let ready = if status.is_some() {
             self.manifest(&name, version, bounded).await?;
             None
         } else {
             let _place = self.place()?;
             Some(self.prepare(&name, version, bounded).await?)
         };
-        self.make(Change { name, command, about: Some(version.clone()), ready }).await
+        let sight = self.make(Change { name, command, about: Some(version.clone()), ready }).await?;
+        // Its record was and is that it is switched on.
+        if status.is_some_and(|status| matches!(status.state, State::Quarantined { .. })) {
+            self.tell(sight.name.clone(), PluginNews::Enabled).await;
+        }
+        Ok(sight)
     }
 
     /// Reads a plugin again: of the configuration, its component's file; of every one, its secrets. Ends a quarantine.
@@ -198,6 +207,17 @@ impl Plugins {
     /// There is no such plugin, or it does not fit any more; what ran goes on then.
     pub async fn reload(&self, name: &str) -> Result<Sight, PluginError> {
         let name = plugin_name(name)?;
+        let before = self.record(name.clone()).ok();
+        let sight = self.read_again(name).await?;
+        let version = |record: &Arc<PluginRecord>| record.version.clone();
+        // Anything else is an event of its own.
+        if before.is_some() && before.as_ref().map(version) == sight.record.as_ref().map(version) {
+            self.tell(sight.name.clone(), PluginNews::Reloaded).await;
+        }
+        Ok(sight)
+    }
+
+    async fn read_again(&self, name: PluginName) -> Result<Sight, PluginError> {
         let configured = self.0.configured().get(&name).cloned();
         if let Some(configured) = configured {
             return self.configure(configured, true).await;

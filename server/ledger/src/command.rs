@@ -252,6 +252,24 @@ pub enum PluginCommand {
         /// Which.
         name: PluginName,
     },
+    /// Something happened to it that changes no record: an event, and nothing else.
+    Tell {
+        /// To which.
+        name: PluginName,
+        /// What.
+        news: PluginNews,
+    },
+}
+
+/// What may happen to a plugin without a change of its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginNews {
+    /// It was read again, and is the same.
+    Reloaded,
+    /// It takes calls again that its quarantine kept off.
+    Enabled,
+    /// It broke too often: how.
+    Quarantined(Text),
 }
 
 /// See [`Command::BoskosAcquire`].

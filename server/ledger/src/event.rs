@@ -105,11 +105,15 @@ pub enum EventKind {
     PluginDisabled,
     /// A plugin is gone.
     PluginRemoved,
+    /// A plugin was read again, and is the same; the note has the component's digest.
+    PluginReloaded,
+    /// A plugin broke too often and is kept from new jobs; the note says how.
+    PluginQuarantined,
 }
 
 impl EventKind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::LeaseGranted,
         Self::LeaseReduced,
         Self::LeaseEnded,
@@ -141,5 +145,7 @@ impl EventKind {
         Self::PluginEnabled,
         Self::PluginDisabled,
         Self::PluginRemoved,
+        Self::PluginReloaded,
+        Self::PluginQuarantined,
     ];
 }

@@ -11,9 +11,11 @@
 pub mod limits;
 
 mod apply;
+mod beside;
 mod change;
 mod check;
 mod command;
+mod ends;
 mod event;
 mod index;
 mod job;
@@ -39,7 +41,7 @@ pub use change::{Answer, Change, Counters, Key};
 pub use check::Violation;
 pub use command::{
     Acquire, BoskosAcquire, BoskosUpdate, Command, ContestLock, CordonEdit, Force, JobCommand, JobStart,
-    Part, PluginCommand, PoolEntry, ResourceEdit, Subject, Wanted, Withdrawal,
+    Part, PluginCommand, PluginNews, PoolEntry, ResourceEdit, Subject, Wanted, Withdrawal,
 };
 pub use event::{Event, EventId, EventKind};
 pub use job::{EndCause, Ending, JobRecord, JobTarget, Phase, TargetFacts, Verdict};

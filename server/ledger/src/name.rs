@@ -124,6 +124,13 @@ impl Owner {
     }
 }
 
+impl Target {
+    /// Before every other name; only good as the start of a range.
+    pub(crate) fn lowest() -> Self {
+        Self(SmolStr::default())
+    }
+}
+
 impl State {
     /// Before every other state; only good as the start of a range.
     pub(crate) fn lowest() -> Self {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::beside::Beside;
 use crate::change::{Answer, Key};
 use crate::command::Wanted;
 use crate::index::Turn;
@@ -71,7 +72,8 @@ impl Ledger {
     pub fn members_after(&self, pool: &str, cursor: Option<&Target>) -> impl Iterator<Item = &Arc<Resource>> {
         let members = self.index.members.get(pool);
         let names = members.map(|members| members.all.range::<_, Target>(after(cursor)));
-        names.into_iter().flatten().filter_map(|name| self.resources.get(name))
+        let mut records = Beside::new(&self.resources);
+        names.into_iter().flatten().filter_map(move |name| records.get(name))
     }
 
     /// The resource of this name.
@@ -96,6 +98,16 @@ impl Ledger {
     #[must_use]
     pub fn holder(&self, target: &str, now: Time) -> Option<&Arc<Lock>> {
         self.locks.get(target).filter(|lock| lock.live(now))
+    }
+
+    /// Each of `resources` with who holds it at `now`, if anybody. They are in the order of their names.
+    pub fn with_holders<'a>(
+        &'a self,
+        resources: impl Iterator<Item = &'a Arc<Resource>>,
+        now: Time,
+    ) -> impl Iterator<Item = (&'a Arc<Resource>, Option<&'a Arc<Lock>>)> {
+        let mut locks = Beside::new(&self.locks);
+        resources.map(move |resource| (resource, locks.get(&resource.name).filter(|lock| lock.live(now))))
     }
 
     /// The lock table by target, from the one after `cursor` on.
@@ -288,12 +300,6 @@ impl Ledger {
         turns.sort_unstable();
         turns.dedup();
         turns.into_iter().take(limit).filter_map(|turn| self.requests.get(&turn.1)).collect()
-    }
-
-    /// The earliest deadline of what an active lease holds; `None` if it has none.
-    #[must_use]
-    pub fn expires_at(&self, lease: &Lease) -> Option<Time> {
-        lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline).min()
     }
 
     /// The active lease with what is needed to use it.

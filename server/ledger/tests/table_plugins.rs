@@ -71,3 +71,26 @@ fn a_plugin_that_jobs_need_stays() {
         "#]],
     );
 }
+
+/// What the host says changes nothing, and hastens no release: that is up to what ends the quarantine.
+#[test]
+fn what_happens_to_a_plugin_is_told() {
+    check(
+        "
+        0 - plugin-broke csv trapped
+        0 - plugin-install csv v1
+        1s - plugin-broke csv trapped
+        2s - plugin-healed csv
+        3s - plugin-reloaded csv
+        4s - plugin-install csv v1
+        ",
+        &expect![[r#"
+            0: no: there is no plugin "csv"
+            0: csv v1 | csv PluginInstalled (v1)
+            1s: csv v1 | csv PluginQuarantined (trapped)
+            2s: csv v1 | csv PluginEnabled (v1)
+            3s: csv v1 | csv PluginReloaded (v1)
+            4s: csv v1
+        "#]],
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use wasmtime::Engine;
 
 use crate::Kind;
@@ -14,11 +14,11 @@ use crate::call::NoManager;
 use crate::compiler::{Compiler, Worker};
 use crate::engine::{self, Ticker};
 use crate::error::HostError;
-use crate::limits::{CALLS_MAX, WARM_IDLE_MAX, slow_lanes};
+use crate::limits::{CALLS_MAX, QUARANTINES_TOLD_MAX, WARM_IDLE_MAX, slow_lanes};
 use crate::manager::TargetManager;
 use crate::plugin::{Part, Plugin};
 use crate::prepare::Prepared;
-use crate::status::PluginStatus;
+use crate::status::{PluginStatus, Quarantine};
 use crate::visit::Shared;
 
 /// How a host is set up.
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) compiler: Compiler,
     /// By name, in lower case.
     pub(crate) plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
+    quarantines: broadcast::Sender<Quarantine>,
 }
 
 impl Host {
@@ -67,6 +68,7 @@ impl Host {
             shared: Arc::new(shared),
             compiler: Compiler::new(worker, space),
             plugins: RwLock::default(),
+            quarantines: broadcast::Sender::new(QUARANTINES_TOLD_MAX),
         })))
     }
 
@@ -80,7 +82,7 @@ impl Host {
             plugin.replace(version);
             return plugin.status();
         }
-        let plugin = Arc::new(Plugin::new(version));
+        let plugin = Arc::new(Plugin::new(version, self.0.quarantines.clone()));
         let status = plugin.status();
         plugins.insert(key, plugin);
         status
@@ -118,6 +120,12 @@ impl Host {
     #[must_use]
     pub fn status(&self, name: &str) -> Option<PluginStatus> {
         self.0.plugin(name).map(|plugin| plugin.status())
+    }
+
+    /// Quarantines from now on. Whoever is slow misses the oldest of more than [`QUARANTINES_TOLD_MAX`].
+    #[must_use]
+    pub fn quarantines(&self) -> broadcast::Receiver<Quarantine> {
+        self.0.quarantines.subscribe()
     }
 
     /// A target manager to call. Upper and lower case of the name make no difference.

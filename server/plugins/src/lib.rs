@@ -52,5 +52,5 @@ pub use inspect::{CONTRACT, Inspection};
 pub use manager::TargetManager;
 pub use prepare::{Checked, Prepared};
 pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
-pub use status::{PluginStatus, State};
+pub use status::{PluginStatus, Quarantine, State};
 pub use worker::work;

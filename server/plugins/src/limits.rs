@@ -29,6 +29,9 @@ pub const CALLS_MAX: usize = 64;
 /// their own, and idle warm ones. One that is not used costs address space only.
 pub(crate) const INSTANCES_MAX: usize = CALLS_MAX + 2 * PLUGINS_MAX + WARM_IDLE_MAX;
 
+/// Most quarantines that are told of at once: more than there can be plugins.
+pub const QUARANTINES_TOLD_MAX: usize = 256;
+
 /// Most warm instances of all plugins that wait for a call: each holds an instance of the pool.
 pub const WARM_IDLE_MAX: usize = 64;
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::call::{CallError, NoManager};
 use crate::limits::{SAMPLES_MAX, STRIKES_MAX, STRIKES_OF};
-use crate::status::{PluginStatus, State};
+use crate::status::{PluginStatus, Quarantine, State};
 use crate::version::Version;
 use crate::visit::{EXPORTS, Stay};
 
@@ -25,6 +25,8 @@ pub(crate) struct Plugin {
     /// Where its calls that compute for long take turns.
     pub(crate) lane: Semaphore,
     record: Mutex<Record>,
+    /// Who follows along hears of quarantines.
+    quarantines: broadcast::Sender<Quarantine>,
 }
 
 /// How it went so far.
@@ -78,7 +80,7 @@ pub(crate) struct End {
 }
 
 impl Plugin {
-    pub(crate) fn new(version: Arc<Version>) -> Self {
+    pub(crate) fn new(version: Arc<Version>, quarantines: broadcast::Sender<Quarantine>) -> Self {
         let record = Record {
             state: State::Enabled,
             broke: Part::Check,
@@ -97,6 +99,7 @@ impl Plugin {
             desk: Semaphore::new(1),
             lane: Semaphore::new(1),
             record: Mutex::new(record),
+            quarantines,
         }
     }
 
@@ -189,6 +192,9 @@ impl Plugin {
             let what = end.part.goes_on();
             let reason = format!("{strikes} of its latest {STRIKES_OF} calls of a kind broke: {error}{what}");
             tracing::error!(plugin = %stay.version.context.name, %reason, "a plugin is put in quarantine");
+            let plugin = stay.version.context.name.clone();
+            // Nobody may be there to hear it.
+            let _ = self.quarantines.send(Quarantine { plugin, reason: reason.clone() });
             record.state = State::Quarantined { reason };
             record.broke = end.part;
         }

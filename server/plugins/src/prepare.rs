@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::broadcast;
 use wasmtime::component::Component;
 
 use crate::cache::hex;
@@ -47,7 +48,7 @@ impl Prepared {
     /// What its status would be right after it was installed.
     #[must_use]
     pub fn status(&self) -> PluginStatus {
-        Plugin::new(Arc::clone(&self.0)).status()
+        Plugin::new(Arc::clone(&self.0), broadcast::Sender::new(1)).status()
     }
 }
 

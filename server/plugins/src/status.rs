@@ -45,6 +45,15 @@ pub struct PluginStatus {
     pub last_error: Option<String>,
 }
 
+/// A plugin was put in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// Its name, as it was installed.
+    pub plugin: String,
+    /// How it broke.
+    pub reason: String,
+}
+
 /// Whether a plugin takes calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]

@@ -11,7 +11,7 @@ use lessor_web::{Frame, Sort, Text, link, page};
 use crate::extract::{Path, Query};
 use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, ROW_TARGETS_MAX};
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged};
+use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged, Place as _};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row, seen};
 use crate::problem::{Kind as Trouble, Problem};
@@ -61,24 +61,53 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
     let name = |lease: &&Arc<Lease>| lease.id.0;
     let viewer = visitor.owner.as_ref();
     let wanted = |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger, viewer });
-    let sorted = listing.list.sort != "id";
-    let after =
-        listing.after.as_deref().filter(|_| !sorted).and_then(|after| after.parse().ok()).map(LeaseId);
     let owner = listing.filter.only("owner").and_then(|owner| Owner::new(owner).ok());
-    let leases: Box<dyn Iterator<Item = &Arc<Lease>>> = match &owner {
-        Some(owner) => {
-            // One more than is looked at, so that it is known whether that was all.
-            let few: Vec<_> = ledger.leases_of(owner, after).take(listing.looks_at() + 1).collect();
-            Box::new(few.into_iter())
+    let from = |after: Option<LeaseId>| -> Box<dyn Iterator<Item = &'l Arc<Lease>>> {
+        match &owner {
+            Some(owner) => Box::new(ledger.leases_of(owner, after)),
+            None => Box::new(ledger.leases_after(after)),
         }
-        None => Box::new(ledger.leases_after(after)),
     };
-    let until = |lease: &&Arc<Lease>| ledger.expires_at(lease).map_or(i64::MAX, Time::nanos);
     match listing.list.sort {
-        "until" => listing.sorted(leases, name, until, wanted),
-        "owner" => listing.sorted(leases, name, |lease| lease.owner.clone(), wanted),
-        "-id" => listing.sorted(leases, name, |lease| lease.id.0, wanted),
-        _ => listing.plain(leases, name, wanted),
+        "until" if owner.is_none() => by_end(listing, ledger, wanted),
+        "until" => listing.sorted(from(None), name, |lease| end(lease, ledger), wanted),
+        "owner" => listing.sorted(from(None), name, |lease| lease.owner.clone(), wanted),
+        "-id" => listing.sorted(from(None), name, name, wanted),
+        _ => {
+            let cursor = listing.after.as_deref().and_then(|after| after.parse().ok());
+            listing.plain(from(cursor.map(LeaseId)), name, wanted)
+        }
+    }
+}
+
+/// When a lease ends; after everything else if it does not.
+fn end(lease: &Lease, ledger: &Ledger) -> i64 {
+    ledger.expires_at(lease).map_or(i64::MAX, Time::nanos)
+}
+
+/// All leases by their ends, without a look at those that are on no page so far.
+fn by_end<'l>(
+    listing: &Listing,
+    ledger: &'l Ledger,
+    wanted: impl Fn(&&'l Arc<Lease>) -> bool,
+) -> Paged<&'l Arc<Lease>> {
+    let cursor = listing.after.as_deref().and_then(<(i64, u64)>::read);
+    let ends = cursor.is_none_or(|(at, _)| at < i64::MAX);
+    let from = cursor.filter(|_| ends).map(|(at, id)| (Time::from_nanos(at), LeaseId(id)));
+    let ending = ends.then(|| ledger.leases_by_end(from)).into_iter().flatten();
+    let ending = ending.map(|(at, lease)| (at.nanos(), lease));
+    let from = cursor.filter(|_| !ends).map(|(_, id)| LeaseId(id));
+    let endless = ledger.has_endless_locks().then(|| ledger.leases_after(from)).into_iter().flatten();
+    let endless = endless.map(|lease| (i64::MAX, lease));
+    let paged = listing.plain(
+        ending.chain(endless),
+        |(at, lease)| (*at, lease.id.0),
+        |(at, lease)| wanted(lease) && (*at < i64::MAX || end(lease, ledger) == i64::MAX),
+    );
+    Paged {
+        rows: paged.rows.into_iter().map(|(_, lease)| lease).collect(),
+        next: paged.next,
+        looked_at: paged.looked_at,
     }
 }
 

@@ -96,6 +96,18 @@ place! {
     Target: |text| Self::new(text).ok(),
 }
 
+/// A key, then a name.
+impl<K: Place, N: Place> Place for (K, N) {
+    fn read(text: &str) -> Option<Self> {
+        let (key, name) = text.split_once(SEPARATOR)?;
+        Some((K::read(key)?, N::read(name)?))
+    }
+
+    fn write(&self) -> String {
+        format!("{}{SEPARATOR}{}", self.0.write(), self.1.write())
+    }
+}
+
 /// A row, and what it is sorted by: the key that was asked for, then its name.
 type Keyed<K, N, R> = ((K, N), R);
 
@@ -157,21 +169,21 @@ impl Listing {
         self.format.is_some()
     }
 
-    /// Takes rows that are in the order of their names.
+    /// Takes rows that are in the order of their places.
     pub(crate) fn plain<R, N: Place>(
         &self,
         rows: impl Iterator<Item = R>,
-        name: impl Fn(&R) -> N,
+        place: impl Fn(&R) -> N,
         wanted: impl Fn(&R) -> bool,
     ) -> Paged<R> {
-        let name = |row: &R| name(row).write();
+        let place = |row: &R| place(row).write();
         let limit = self.limit();
         let (mut taken, mut last): (Vec<R>, Option<String>) = (Vec::new(), None);
         let mut rows = rows.enumerate().peekable();
         while let Some((looked_at, row)) = rows.next() {
             let end = looked_at + 1 == self.looks_at() && rows.peek().is_some();
             if end {
-                last = Some(name(&row));
+                last = Some(place(&row));
             }
             if wanted(&row) {
                 taken.push(row);
@@ -180,7 +192,7 @@ impl Listing {
                 return Paged { rows: taken, next: last, looked_at: Some(looked_at + 1) };
             }
             if taken.len() == limit {
-                let next = rows.peek().is_some().then(|| taken.last().map(&name)).flatten();
+                let next = rows.peek().is_some().then(|| taken.last().map(&place)).flatten();
                 return Paged { rows: taken, next, looked_at: None };
             }
         }
@@ -206,7 +218,7 @@ impl Listing {
             .filter(|row| wanted(row))
             .map(|row| ((key(&row), name(&row)), row))
             .collect();
-        if let Some(after) = self.after.as_deref().and_then(place) {
+        if let Some(after) = self.after.as_deref().and_then(<(K, N)>::read) {
             keyed.retain(|(place, _)| if descending { *place < after } else { *place > after });
         }
         let by_place =
@@ -218,10 +230,7 @@ impl Listing {
             keyed.truncate(self.limit());
         }
         keyed.sort_by(by_place);
-        let next = keyed
-            .last()
-            .filter(|_| more)
-            .map(|((key, name), _)| format!("{}{SEPARATOR}{}", key.write(), name.write()));
+        let next = keyed.last().filter(|_| more).map(|(place, _)| place.write());
         Paged { rows: keyed.into_iter().map(|(_, row)| row).collect(), next, looked_at: looked_at_count }
     }
 
@@ -313,12 +322,6 @@ impl Listing {
         let (listing, rows) = visitor.app.look(look).await?;
         listing.show(visitor, rows, page)
     }
-}
-
-/// The place of a row of a sorted list, from its cursor.
-fn place<K: Place, N: Place>(after: &str) -> Option<(K, N)> {
-    let (key, name) = after.split_once(SEPARATOR)?;
-    Some((K::read(key)?, N::read(name)?))
 }
 
 #[cfg(test)]

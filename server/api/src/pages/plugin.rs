@@ -142,11 +142,7 @@ fn outcome(
     what: &'static str,
 ) -> Response {
     match changed {
-        Ok(sight) => {
-            // What is read again, or leaves its quarantine, is no event.
-            visitor.app.pulse.touch();
-            done(&link::plugin(sight.name.as_str()), what)
-        }
+        Ok(sight) => done(&link::plugin(sight.name.as_str()), what),
         Err(error) => {
             let page = detail(visitor, name, &Form::default(), Some(&Problem::from(error)));
             visitor.answer(page)

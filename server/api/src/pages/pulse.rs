@@ -95,7 +95,9 @@ impl Signal {
             | EventKind::PluginRolledBack
             | EventKind::PluginEnabled
             | EventKind::PluginDisabled
-            | EventKind::PluginRemoved => self.plugins = id,
+            | EventKind::PluginRemoved
+            | EventKind::PluginReloaded
+            | EventKind::PluginQuarantined => self.plugins = id,
         }
     }
 }

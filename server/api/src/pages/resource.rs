@@ -1,7 +1,5 @@
 //! Resources.
 
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use axum::response::Response;
 use lessor_ledger::{Ledger, Origin, Refusal, Resource, Target, Time};
@@ -43,47 +41,35 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let paged = paged(listing, ledger, now, &looker);
-        let resources = listing.finish(paged, Some(ledger.resource_count()));
-        resources.iter().map(|resource| row::resource(resource, ledger, now, &looker)).collect()
+        let paged = paged(listing, (ledger, now), &looker);
+        let rows = listing.finish(paged, Some(ledger.resource_count()));
+        rows.iter().map(|row| row::resource(row.resource, ledger, now, &looker)).collect()
     };
     listing.show_now(visitor, rows, |list, rows| page::Resources { frame, list, rows }).await
 }
 
 fn paged<'l>(
     listing: &Listing,
-    ledger: &'l Ledger,
-    now: Time,
-    visitor: &Visitor,
-) -> Paged<&'l Arc<Resource>> {
-    let name = |resource: &&Arc<Resource>| resource.name.clone();
-    let wanted = |resource: &&Arc<Resource>| {
-        listing.filter.is_empty()
-            || listing.filter.matches(&Candidate { resource, ledger, now, viewer: visitor.owner.as_ref() })
-    };
-    let until = |resource: &&Arc<Resource>| match ledger.holder(resource.name.as_str(), now) {
+    (ledger, now): (&'l Ledger, Time),
+    visitor: &'l Visitor,
+) -> Paged<Candidate<'l>> {
+    let sort = listing.list.sort;
+    let after = listing.after.clone().filter(|_| sort == "name").and_then(|after| Target::new(after).ok());
+    let rows = candidates((ledger, now), visitor.owner.as_ref(), (None, &listing.filter), after.as_ref());
+    let name = |row: &Candidate<'_>| row.resource.name.clone();
+    let wanted = |row: &Candidate<'_>| listing.filter.matches(row);
+    let until = |row: &Candidate<'_>| match row.lock {
         None => i64::MIN,
         Some(lock) => lock.deadline.map_or(i64::MAX, Time::nanos),
     };
-    let updated = |resource: &&Arc<Resource>| resource.updated_at.nanos();
+    let updated = |row: &Candidate<'_>| row.resource.updated_at.nanos();
     // As it is shown.
-    let state = |resource: &&Arc<Resource>| {
-        let is_held = ledger.holder(resource.name.as_str(), now).is_some();
-        row::state(&resource.state, is_held).shown().to_owned()
-    };
-    // One more than is looked at, so that it is known whether that was all.
-    let after = |after: Option<&Target>| {
-        candidates(ledger, &listing.filter, after, listing.looks_at() + 1).into_iter()
-    };
-    let all = || after(None);
-    match listing.list.sort {
-        "until" => listing.sorted(all(), name, until, wanted),
-        "state" => listing.sorted(all(), name, state, wanted),
-        "-updated" => listing.sorted(all(), name, updated, wanted),
-        _ => {
-            let cursor = listing.after.clone().and_then(|after| Target::new(after).ok());
-            listing.plain(after(cursor.as_ref()), name, wanted)
-        }
+    let state = |row: &Candidate<'_>| row::state(&row.resource.state, row.lock.is_some()).shown().to_owned();
+    match sort {
+        "until" => listing.sorted(rows, name, until, wanted),
+        "state" => listing.sorted(rows, name, state, wanted),
+        "-updated" => listing.sorted(rows, name, updated, wanted),
+        _ => listing.plain(rows, name, wanted),
     }
 }
 

@@ -314,7 +314,9 @@ fn effect(event: &Event) -> (i64, i64) {
         | EventKind::PluginRolledBack
         | EventKind::PluginEnabled
         | EventKind::PluginDisabled
-        | EventKind::PluginRemoved => (0, 0),
+        | EventKind::PluginRemoved
+        | EventKind::PluginReloaded
+        | EventKind::PluginQuarantined => (0, 0),
     }
 }
 

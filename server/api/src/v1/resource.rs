@@ -1,7 +1,6 @@
 //! `/v1/resources`: the records of targets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json as Body;
 use axum::extract::State as Extract;
@@ -19,7 +18,7 @@ use crate::conditional::{self, Tags};
 use crate::extract::{Json, Path, Query};
 use crate::object;
 use crate::problem::{Kind, More, Problem};
-use crate::sieve::resource::{Candidate, KEYS};
+use crate::sieve::resource::{Candidate, KEYS, candidates};
 use crate::time::End;
 use crate::v1::body::{self, AddressesBody};
 use crate::v1::list::{self, Page};
@@ -85,21 +84,19 @@ impl Filter {
     }
 
     fn page(&self, ledger: &Ledger, now: Time) -> Page<ResourceView> {
-        let after = self.after.as_ref();
-        let key = |resource: &&Arc<Resource>| resource.name.to_string();
-        let wanted = |resource: &&Arc<Resource>| self.wants(resource, ledger, now);
-        let view = |resource: &&Arc<Resource>| ResourceView::of(resource, ledger, now);
-        match self.pool.as_ref().map(PoolName::as_str).or_else(|| self.words.only("pool")) {
-            Some(pool) => list::page(ledger.members_after(pool, after), self.limit, key, wanted, view),
-            None => list::page(ledger.resources_after(after), self.limit, key, wanted, view),
-        }
+        let pool = self.pool.as_ref().map(PoolName::as_str);
+        let rows = candidates((ledger, now), None, (pool, &self.words), self.after.as_ref());
+        let key = |row: &Candidate<'_>| row.resource.name.to_string();
+        let view = |row: &Candidate<'_>| ResourceView::of(row.resource, ledger, now);
+        list::page(rows, self.limit, key, |row| self.wants(row), view)
     }
 
-    fn wants(&self, resource: &Resource, ledger: &Ledger, now: Time) -> bool {
-        let holder = || ledger.holder(resource.name.as_str(), now).map(|lock| &lock.owner);
-        self.state.as_ref().is_none_or(|state| resource.state == *state)
-            && self.owner.as_ref().is_none_or(|owner| holder() == Some(owner))
-            && self.words.matches(&Candidate { resource, ledger, now, viewer: None })
+    fn wants(&self, row: &Candidate<'_>) -> bool {
+        let holder = row.lock.map(|lock| &lock.owner);
+        self.pool.as_ref().is_none_or(|pool| row.resource.pool == *pool)
+            && self.state.as_ref().is_none_or(|state| row.resource.state == *state)
+            && self.owner.as_ref().is_none_or(|owner| holder == Some(owner))
+            && self.words.matches(row)
     }
 }
 

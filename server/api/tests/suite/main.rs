@@ -14,6 +14,7 @@ mod pages_install;
 mod pages_jobs;
 mod pages_missing;
 mod pages_over;
+mod pages_sorted;
 mod problems;
 mod resources;
 mod waiting;

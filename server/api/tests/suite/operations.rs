@@ -76,6 +76,8 @@ async fn metrics_count_resources_by_type_and_state() {
         r#"lessor_lease_age_seconds{quantile="1"} 5.0"#,
         r#"lessor_commands_total{kind="acquire"} 2"#,
         r#"lessor_expirations_total{cause="expired"} 0"#,
+        r#"lessor_plugins{state="quarantined"} 0"#,
+        r#"lessor_jobs{phase="stuck"} 0"#,
         r"lessor_writable 1",
         "# EOF",
     ] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::apply::Draft;
 use crate::change::Change;
-use crate::command::PluginCommand;
+use crate::command::{PluginCommand, PluginNews};
 use crate::event::EventKind;
 use crate::limits;
 use crate::name::{Job, PluginName, Text};
@@ -19,6 +19,7 @@ impl Draft<'_> {
             PluginCommand::Enable { name, enabled } => self.enable_plugin(name, enabled),
             PluginCommand::RollBack { name, digest } => self.roll_back_plugin(name, &digest),
             PluginCommand::Remove { name } => self.remove_plugin(name),
+            PluginCommand::Tell { name, news } => return self.tell_of_plugin(name, news),
         }?;
         // Also if nothing changed here: one in quarantine is enabled, and switched on again all the same.
         if let Reply::Plugin(plugin) = &reply
@@ -94,8 +95,19 @@ impl Draft<'_> {
             return Err(Refusal::PluginInUse { plugin: old.name.clone(), jobs });
         }
         self.record(Change::PluginGone(old.name.clone()));
-        self.tell_plugin(EventKind::PluginRemoved, &old);
+        self.tell_plugin(EventKind::PluginRemoved, &old, old.version.digest.clone());
         Ok(Reply::Plugin(old))
+    }
+
+    fn tell_of_plugin(&mut self, name: PluginName, news: PluginNews) -> Result<Reply, Refusal> {
+        let plugin = self.plugin_of(name)?;
+        let (kind, said) = match news {
+            PluginNews::Reloaded => (EventKind::PluginReloaded, plugin.version.digest.clone()),
+            PluginNews::Enabled => (EventKind::PluginEnabled, plugin.version.digest.clone()),
+            PluginNews::Quarantined(why) => (EventKind::PluginQuarantined, why),
+        };
+        self.tell_plugin(kind, &plugin, said);
+        Ok(Reply::Plugin(plugin))
     }
 
     fn plugin_of(&self, name: PluginName) -> Result<Arc<PluginRecord>, Refusal> {
@@ -105,14 +117,14 @@ impl Draft<'_> {
     fn put_plugin(&mut self, kind: EventKind, plugin: PluginRecord) -> Reply {
         let plugin = Arc::new(PluginRecord { changed_at: self.now, ..plugin });
         self.record(Change::Plugin(Arc::clone(&plugin)));
-        self.tell_plugin(kind, &plugin);
+        self.tell_plugin(kind, &plugin, plugin.version.digest.clone());
         Reply::Plugin(plugin)
     }
 
-    fn tell_plugin(&mut self, kind: EventKind, plugin: &PluginRecord) {
+    fn tell_plugin(&mut self, kind: EventKind, plugin: &PluginRecord, note: Text) {
         let mut event = self.event(kind);
         event.plugin = Some(plugin.name.clone());
-        event.note = Some(plugin.version.digest.clone());
+        event.note = Some(note);
         self.tell(event);
     }
 }

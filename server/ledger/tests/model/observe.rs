@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lessor_ledger::{
-    Change, Command, Conflict, Grant, Ledger, Missing, Outcome, Refusal, Reply, Request, Resource, Step,
-    Target,
+    Change, Command, Conflict, Grant, LeaseId, Ledger, Missing, Outcome, Refusal, Reply, Request, Resource,
+    Step, Target, Time,
 };
 
 use super::decide::{Said, list};
@@ -211,6 +211,8 @@ pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
     let waiters: Vec<Waiter> = ledger.requests_after(None).map(|request| waiter(request)).collect();
     assert_eq!(waiters, sorted(&model.waiters, |waiter| waiter.id), "requests after {command:?}");
     places(ledger, command);
+    ends(ledger, model, command);
+    holders(ledger, command);
     let pools = sorted(&model.pools, |pool| pool.name.clone());
     assert_eq!(super::pools_of(ledger), pools, "pools after {command:?}");
     for note in &model.notes {
@@ -224,6 +226,40 @@ fn places(ledger: &Ledger, command: &Command) {
     let requests: Vec<_> = ledger.requests_after(None).cloned().collect();
     let each = requests.iter().filter_map(|request| Some((request.id, ledger.place(request.id)?)));
     assert_eq!(ledger.places(&requests), each.collect(), "places after {command:?}");
+}
+
+/// The order of leases by their ends is that of the locks, from wherever it is read.
+fn ends(ledger: &Ledger, model: &Model, command: &Command) {
+    let mut first: BTreeMap<LeaseId, Time> = BTreeMap::new();
+    for hold in &model.holds {
+        if let Some(deadline) = hold.deadline {
+            let end = first.entry(hold.lease).or_insert(deadline);
+            *end = deadline.min(*end);
+        }
+    }
+    let mut expected: Vec<(Time, LeaseId)> = first.into_iter().map(|(id, end)| (end, id)).collect();
+    expected.sort_unstable();
+    let from = |cursor| -> Vec<(Time, LeaseId)> {
+        ledger.leases_by_end(cursor).map(|(end, lease)| (end, lease.id)).collect()
+    };
+    assert_eq!(from(None), expected, "leases by end after {command:?}");
+    for (index, place) in expected.iter().enumerate() {
+        assert_eq!(
+            from(Some(*place)),
+            expected[index + 1..],
+            "leases by end after {command:?} from {place:?}"
+        );
+    }
+    let endless = model.holds.iter().any(|hold| hold.deadline.is_none());
+    assert_eq!(ledger.has_endless_locks(), endless, "endless locks after {command:?}");
+}
+
+/// Many looked up in a row are as each on its own.
+fn holders(ledger: &Ledger, command: &Command) {
+    let now = ledger.now();
+    for (resource, lock) in ledger.with_holders(ledger.resources_after(None), now) {
+        assert_eq!(lock, ledger.holder(resource.name.as_str(), now), "holders after {command:?}");
+    }
 }
 
 fn sorted<T: Clone, K: Ord>(all: &[T], by: impl Fn(&T) -> K) -> Vec<T> {

@@ -3,7 +3,7 @@
 use lessor_ledger::limits::JOB_FIRST;
 use lessor_ledger::{
     Command, ContestLock, Event, EventKind, Job, JobCommand, JobRecord, JobStart, Phase, PluginCommand,
-    PluginName, PluginOrigin, PluginRecord, PluginVersion, TargetFacts,
+    PluginName, PluginNews, PluginOrigin, PluginRecord, PluginVersion, TargetFacts,
 };
 
 use super::parse::{Options, contest, owner, someone, span};
@@ -101,6 +101,10 @@ pub(super) fn command(actor: &str, verb: &str, rest: &[&str]) -> JobCommand {
     }
 }
 
+fn told(name: &str, news: PluginNews) -> PluginCommand {
+    PluginCommand::Tell { name: plugin_name(name), news }
+}
+
 pub(super) fn plugin(verb: &str, rest: &[&str]) -> PluginCommand {
     match (verb, rest) {
         ("plugin-install", [name, digest, options @ ..]) => {
@@ -117,6 +121,9 @@ pub(super) fn plugin(verb: &str, rest: &[&str]) -> PluginCommand {
         ("plugin-back", [name, digest]) => {
             PluginCommand::RollBack { name: plugin_name(name), digest: (*digest).into() }
         }
+        ("plugin-reloaded", [name]) => told(name, PluginNews::Reloaded),
+        ("plugin-broke", [name, why]) => told(name, PluginNews::Quarantined((*why).into())),
+        ("plugin-healed", [name]) => told(name, PluginNews::Enabled),
         ("plugin-remove", [name]) => PluginCommand::Remove { name: plugin_name(name) },
         _ => panic!("no such verb: {verb} {rest:?}"),
     }

@@ -39,6 +39,8 @@ codes!(EventKind, "event kind", put_kind, get_kind, {
     PluginEnabled = 28,
     PluginDisabled = 29,
     PluginRemoved = 30,
+    PluginReloaded = 31,
+    PluginQuarantined = 32,
 });
 
 #[derive(Encode, Decode)]

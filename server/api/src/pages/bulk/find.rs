@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lessor_filter::Filter;
 use lessor_ledger::{
-    Cordon, Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Resource, Target, Time,
+    Cordon, Job, JobRecord, Lease, LeaseId, Ledger, Owner, Request, RequestId, Target, Time,
 };
 use lessor_web::page::{self, BulkOf};
 use lessor_web::{Text, link};
@@ -151,16 +151,16 @@ type From<'a> = (Option<&'a Owner>, Option<&'a str>);
 
 fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<'_>) -> Found {
     let after = after.and_then(|after| Target::new(after).ok());
-    let all = resource::candidates(ledger, filter, after.as_ref(), LISTING_ROWS_LOOKED_AT_MAX + 1);
-    let wanted = |resource: &Arc<Resource>| {
-        filter.matches(&resource::Candidate { resource, ledger, now, viewer }).then(|| Item {
-            id: Id::Resource(resource.name.clone()),
-            label: resource.name.as_str().into(),
+    let all = resource::candidates((ledger, now), viewer, (None, filter), after.as_ref());
+    let wanted = |row: resource::Candidate<'_>| {
+        filter.matches(&row).then(|| Item {
+            id: Id::Resource(row.resource.name.clone()),
+            label: row.resource.name.as_str().into(),
             mine: false,
-            cordon: resource.cordon().cloned(),
+            cordon: row.resource.cordon().cloned(),
         })
     };
-    taken(all.into_iter(), |resource| Id::Resource(resource.name.clone()), wanted)
+    taken(all, |row| Id::Resource(row.resource.name.clone()), wanted)
 }
 
 fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
@@ -206,12 +206,12 @@ fn number(after: Option<&str>) -> Option<u64> {
 }
 
 /// The first that are wanted, among the first that may be looked at.
-fn taken<'r, R: 'r>(
-    rows: impl Iterator<Item = &'r R>,
-    id: impl Fn(&R) -> Id,
-    wanted: impl Fn(&R) -> Option<Item>,
+fn taken<R: Copy>(
+    rows: impl Iterator<Item = R>,
+    id: impl Fn(R) -> Id,
+    wanted: impl Fn(R) -> Option<Item>,
 ) -> Found {
-    let (mut items, mut last): (Vec<Item>, Option<&R>) = (Vec::new(), None);
+    let (mut items, mut last): (Vec<Item>, Option<R>) = (Vec::new(), None);
     for (looked_at, row) in rows.enumerate() {
         if looked_at == LISTING_ROWS_LOOKED_AT_MAX {
             return Found { items, next: last.map(|last| id(last).name()) };

@@ -41,6 +41,8 @@ pub(crate) const fn kind(kind: EventKind) -> &'static str {
         EventKind::PluginEnabled => "plugin-enabled",
         EventKind::PluginDisabled => "plugin-disabled",
         EventKind::PluginRemoved => "plugin-removed",
+        EventKind::PluginReloaded => "plugin-reloaded",
+        EventKind::PluginQuarantined => "plugin-quarantined",
     }
 }
 
