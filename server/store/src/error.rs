@@ -111,6 +111,17 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// What is there to be opened again is not what was open: it would repeat numbers and forget who holds what.
+    #[error(
+        "the store on disk ends with batch {found}, and batch {committed} was committed: put back the one that was there, or \
+         start lessor anew to go on with this one"
+    )]
+    Other {
+        /// The last batch that is there; 0 also of a store that is another one.
+        found: u64,
+        /// The last one that was committed.
+        committed: u64,
+    },
     /// The folder or file cannot be made or read.
     #[error("cannot use {}", .path.display())]
     Io {

@@ -45,6 +45,18 @@ pub(crate) fn logs(file: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 impl Home {
+    /// Makes sure that there is something to open again: a folder that was unmounted or moved away must not become an empty
+    /// store.
+    pub(crate) fn still_there(&self) -> Result<(), OpenError> {
+        let Self::Path(path) = self else { return Ok(()) };
+        let file = file(path);
+        if file.exists() {
+            return Ok(());
+        }
+        let cause = io::Error::new(io::ErrorKind::NotFound, "it is not there any more: put it back");
+        Err(OpenError::Io { path: file, cause })
+    }
+
     /// Opens the database, and creates it if there is none.
     pub(crate) fn open(&self, cache_bytes: usize) -> Result<Database, OpenError> {
         let mut builder = Builder::new();

@@ -53,6 +53,8 @@ pub struct Store {
     checkpointer: Checkpointer,
     /// The last batch committed.
     last: Mark,
+    /// The number that this store drew when it was made: it tells it from others.
+    seed: u64,
     /// Changes since the last checkpoint began.
     fresh: Fresh,
     /// Whether a checkpoint left something to be trimmed.
@@ -95,6 +97,7 @@ impl Store {
             wal,
             checkpointer,
             last,
+            seed: ledger.settings().seed,
             fresh,
             untrimmed: true,
             scribe: Scribe::default(),
@@ -110,13 +113,18 @@ impl Store {
     /// up the checkpoint that frees it.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and if the tables cannot be written. The store takes nothing then, and this can be tried
-    /// again.
+    /// As [`open`](Self::open), if what is there is not what was open, and if the tables cannot be written. The store takes
+    /// nothing then, and this can be tried again.
     pub fn reopen(&mut self) -> Result<Ledger, OpenError> {
         self.stopped = true;
         self.checkpointer.give_up();
         self.shared.close();
+        self.home.still_there()?;
         let Opened { database, wal, tail, ledger } = open_files(&self.home, &self.options)?;
+        let found = if ledger.settings().seed == self.seed { tail.last.batch } else { 0 };
+        if found < self.last.batch {
+            return Err(OpenError::Other { found, committed: self.last.batch });
+        }
         self.last = tail.last;
         self.fresh = Fresh::of(&tail);
         *self.shared.tail.write().unwrap_or_else(PoisonError::into_inner) = tail;

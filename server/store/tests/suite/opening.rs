@@ -148,3 +148,32 @@ fn what_is_made_in_a_folder_of_somebody_else_is_for_nobody_else_to_read() {
         }
     }
 }
+
+#[test]
+fn what_is_opened_again_is_what_was_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, aside, old] = ["data", "aside", "old"].map(|name| folder.path().join(name));
+    let mut lab = Lab::new(Store::open(&data, options()).unwrap(), 13);
+    lab.commit([pools()]).unwrap();
+    lab.store.checkpoint().unwrap();
+    std::fs::create_dir(&old).unwrap();
+    for file in std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()) {
+        std::fs::copy(&file, old.join(file.file_name().unwrap())).unwrap();
+    }
+    lab.run(20);
+    std::fs::rename(&data, &aside).unwrap();
+    let error = lab.store.reopen().unwrap_err();
+    assert!(matches!(error, OpenError::Io { .. }), "a volume that is gone: {error}");
+    assert!(!data.exists(), "nothing is made in its place");
+    std::fs::rename(&old, &data).unwrap();
+    let error = lab.store.reopen().unwrap_err();
+    assert!(matches!(error, OpenError::Other { found: 1, .. }), "an old copy: {error}");
+    std::fs::remove_dir_all(&data).unwrap();
+    drop(Store::open(&data, StoreOptions { seed: Some(99), ..options() }).unwrap());
+    let error = lab.store.reopen().unwrap_err();
+    assert!(matches!(error, OpenError::Other { found: 0, .. }), "another store: {error}");
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+    let ledger = lab.store.reopen().unwrap();
+    assert_eq!(show(&ledger), show(&lab.ledger));
+}
