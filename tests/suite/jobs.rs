@@ -151,7 +151,11 @@ fn releases_that_are_stuck_are_tried_again_soon_after_a_reload_has_ended_a_quara
     let events = server.get("/v1/events?filter=plugin:museum+kind:plugin-*").json();
     let items = events["items"].as_array().expect("a list").iter();
     let told: Vec<_> = items.map(|event| event["kind"].as_str().unwrap_or_default()).collect();
-    assert_eq!(told, ["plugin-installed", "plugin-quarantined", "plugin-reloaded"], "{events}");
+    assert_eq!(
+        told,
+        ["plugin-installed", "plugin-quarantined", "plugin-enabled", "plugin-reloaded"],
+        "{events}"
+    );
     assert!(events["items"][1]["note"].as_str().is_some_and(|why| why.contains("calls of a kind broke")));
 }
 
@@ -170,7 +174,7 @@ fn a_component_that_does_not_fit_is_refused_with_every_reason_and_changes_nothin
     let digest = server.upload(&component("museum"));
     let bad = json!({"digest": digest, "limits": {"cpu_ms": 0, "concurrency": 65}});
     let answer = server.send_json("PUT", "/v1/plugins/museum", &bad);
-    assert_eq!(misfits(&answer).len(), 2, "{answer:?}");
+    assert_eq!(misfits(&answer).len(), 5, "{answer:?}");
     let answer = server.send_json("PUT", "/v1/plugins/museum", &json!({"digest": digest}));
     assert_eq!(misfits(&answer).len(), 3, "{answer:?}");
     let mut missing: Vec<_> =

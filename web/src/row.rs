@@ -247,7 +247,7 @@ pub struct PluginRow {
     pub state: StateBadge,
     /// Why it takes none.
     pub reason: Option<Text>,
-    /// Calls that began.
+    /// Calls that are over.
     pub calls: u64,
     /// Calls that ended otherwise than by a plain return.
     pub errors: u64,

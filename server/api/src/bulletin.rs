@@ -13,7 +13,7 @@ use lessor_ledger::{Event, Target};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{BULLETIN_GAP, BULLETIN_GAP_EACH, BULLETINS_MAX};
+use crate::limits::{BULLETIN_GAP, BULLETIN_GAP_EACH, BULLETINS_MAX, STREAMS_MAX};
 use crate::written::Written;
 
 /// The events of one commit.
@@ -22,8 +22,8 @@ type Commit = Arc<[Arc<Event>]>;
 /// Events in the order of their numbers; shared by all who follow the same.
 pub(crate) type News = Arc<[Arc<Written>]>;
 
-/// By what is followed: one target, or everything. There are no more than there are open streams, and some that were
-/// closed since the last commit.
+/// By what is followed: one target, or everything. There are no more than [`STREAMS_MAX`] and one: those of streams that were
+/// closed go with the next commit, or when there are that many.
 /// `None` says that events may be missing.
 type Channels = BTreeMap<Option<Target>, broadcast::Sender<Option<News>>>;
 
@@ -56,6 +56,9 @@ impl Bulletins {
     pub(crate) fn subscribe(&self, target: Option<Target>) -> Subscription {
         let receiver = self.with(|channels| match channels {
             Some(channels) => {
+                if channels.len() > STREAMS_MAX {
+                    channels.retain(|_, channel| channel.receiver_count() > 0);
+                }
                 channels.entry(target).or_insert_with(|| broadcast::channel(BULLETINS_MAX).0).subscribe()
             }
             None => broadcast::channel(1).1,

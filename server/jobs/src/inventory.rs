@@ -54,9 +54,8 @@ impl Inventory for Snapshots {
     fn pools(&self) -> BoxFuture<'_, Result<Vec<PoolView>, InventoryError>> {
         Box::pin(self.look(|ledger, _| {
             let pools = ledger.pools().map(|pool| {
-                let usage = ledger.usage(&pool.name);
-                let (resources, free) = (usage.total, usage.total - usage.held);
-                PoolView { name: pool.name.to_string(), resources, free }
+                let (held, resources) = ledger.held_of(&pool.name);
+                PoolView { name: pool.name.to_string(), resources, free: resources - held }
             });
             pools.collect()
         }))

@@ -22,7 +22,7 @@ use lessor_keeper::{Error, Keeper};
 use lessor_ledger::{
     Ledger, PluginCommand, PluginName, PluginNews, PluginOrigin, PluginRecord, PluginVersion, Refusal,
 };
-use lessor_plugins::{Host, Inspection, NoManager, PluginStatus, State, Unfit};
+use lessor_plugins::{Host, Inspection, NoManager, PluginStatus, Unfit};
 use tokio::sync::{Semaphore, watch};
 
 use crate::jobs::plugin_name;
@@ -185,20 +185,14 @@ impl Plugins {
         }
         let record = self.record(name.clone())?;
         let (version, bounded) = (&record.version, bounded(&record));
-        let status = self.0.host.status(name.as_str());
-        let ready = if status.is_some() {
+        let ready = if self.0.host.status(name.as_str()).is_some() {
             self.manifest(&name, version, bounded).await?;
             None
         } else {
             let _place = self.place()?;
             Some(self.prepare(&name, version, bounded).await?)
         };
-        let sight = self.make(Change { name, command, about: Some(version.clone()), ready }).await?;
-        // Its record was and is that it is switched on.
-        if status.is_some_and(|status| matches!(status.state, State::Quarantined { .. })) {
-            self.tell(sight.name.clone(), PluginNews::Enabled).await;
-        }
-        Ok(sight)
+        self.make(Change { name, command, about: Some(version.clone()), ready }).await
     }
 
     /// Reads a plugin again: of the configuration, its component's file; of every one, its secrets. Ends a quarantine.
@@ -284,6 +278,18 @@ impl Plugins {
         let mut all: Vec<Sight> = installed.chain(missing).collect();
         all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         all
+    }
+
+    /// How each plugin of this state of the ledger does, by name, and why if it could not be prepared: what [`look`](Self::look)
+    /// says too, at less cost.
+    #[must_use]
+    pub fn statuses(&self, ledger: &Ledger) -> Vec<(PluginName, Option<PluginStatus>, Option<String>)> {
+        let of = |name: &PluginName| {
+            let status = self.0.host.status(name.as_str());
+            let broken = self.why_broken(name, status.is_some());
+            (name.clone(), status, broken)
+        };
+        ledger.plugins().map(|record| of(&record.name)).collect()
     }
 
     /// One plugin.

@@ -128,7 +128,13 @@ impl TargetManager {
         let began = now();
         let (stay, done) = visit::run(&self.shared, &self.plugin, &question, began).await;
         let took = now().saturating_duration_since(began);
-        let end = End { export: question.export(), part: question.part(), took, stay };
+        let end = End {
+            export: question.export(),
+            part: question.part(),
+            job: question.job().map(|call| call.job),
+            took,
+            stay,
+        };
         self.plugin.ended(&end, done.as_ref().map(|_| ()));
         done
     }

@@ -1,5 +1,6 @@
 //! A plugin over its life: which version is current, whether it takes calls, and how its calls went.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -65,15 +66,24 @@ impl Part {
     }
 }
 
-/// Which of the latest [`STRIKES_OF`] calls ended abnormally: a bit for each, the latest lowest.
+/// How the latest [`STRIKES_OF`] calls ended, the latest last. A job that is tried again and again strikes once among them.
 #[derive(Default)]
-struct Strikes(u32);
+struct Strikes(VecDeque<Outcome>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Well,
+    /// Abnormally, for this job if it was for one.
+    Struck(Option<u64>),
+}
 
 /// How a call went, apart from what came of it.
 pub(crate) struct End {
     /// Of which export.
     pub(crate) export: usize,
     pub(crate) part: Part,
+    /// For which job, if for one.
+    pub(crate) job: Option<u64>,
     pub(crate) took: Duration,
     /// Where it was made; none if it had no turn.
     pub(crate) stay: Option<Stay>,
@@ -183,7 +193,8 @@ impl Plugin {
         // What an old version does, after it was replaced, is not held against the new one.
         let current = self.is_current(&stay.version);
         if current {
-            record.strikes[end.export].note(struck);
+            let outcome = if struck { Outcome::Struck(end.job) } else { Outcome::Well };
+            record.strikes[end.export].note(outcome);
         }
         let Err(error) = done else { return };
         record.failed(error);
@@ -232,12 +243,18 @@ impl Plugin {
 }
 
 impl Strikes {
-    fn note(&mut self, struck: bool) {
-        self.0 = (self.0 << 1 | u32::from(struck)) & (u32::MAX >> (u32::BITS - STRIKES_OF));
+    fn note(&mut self, outcome: Outcome) {
+        if matches!(outcome, Outcome::Struck(Some(_))) && self.0.contains(&outcome) {
+            return;
+        }
+        if self.0.len() == STRIKES_OF as usize {
+            self.0.pop_front();
+        }
+        self.0.push_back(outcome);
     }
 
     fn count(&self) -> u32 {
-        self.0.count_ones()
+        u32::try_from(self.0.iter().filter(|outcome| **outcome != Outcome::Well).count()).unwrap_or(u32::MAX)
     }
 }
 

@@ -76,15 +76,24 @@ impl Host {
     pub async fn check(&self, spec: PluginSpec, component: Vec<u8>) -> Result<Checked, Unfit> {
         let name = spec.name.clone();
         let unfit = |misfits| Unfit { name: name.clone(), misfits };
-        let wrong = misfits(&spec, &component);
-        if !wrong.is_empty() {
+        let mut wrong = misfits(&spec, &component);
+        wrong.extend(self.0.room_for(&name).err());
+        if component.len() > COMPONENT_BYTES_MAX {
             return Err(unfit(wrong));
         }
-        self.0.room_for(&name).map_err(|misfit| unfit(vec![misfit]))?;
-        let looked = self.0.look(component).await.map_err(|misfit| unfit(vec![misfit]))?;
-        let Looked { component, digest, anatomy, memory_bytes } = looked;
-        let mut wrong = anatomy.misfits(spec.kind, &spec.grants);
+        let Looked { component, digest, anatomy, memory_bytes } = match self.0.look(component).await {
+            Ok(looked) => looked,
+            Err(misfit) => {
+                wrong.push(misfit);
+                return Err(unfit(wrong));
+            }
+        };
+        let described = wrong.is_empty();
+        wrong.extend(anatomy.misfits(spec.kind, &spec.grants));
         wrong.extend(too_much_memory(memory_bytes, spec.limits.memory_bytes));
+        if !described {
+            return Err(unfit(wrong));
+        }
         let ways = match Ways::open(&self.0.authorities, &spec) {
             Ok(ways) if wrong.is_empty() => ways,
             opened => {

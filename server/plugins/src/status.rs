@@ -27,7 +27,7 @@ pub struct PluginStatus {
     pub warm: bool,
     /// Whether it takes calls.
     pub state: State,
-    /// Calls that began, since the server started.
+    /// Calls that are over, since the server started; those that run or wait are in `in_flight`.
     pub calls: u64,
     /// Those of them that ended otherwise than by a plain return: traps, limits, timeouts.
     pub errors: u64,

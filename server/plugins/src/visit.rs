@@ -99,8 +99,8 @@ pub(crate) struct Shared {
 pub(crate) struct Stay {
     pub(crate) version: Arc<Version>,
     pace: Arc<Pace>,
-    /// How much the guest has to compute to be the reason why its time ran out.
-    blame: Duration,
+    /// How much the guest has to compute to be the reason why its time ran out; none if that was less than its own.
+    blame: Option<Duration>,
 }
 
 impl Stay {
@@ -109,12 +109,14 @@ impl Stay {
         let wall = Duration::from_millis(wall_ms);
         let wall = if question.job().is_some() { wall } else { wall.min(VALIDATE_WALL) };
         let blame = wall.min(Duration::from_millis(cpu_ms)) / BLAME_PARTS;
+        let blame = (question.timeout() >= wall).then_some(blame);
         Self { version: Arc::clone(version), pace: Arc::clone(pace), blame }
     }
 
-    /// Whether the call took so long because its guest computed, rather than because others did.
+    /// Whether the call took so long because its guest computed, rather than because others did or whoever called had little
+    /// time.
     pub(crate) fn is_to_blame(&self) -> bool {
-        self.pace.spent() >= self.blame
+        self.blame.is_some_and(|blame| self.pace.spent() >= blame)
     }
 }
 

@@ -18,6 +18,7 @@ const KIND: Kind = Kind {
         column("KIND", |event| cell(event, "kind")),
         column("TARGET", |event| cell(event, "target")),
         column("OWNER", |event| cell(event, "owner")),
+        optional("PLUGIN", |event| cell(event, "plugin")),
         optional("LEASE", |event| cell(event, "lease")),
         optional("WHY", |event| cell(event, "cause")),
         optional("NOTE", |event| cell(event, "note")),

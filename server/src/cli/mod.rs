@@ -224,7 +224,8 @@ impl Man {
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("a vector takes every byte");
             return output.raw(&String::from_utf8_lossy(&page));
         };
-        let written = clap_mangen::generate_to(Cli::command(), dir);
+        let made = std::fs::create_dir_all(dir);
+        let written = made.and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
         written.map_err(Failure::io(format!("cannot write manual pages into {}", dir.display())))
     }
 }

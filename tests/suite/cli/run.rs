@@ -43,6 +43,15 @@ fn several_pools_come_together() {
 }
 
 #[test]
+fn a_command_learns_of_no_lease_but_its_own() {
+    let server = server();
+    let inner = format!("{} -q run -p board -- env", lessor_tests::lessor().display());
+    let ran = lessor(&server, &["-q", "run", "-p", "gpu", "-n", "2", "--", "sh", "-c", &inner]).gives(0);
+    let told: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("LEASE_RESOURCE_")).collect();
+    assert_eq!(told, ["LEASE_RESOURCE_COUNT=1", "LEASE_RESOURCE_0=b1"], "{ran:?}");
+}
+
+#[test]
 fn the_lease_is_given_back_whatever_the_command_does() {
     let server = server();
     for script in ["exit 0", "exit 3", "kill -9 $$"] {

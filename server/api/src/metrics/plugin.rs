@@ -27,15 +27,17 @@ pub(super) struct Machinery {
 impl Collector for Machinery {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let ledger = self.keeper.snapshot();
-        let sights = self.plugins.look(&ledger);
-        let states =
-            sights.iter().map(|sight| v1::view::plugin_state(sight.status.as_ref(), sight.broken.clone()).0);
+        let plugins = self.plugins.statuses(&ledger);
+        let states = plugins
+            .iter()
+            .map(|(_, status, broken)| v1::view::plugin_state(status.as_ref(), broken.clone()).0);
         gauges(&mut encoder, "lessor_plugins", "Plugins", "state", counted(&STATES, states))?;
         let phases = ledger.live_jobs().map(|job| job.phase.name());
         gauges(&mut encoder, "lessor_jobs", "Jobs that are not over", "phase", counted(&PHASES, phases))?;
-        let called = || sights.iter().filter_map(|sight| Some((sight.name.as_str(), sight.status.as_ref()?)));
+        let called =
+            || plugins.iter().filter_map(|(name, status, _)| Some((name.as_str(), status.as_ref()?)));
         let calls = called().map(|(name, status)| (name, status.calls));
-        let help = "Calls of plugins that began";
+        let help = "Calls of plugins that are over";
         counters(&mut encoder, "lessor_plugin_calls", help, "plugin", calls)?;
         let errors = called().map(|(name, status)| (name, status.errors));
         let help = "Calls of plugins that ended otherwise than by a plain return";

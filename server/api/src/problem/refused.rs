@@ -151,6 +151,7 @@ impl From<PluginError> for Problem {
                 ComponentError::Unknown(_) | ComponentError::Damaged(_) => {
                     Self::new(Kind::NoSuchComponent, error.to_string())
                 }
+                ComponentError::Configured { .. } => Self::new(Kind::NoSuchComponent, chain(&error)),
                 ComponentError::TooLarge => Self::new(Kind::TooLarge, error.to_string()),
                 ComponentError::Empty => Self::new(Kind::Invalid, error.to_string()),
                 ComponentError::Disk { ref source, .. } if is_full(source) => {

@@ -12,11 +12,12 @@ use crate::time::Length;
 use crate::v1::view;
 
 /// What a filter may say, also on a page.
-pub(crate) static KEYS: [Key; 8] = [
+pub(crate) static KEYS: [Key; 9] = [
     Key::one_of("kind", &KINDS),
     Key::any("target"),
     Key::any("pool"),
     Key::any("owner"),
+    Key::any("plugin"),
     number("lease"),
     number("request"),
     Key::like("since", is_moment, MOMENT),
@@ -60,6 +61,7 @@ impl Row for Candidate<'_> {
             "target" => event.target.as_ref().is_some_and(|target| value.is(target.as_str())),
             "pool" => event.pool.as_ref().is_some_and(|pool| value.is(pool.as_str())),
             "owner" => event.owner.as_ref().is_some_and(|owner| value.is(owner.as_str())),
+            "plugin" => event.plugin.as_ref().is_some_and(|plugin| value.is(plugin.as_str())),
             "lease" => number(event.lease.map(|lease| lease.0)),
             "request" => number(event.request.map(|request| request.0)),
             "since" => instant(value, *now).is_some_and(|since| event.at >= since),

@@ -29,7 +29,7 @@ pub(crate) struct ListQuery {
     /// Leases of this owner.
     #[param(min_length = 1, max_length = 512)]
     owner: Option<String>,
-    /// Leases that have or had this target.
+    /// Leases that have this target; of those that are over the ones that had it.
     #[param(min_length = 1, max_length = 512)]
     target: Option<String>,
     /// Ended leases, newest last, instead of active ones; so does `filter=is:ended`.

@@ -274,6 +274,10 @@ fn our_own_keys_have_rules_too() {
         error("resources: [{type: t, names: [a], reap-after: 2h, max-ttl: 1h}]"),
         ".0.reap-after: must be <= .0.max-ttl"
     );
+    assert_eq!(
+        error("resources: [{type: t, names: [a], max-ttl: 1h}, {type: t, names: [b], reap-after: 2h}]"),
+        ".1.reap-after: must be <= .0.max-ttl"
+    );
     let labels: Vec<_> = (0..65).map(|n| format!("l{n}: x")).collect();
     assert_eq!(
         error(&format!("resources: [{{type: t, names: [a], labels: {{{}}}}}]", labels.join(", "))),

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lessor_ledger::Span;
+
 use super::entry::Raw;
 
 /// Longest resource name, in bytes: that of a Kubernetes object, which Boskos keeps resources as.
@@ -16,13 +18,17 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 pub(super) fn validate(entries: &[Raw]) -> Vec<String> {
     let mut errors = Vec::new();
     let mut seen = BTreeSet::new();
+    // Entries of one type are one pool, and what the last one says holds for all of it.
+    let longest = entries.iter().enumerate().filter_map(|(at, entry)| Some((entry, (at, entry.max_ttl?))));
+    let longest: BTreeMap<&str, (usize, Span)> =
+        longest.map(|(entry, at_most)| (entry.kind.as_str(), at_most)).collect();
     for (index, entry) in entries.iter().enumerate() {
         if entry.kind.is_empty() {
             errors.push(format!(".{index}.type: must be set"));
         }
         counts(index, entry, &mut errors);
         names(index, entry, &mut seen, &mut errors);
-        own_keys(index, entry, &mut errors);
+        own_keys(index, entry, longest.get(entry.kind.as_str()).copied(), &mut errors);
     }
     supply(entries, &mut errors);
     errors
@@ -76,14 +82,16 @@ fn faults(name: &str) -> Vec<String> {
 }
 
 /// Rules about keys that Boskos does not know.
-fn own_keys(index: usize, entry: &Raw, errors: &mut Vec<String>) {
+fn own_keys(index: usize, entry: &Raw, max_ttl: Option<(usize, Span)>, errors: &mut Vec<String>) {
     let listed: BTreeSet<&str> = entry.names.iter().map(String::as_str).collect();
     for name in entry.addresses.keys().filter(|name| !listed.contains(name.as_str())) {
         errors.push(format!(".{index}.targets.{name}: must be one of .{index}.names"));
     }
     for (key, ttl) in [("default-ttl", entry.default_ttl), ("reap-after", entry.reap_after)] {
-        if ttl > entry.max_ttl && entry.max_ttl.is_some() {
-            errors.push(format!(".{index}.{key}: must be <= .{index}.max-ttl"));
+        if let Some((at, most)) = max_ttl
+            && ttl > Some(most)
+        {
+            errors.push(format!(".{index}.{key}: must be <= .{at}.max-ttl"));
         }
     }
 }

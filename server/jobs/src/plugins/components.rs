@@ -80,6 +80,15 @@ pub enum ComponentError {
     /// It is larger than a component may be.
     #[error("a component has at most {COMPONENT_BYTES_MAX} bytes")]
     TooLarge,
+    /// The configuration names a file that cannot be read.
+    #[error("the file {} that the configuration names cannot be read", path.display())]
+    Configured {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The disk fails.
     #[error("the file {} of a component cannot be used", path.display())]
     Disk {
@@ -194,6 +203,14 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ComponentError> {
             ComponentError::Disk { path: path.to_owned(), source: io::Error::other(error) }
         }
         RegularError::Disk(source) => ComponentError::Disk { path: path.to_owned(), source },
+    })
+}
+
+/// The same of a file that the configuration names.
+pub(crate) fn read_configured(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    read_file(path).map_err(|error| match error {
+        ComponentError::Disk { path, source } => ComponentError::Configured { path, source },
+        other => other,
     })
 }
 

@@ -9,7 +9,7 @@ use lessor_keeper::chain;
 use lessor_ledger::{Command, PluginName, PluginOrigin, PluginRecord};
 use lessor_plugins::State;
 
-use super::components::read_file;
+use super::components::read_configured;
 use super::ready::{Change, bounded};
 use super::{Ceiling, ComponentError, Manifest, PluginError, Plugins, Sight, aside};
 use crate::limits::{FILE_READ_MAX, PREPARATIONS_MAX, REASON_CHARS_SPELLED_MAX, TROUBLES_SPELLED_MAX};
@@ -188,7 +188,7 @@ impl Plugins {
             Source::File(path) => {
                 let components = self.0.components.clone();
                 let slow = ComponentError::Slow { path: path.clone() };
-                let kept = aside(move || components.keep(&read_file(&path)?));
+                let kept = aside(move || components.keep(&read_configured(&path)?));
                 // The thread may hang for ever, if the disk does; nobody else does.
                 let kept = tokio::time::timeout(FILE_READ_MAX, kept).await.map_err(|_| slow)??;
                 (kept.digest().to_owned(), Some(kept))

@@ -1,5 +1,6 @@
 //! Quarantines as events: the host puts plugins in quarantine, the ledger keeps what happened.
 
+use lessor_ledger::limits::TEXT_BYTES_MAX;
 use lessor_ledger::{PluginCommand, PluginName, PluginNews};
 use lessor_plugins::Quarantine;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,6 +21,7 @@ impl Plugins {
                 match quarantines.recv().await {
                     Ok(Quarantine { plugin, reason }) => {
                         let Ok(name) = plugin_name(&plugin) else { continue };
+                        let reason = &reason[..reason.floor_char_boundary(TEXT_BYTES_MAX)];
                         plugins.tell(name, PluginNews::Quarantined(reason.into())).await;
                     }
                     Err(RecvError::Lagged(missed)) => {

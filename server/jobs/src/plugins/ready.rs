@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use lessor_keeper::Error;
 use lessor_ledger::{
-    Command, PluginCommand, PluginName, PluginOrigin, PluginRecord, PluginVersion, Refusal, Reply,
+    Command, PluginCommand, PluginName, PluginNews, PluginOrigin, PluginRecord, PluginVersion, Refusal, Reply,
 };
-use lessor_plugins::Prepared;
+use lessor_plugins::{Prepared, State};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{ComponentError, Kept, Manifest, PluginError, Plugins, Sight, aside};
@@ -113,6 +113,7 @@ impl Plugins {
             self.below_ceiling(&name, manifest).await?;
         }
         let again = command.is_none();
+        let broke = self.is_quarantined(&name);
         let record = match command {
             Some(command) => self.commit(command).await?,
             None => self.record(name)?,
@@ -125,7 +126,16 @@ impl Plugins {
         if again {
             self.hasten(&record).await;
         }
+        // Its record was and is that it is switched on.
+        if broke && record.enabled {
+            self.tell(record.name.clone(), PluginNews::Enabled).await;
+        }
         Ok(self.sight(record))
+    }
+
+    fn is_quarantined(&self, name: &PluginName) -> bool {
+        let status = self.0.host.status(name.as_str());
+        status.is_some_and(|status| matches!(status.state, State::Quarantined { .. }))
     }
 
     /// Has the releases tried soon that are stuck with a plugin which runs again: what the ledger does with every command

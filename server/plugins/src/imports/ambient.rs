@@ -14,7 +14,8 @@ impl log::Host for Guest {
         if level == log::Level::Error {
             self.visit.last_error = Some(line.clone());
         }
-        if !self.context.may_log(line.len()) {
+        // What nobody reads takes nothing of what it may write.
+        if !is_written(level) || !self.context.may_log(line.len()) {
             return Ok(());
         }
         let plugin = self.context.name.as_str();
@@ -25,6 +26,15 @@ impl log::Host for Guest {
             log::Level::Error => tracing::error!(target: "plugin", plugin, "{line}"),
         }
         Ok(())
+    }
+}
+
+fn is_written(level: log::Level) -> bool {
+    match level {
+        log::Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+        log::Level::Info => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+        log::Level::Warn => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+        log::Level::Error => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
     }
 }
 

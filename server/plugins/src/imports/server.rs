@@ -131,6 +131,7 @@ impl inventory::Host for Guest {
         };
         let answer = inventory.pools().await;
         self.visit.waited = true;
+        self.visit.host_calls(answer.as_ref().map_or(0, Vec::len) / RESOURCES_PER_HOST_CALL)?;
         Ok(answer.map(|views| views.into_iter().map(pool_view).collect()).map_err(|error| no_answer(&error)))
     }
 }

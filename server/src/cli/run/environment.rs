@@ -1,6 +1,7 @@
 //! What the command is told about its lease.
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::cli::held::{Held, What};
 use crate::cli::limits::{ENVIRONMENT_BYTES_MAX, VARIABLE_BYTES_MAX};
@@ -29,6 +30,16 @@ impl Variables {
             self.set.push((name, value.to_owned()));
         }
     }
+}
+
+/// Gives a command these variables, and none of another lease that this process itself runs for.
+pub(crate) fn give(command: &mut Command, vars: &[(String, String)]) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"LEASE_") {
+            command.env_remove(name);
+        }
+    }
+    command.envs(vars.iter().map(|(name, value)| (name, value)));
 }
 
 /// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command

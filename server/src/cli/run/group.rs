@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::SignalKind;
 
+use super::environment::give;
 use super::terminal::Terminal;
 use crate::cli::Inner;
 use crate::cli::clock::Moment;
@@ -39,15 +40,10 @@ impl Group {
         let children =
             tokio::signal::unix::signal(SignalKind::child()).map_err(Failure::io("cannot catch signals"))?;
         let program = std::env::current_exe().map_err(Failure::io("cannot find my own program"))?;
-        let child = Command::new(program)
-            .arg(Inner::EXEC_TIED)
-            .arg(std::process::id().to_string())
-            .arg("--")
-            .args(command)
-            .envs(vars.iter().map(|(name, value)| (name, value)))
-            .process_group(0)
-            .spawn()
-            .map_err(Failure::io("cannot start a process"))?;
+        let mut tied = Command::new(program);
+        tied.arg(Inner::EXEC_TIED).arg(std::process::id().to_string()).arg("--").args(command);
+        give(&mut tied, vars);
+        let child = tied.process_group(0).spawn().map_err(Failure::io("cannot start a process"))?;
         let id = child.id().expect("not waited for yet");
         let leader = Pid::from_raw(i32::try_from(id).expect("process IDs are positive"));
         Ok(Self { child, leader, terminal: Terminal::lend(leader), children })

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
+use super::environment::give;
 use super::group::Group;
 use crate::cli::client::{Backoff, Client};
 use crate::cli::clock::{Moment, jittered, sleep_until};
@@ -217,8 +218,10 @@ impl Ending {
         self.hook = on_lost.and_then(|hook| {
             let mut shell = Command::new("/bin/sh");
             shell.arg("-c").arg(hook).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
-            let hook = shell.envs(vars.iter().map(|(name, value)| (name, value))).spawn();
-            hook.inspect_err(|cause| output.warn(&format!("warning: --on-lost cannot be started: {cause}")))
+            give(&mut shell, vars);
+            shell
+                .spawn()
+                .inspect_err(|cause| output.warn(&format!("warning: --on-lost cannot be started: {cause}")))
                 .ok()
         });
     }

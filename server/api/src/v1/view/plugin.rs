@@ -53,7 +53,7 @@ pub(crate) struct PluginView {
     limits: Value,
     /// Whether an instance is used for more than one call.
     warm: bool,
-    /// Calls that began.
+    /// Calls that are over.
     calls: u64,
     /// Calls that ended otherwise than by a plain return.
     errors: u64,
