@@ -234,7 +234,7 @@ fn a_plugin_is_replaced_rolled_back_switched_and_removed() {
         .filter(|event| event["plugin"] == "museum" && event["owner"].is_null())
         .filter_map(|event| event["kind"].as_str())
         .collect();
-    let expected = ["installed", "replaced", "rolled-back", "disabled", "enabled", "removed"];
+    let expected = ["installed", "replaced", "rolled-back", "disabled", "enabled", "reloaded", "removed"];
     assert_eq!(told, expected.map(|what| format!("plugin-{what}")));
 }
 
