@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 
 use lessor_control::go_duration;
 use lessor_jobs::{Ceiling, Configured, Manifest, Source};
-use lessor_ledger::{NameError, Span};
-use lessor_plugins::{Grants, Kind, Limits};
+use lessor_ledger::Span;
+use lessor_plugins::{Grants, Kind, Limits, Misfit};
 use lessor_store::Retention;
 use serde::Deserialize;
 
@@ -139,8 +139,8 @@ fn target_manager() -> Kind {
 impl PluginTable {
     fn resolve(self) -> Result<Configured, ConfigError> {
         let Self { name, component, digest, kind, settings, grants, limits, warm } = self;
-        let called = lessor_jobs::plugin_name(&name);
-        let called = called.map_err(|cause| ConfigError::Name { name: name.clone(), cause })?;
+        let called = lessor_jobs::plugin_name(&name).ok().filter(|_| lessor_plugins::is_name(&name));
+        let called = called.ok_or_else(|| ConfigError::Name { name: name.clone(), cause: Misfit::Name })?;
         let component = match (component, digest) {
             (Some(path), None) => Source::File(path),
             (None, Some(digest)) => Source::Digest(digest),
@@ -245,7 +245,7 @@ pub(crate) enum ConfigError {
         name: String,
         /// Why not.
         #[source]
-        cause: NameError,
+        cause: Misfit,
     },
     /// Secrets are to be read from what is not there.
     #[error("secrets: {} is no folder", .path.display())]
@@ -449,9 +449,11 @@ mod tests {
         assert!(resolve(&plugin(""), &[]).expect("the file is right").plugins[0].manifest.settings.is_null());
         let error = resolve(&plugin("settings = { f = [inf] }"), &[]).expect_err("JSON has no such number");
         assert!(error.to_string().contains("\"p\" is inf"), "{error}");
-        let error =
-            resolve("[[plugin]]\nname = ''\ncomponent = 'p.wasm'\n", &[]).expect_err("a name is needed");
-        assert!(error.to_string().contains("cannot be called \"\""), "{error}");
+        for name in ["", "a b", "-x", "é"] {
+            let table = format!("[[plugin]]\nname = '{name}'\ncomponent = 'p.wasm'\n");
+            let error = resolve(&table, &[]).expect_err("that is no name");
+            assert!(error.to_string().contains(&format!("cannot be called {name:?}")), "{error}");
+        }
         let error = resolve("secrets = '/nowhere'", &[]).expect_err("it is not there");
         assert_eq!(error.to_string(), "secrets: /nowhere is no folder");
     }

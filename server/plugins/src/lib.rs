@@ -50,7 +50,7 @@ pub use error::{HostError, Misfit, Unfit};
 pub use host::{Host, HostOptions};
 pub use inspect::{CONTRACT, Inspection};
 pub use manager::TargetManager;
-pub use prepare::{Checked, Prepared};
+pub use prepare::{Checked, Prepared, is_name};
 pub use spec::{Endpoint, Grants, Kind, Limits, PluginSpec, Secret};
 pub use status::{PluginStatus, Quarantine, State};
 pub use worker::work;

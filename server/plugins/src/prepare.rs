@@ -262,7 +262,9 @@ fn too_much_memory(bytes: u64, most: u64) -> Option<Misfit> {
     (bytes > most).then_some(Misfit::Memory { bytes, most })
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a plugin can be called so: [`Misfit::Name`] says how.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
