@@ -14,13 +14,24 @@ pub fn encoded(text: &str) -> String {
 /// The page of a pool.
 #[must_use]
 pub fn pool(name: &str) -> String {
+    if is_step(name) {
+        return with("/resources", &[("q", &lessor_filter::term("pool", name))]);
+    }
     format!("/pools/{}", encoded(name))
 }
 
 /// The page of a resource.
 #[must_use]
 pub fn resource(name: &str) -> String {
+    if is_step(name) {
+        return with("/resources", &[("q", &lessor_filter::term("name", name))]);
+    }
     format!("/resources/{}", encoded(name))
+}
+
+/// Whether browsers take a part of a path for a step to another, however it is written: such a thing is found in its list.
+fn is_step(name: &str) -> bool {
+    matches!(name, "." | "..")
 }
 
 /// The form that leases a target, or waits for it.
@@ -33,6 +44,12 @@ pub fn lease_form(target: &crate::Text) -> String {
 #[must_use]
 pub fn lease(id: u64) -> String {
     format!("/leases/{id}")
+}
+
+/// The page that takes a lease back.
+#[must_use]
+pub fn force(id: u64) -> String {
+    format!("/leases/{id}/force")
 }
 
 /// The page of a request that waits.
@@ -126,6 +143,8 @@ mod tests {
     #[test]
     fn names_survive_in_links() {
         assert_eq!(resource("a/b?c#d é\"<"), "/resources/a%2Fb%3Fc%23d%20%C3%A9%22%3C");
+        assert_eq!(resource(".."), "/resources?q=name%3A..");
+        assert_eq!(resource("..."), "/resources/...");
         assert_eq!(pool("gpu-1.x_y~z"), "/pools/gpu-1.x_y~z");
         assert_eq!(
             with("/leases", &[("q", "owner:a b"), ("sort", ""), ("n", "1&2")]),

@@ -43,6 +43,8 @@ pub struct List {
     pub total: Option<usize>,
     /// Set when not every row was looked at for this page: how many were.
     pub looked_at: Option<usize>,
+    /// Set when only so many rows, the first by name, are in order.
+    pub sorted_among: Option<usize>,
 }
 
 impl List {
@@ -93,19 +95,27 @@ impl List {
     /// The caption of the table.
     #[must_use]
     pub fn caption(&self) -> String {
-        let Self { shown, what, .. } = self;
+        let shown = self.shown;
+        let what = if shown == 1 { singular(self.what) } else { self.what };
         let of_all = self.total.map_or(String::new(), |total| format!(" of {total}"));
         let matching = if self.filter.raw().trim().is_empty() { "" } else { " that match" };
+        if let Some(looked_at) = self.sorted_among {
+            return format!(
+                "{shown} {what}{matching}, sorted among the first {looked_at}{of_all} only: files have all in this order"
+            );
+        }
         match (self.next.is_some() || self.further, self.looked_at) {
             (_, Some(looked_at)) => {
                 format!("{shown} {what}{matching} among {looked_at} that were looked at for this page")
             }
-            (true, None) if matching.is_empty() => format!("{shown}{of_all} {what}: one page"),
+            (true, None) if matching.is_empty() => format!("{shown}{of_all} {}: one page", self.what),
             // How many there are in all says nothing of how many match.
             (true, None) => format!("{shown} {what}{matching}: one page"),
-            (false, None) if matching.is_empty() && *shown == 1 => format!("1 {}", singular(what)),
+            (false, None) if matching.is_empty() && shown == 1 => format!("1 {what}"),
             (false, None) if matching.is_empty() => format!("All {shown} {what}"),
-            (false, None) => format!("{shown}{of_all} {what}{matching}"),
+            (false, None) if self.total.is_none() && shown == 1 => format!("1 {what} that matches"),
+            (false, None) if self.total.is_none() => format!("{shown} {what}{matching}"),
+            (false, None) => format!("{shown}{of_all} {}{matching}", self.what),
         }
     }
 

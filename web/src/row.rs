@@ -140,6 +140,8 @@ pub struct LeaseRow {
     pub targets: Vec<Text>,
     /// How many more it holds.
     pub more: usize,
+    /// When all that it holds lapsed: anybody may take it, and its owner may still refresh it.
+    pub lapsed: Option<Moment>,
     /// How and when it ended.
     pub ended: Option<(Text, Moment)>,
 }
@@ -234,6 +236,14 @@ pub struct JobRow {
     pub next: Option<(&'static str, Moment)>,
     /// Why it ends or ended, or what its manager said.
     pub why: Option<Text>,
+}
+
+impl JobRow {
+    /// What ending it does.
+    #[must_use]
+    pub fn end(&self) -> &'static str {
+        if self.phase.name.raw() == "stuck" { "Try again now" } else { "End" }
+    }
 }
 
 /// One plugin.

@@ -75,7 +75,8 @@ const tick = () => {
     const text = !ahead ? `${length(seconds)} ago` : at > now ? `in ${length(seconds)}` : 'now'
     if (time.textContent !== text) time.textContent = text
     if (time.title === time.dateTime) time.title = `${new Date(at).toLocaleString()} (${time.dateTime})`
-    if (ahead && at <= now) overdue = true
+    // What is long over does not become so by asking again.
+    if (ahead && at <= now && seconds < 60) overdue = true
     const row = ahead && at > now && time.closest('tr.mine')
     if (row) warn(row, seconds)
   }
@@ -149,11 +150,40 @@ const refocus = (focus, row, table, at) => {
   const next = focus.isConnected ? focus : place && place.querySelector('.open')
   if (next) next.focus({ preventScroll: true })
 }
+// What the pointer is on stays where it is on the screen, whatever comes or goes around it: all of the page is moved by as much,
+// and back when the pointer leaves. So nobody presses what came under the pointer a moment before.
+const main = document.getElementById('main')
+const GRIP = 'table, .do, [data-live=forms], a, button, summary'
+const over = () => [...main.querySelectorAll(':hover')]
+const held = (chain) => chain.some((node) => node.matches(GRIP))
+const place = (node) => node.getBoundingClientRect().top + scrollY
+const long = () => document.documentElement.scrollHeight
+const letGo = () => (main.style.marginTop = main.style.marginBottom = '')
+const grip = () => {
+  const chain = over()
+  if (!held(chain)) {
+    letGo()
+    return () => {}
+  }
+  const before = { x: scrollX, y: scrollY, length: long(), places: chain.map((node) => [node, place(node)]) }
+  const now = (node) => (node.isConnected ? node : node.id && document.getElementById(node.id))
+  const margin = (side, by) => (main.style[side] = `${(parseFloat(main.style[side]) || 0) + by}px`)
+  return () => {
+    const [node, at] = before.places.findLast(([node]) => now(node)) || []
+    const by = node ? place(now(node)) - at : 0
+    if (by) margin('marginTop', -by)
+    // A page that is too short for where it is scrolled to would move, too.
+    const short = before.length - long()
+    if (short > 0) margin('marginBottom', short)
+    if (scrollY !== before.y) scrollTo(before.x, before.y)
+  }
+}
 const patch = (page) => {
+  const stay = grip()
   const focus = document.activeElement
   const row = focus.closest('tr[id]')
   const table = row && row.closest('table')
-  const place = rows(table).indexOf(row)
+  const at = rows(table).indexOf(row)
   waiting = null
   for (const old of sections()) {
     let young = page.getElementById(old.id)
@@ -180,12 +210,14 @@ const patch = (page) => {
     }
     morph(old, young)
   }
-  refocus(focus, row, table, place)
+  refocus(focus, row, table, at)
   tick()
+  stay()
 }
 const left = () => {
-  if (!waiting) return
+  if (!waiting && !main.style.marginTop && !main.style.marginBottom) return
   requestAnimationFrame(() => {
+    if (!held(over())) letGo()
     const at = [...sections()].some((section) => section.matches(AT) || section.querySelector(AT))
     if (waiting && !at) patch(waiting)
   })

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -207,9 +209,21 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::new(Kind::Malformed, rejection.body_text())),
+            Err(rejection) => Err(Problem::new(Kind::Malformed, path_trouble(&rejection))),
         }
     }
+}
+
+/// What is wrong with a path, without the names of our types.
+fn path_trouble(rejection: &PathRejection) -> String {
+    if let PathRejection::FailedToDeserializePathParams(failed) = rejection
+        && let ErrorKind::ParseError { value, .. }
+        | ErrorKind::ParseErrorAtKey { value, .. }
+        | ErrorKind::ParseErrorAtIndex { value, .. } = failed.kind()
+    {
+        return format!("{value:?} in the path is not a number from 0 to {}", u64::MAX);
+    }
+    rejection.body_text()
 }
 
 #[expect(clippy::disallowed_types, reason = "this is the wrapper that turns its rejection into a problem")]

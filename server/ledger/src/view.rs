@@ -139,6 +139,30 @@ impl Ledger {
         self.index.leases_by_owner.range(first..=last).filter_map(|(_, id)| self.leases.get(id))
     }
 
+    /// Active leases by ID, the newest first, from the one before `cursor` on.
+    pub fn leases_before(&self, cursor: Option<LeaseId>) -> impl Iterator<Item = &Arc<Lease>> {
+        let last = cursor.map_or(Bound::Unbounded, Bound::Excluded);
+        self.leases.range::<_, LeaseId>((Bound::Unbounded, last.as_ref())).rev().map(|(_, lease)| lease)
+    }
+
+    /// Active leases of one owner by ID, the newest first, from the one before `cursor` on.
+    pub fn leases_of_before(
+        &self,
+        owner: &Owner,
+        cursor: Option<LeaseId>,
+    ) -> impl Iterator<Item = &Arc<Lease>> {
+        let first = (owner.clone(), LeaseId(0));
+        let last = (owner.clone(), cursor.unwrap_or(LeaseId(u64::MAX)));
+        let ids = self.index.leases_by_owner.range(first..last).rev();
+        ids.filter_map(|(_, id)| self.leases.get(id))
+    }
+
+    /// Active leases by owner, those of one by ID, from the one after `cursor` on.
+    pub fn leases_by_owner(&self, cursor: Option<(Owner, LeaseId)>) -> impl Iterator<Item = &Arc<Lease>> {
+        let places = self.index.leases_by_owner.range(after(cursor));
+        places.filter_map(|(_, id)| self.leases.get(id))
+    }
+
     /// How many active leases there are.
     #[must_use]
     pub fn lease_count(&self) -> usize {

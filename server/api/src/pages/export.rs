@@ -299,7 +299,7 @@ impl Cells for LeaseRow {
             self.targets.as_slice().into(),
             self.holder.purpose.as_ref().into(),
             (&self.holder.since).into(),
-            self.holder.until.as_ref().into(),
+            self.holder.until.as_ref().or(self.lapsed.as_ref()).into(),
             self.ended.as_ref().map(|(_, at)| at).into(),
             self.ended.as_ref().map(|(how, _)| how).into(),
         ]

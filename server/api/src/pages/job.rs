@@ -44,13 +44,17 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let jobs = listing.finish(paged(listing, ledger, &looker), None);
-        jobs.into_iter().map(|job| row::job(job, now, &looker, listing.names())).collect()
+        let jobs = listing.finish(paged(listing, ledger, &looker)?, None);
+        Ok(jobs.into_iter().map(|job| row::job(job, now, &looker, listing.names())).collect())
     };
     listing.show_now(visitor, rows, |list, rows| page::Jobs { frame, list, rows }).await
 }
 
-fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<JobRecord>> {
+fn paged<'l>(
+    listing: &Listing,
+    ledger: &'l Ledger,
+    visitor: &Visitor,
+) -> Result<Paged<&'l Arc<JobRecord>>, Problem> {
     let name = |job: &&Arc<JobRecord>| job.id.0;
     let wanted =
         |job: &&Arc<JobRecord>| listing.filter.matches(&Candidate { job, viewer: visitor.owner.as_ref() });
@@ -59,8 +63,8 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
         "manager" => listing.sorted(ledger.jobs_after(None), name, |job| job.manager.clone(), wanted),
         "-id" => listing.sorted(ledger.jobs_after(None), name, |job| job.id.0, wanted),
         _ => {
-            let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(Job);
-            listing.plain(ledger.jobs_after(after), name, wanted)
+            let after = listing.cursor::<u64>()?.map(Job);
+            Ok(listing.plain(ledger.jobs_after(after), name, wanted))
         }
     }
 }
@@ -187,11 +191,16 @@ pub(crate) async fn end(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Re
 
 /// `POST /jobs/{id}/force`.
 pub(crate) async fn force(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
-    let command = force_command(&visitor, Job(id), &form);
-    outcome(&visitor, Job(id), &form, command, "freed").await
+    let id = Job(id);
+    let by = match me(&visitor, id) {
+        Ok(by) => by,
+        Err(elsewhere) => return *elsewhere,
+    };
+    let command = force_command(by, id, &form);
+    outcome(&visitor, id, &form, command, "freed").await
 }
 
-fn force_command(visitor: &Visitor, job: Job, form: &Form) -> Result<JobCommand, Problem> {
+fn force_command(by: Owner, job: Job, form: &Form) -> Result<JobCommand, Problem> {
     let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
-    Ok(JobCommand::Force { job, reason: body::text("reason", reason)?, by: visitor.owner.clone() })
+    Ok(JobCommand::Force { job, reason: body::text("reason", reason)?, by: Some(by) })
 }

@@ -11,7 +11,7 @@ use lessor_web::{Frame, Sort, Text, link, page};
 use crate::extract::{Path, Query};
 use crate::limits::{EVENTS_SHOWN, LEASE_TARGETS_SHOWN, ROW_TARGETS_MAX};
 use crate::pages::form::{self, Form};
-use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged, Place as _};
+use crate::pages::listing::{Kind, ListQuery, Listing, Look, Paged};
 use crate::pages::visitor::{Visitor, done, see};
 use crate::pages::{resource, row, seen};
 use crate::problem::{Kind as Trouble, Problem};
@@ -49,35 +49,39 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn active(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let leases = listing.finish(paged(listing, ledger, &looker), Some(ledger.lease_count()));
+        let leases = listing.finish(paged(listing, ledger, &looker)?, Some(ledger.lease_count()));
         let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
-        grants.map(|grant| row::held(&grant, now, &looker, listing.names())).collect()
+        Ok(grants.map(|grant| row::held(&grant, ledger, now, &looker, listing.names())).collect())
     };
     let page = |list, rows| page::Leases { frame, list, rows, ended: false };
     listing.show_now(visitor, rows, page).await
 }
 
-fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Lease>> {
+fn paged<'l>(
+    listing: &Listing,
+    ledger: &'l Ledger,
+    visitor: &Visitor,
+) -> Result<Paged<&'l Arc<Lease>>, Problem> {
     let name = |lease: &&Arc<Lease>| lease.id.0;
     let viewer = visitor.owner.as_ref();
     let wanted = |lease: &&Arc<Lease>| listing.filter.matches(&Candidate { lease, ledger, viewer });
     let owner = listing.filter.only("owner").and_then(|owner| Owner::new(owner).ok());
-    let from = |after: Option<LeaseId>| -> Box<dyn Iterator<Item = &'l Arc<Lease>>> {
-        match &owner {
-            Some(owner) => Box::new(ledger.leases_of(owner, after)),
-            None => Box::new(ledger.leases_after(after)),
+    let after = || Ok::<_, Problem>(listing.cursor::<u64>()?.map(LeaseId));
+    Ok(match (listing.list.sort, &owner) {
+        ("until", None) => by_end(listing, ledger, wanted)?,
+        ("until", Some(owner)) => {
+            listing.sorted(ledger.leases_of(owner, None), name, |lease| end(lease, ledger), wanted)?
         }
-    };
-    match listing.list.sort {
-        "until" if owner.is_none() => by_end(listing, ledger, wanted),
-        "until" => listing.sorted(from(None), name, |lease| end(lease, ledger), wanted),
-        "owner" => listing.sorted(from(None), name, |lease| lease.owner.clone(), wanted),
-        "-id" => listing.sorted(from(None), name, name, wanted),
-        _ => {
-            let cursor = listing.after.as_deref().and_then(|after| after.parse().ok());
-            listing.plain(from(cursor.map(LeaseId)), name, wanted)
+        ("owner", None) => {
+            let after = listing.cursor::<(Owner, u64)>()?.map(|(owner, id)| (owner, LeaseId(id)));
+            listing.plain(ledger.leases_by_owner(after), |lease| (lease.owner.clone(), lease.id.0), wanted)
         }
-    }
+        ("-id", None) => listing.plain(ledger.leases_before(after()?), name, wanted),
+        ("-id", Some(owner)) => listing.plain(ledger.leases_of_before(owner, after()?), name, wanted),
+        (_, None) => listing.plain(ledger.leases_after(after()?), name, wanted),
+        // Those of one holder are in the order of holders in any.
+        (_, Some(owner)) => listing.plain(ledger.leases_of(owner, after()?), name, wanted),
+    })
 }
 
 /// When a lease ends; after everything else if it does not.
@@ -90,8 +94,8 @@ fn by_end<'l>(
     listing: &Listing,
     ledger: &'l Ledger,
     wanted: impl Fn(&&'l Arc<Lease>) -> bool,
-) -> Paged<&'l Arc<Lease>> {
-    let cursor = listing.after.as_deref().and_then(<(i64, u64)>::read);
+) -> Result<Paged<&'l Arc<Lease>>, Problem> {
+    let cursor = listing.cursor::<(i64, u64)>()?;
     let ends = cursor.is_none_or(|(at, _)| at < i64::MAX);
     let from = cursor.filter(|_| ends).map(|(at, id)| (Time::from_nanos(at), LeaseId(id)));
     let ending = ends.then(|| ledger.leases_by_end(from)).into_iter().flatten();
@@ -104,11 +108,7 @@ fn by_end<'l>(
         |(at, lease)| (*at, lease.id.0),
         |(at, lease)| wanted(lease) && (*at < i64::MAX || end(lease, ledger) == i64::MAX),
     );
-    Paged {
-        rows: paged.rows.into_iter().map(|(_, lease)| lease).collect(),
-        next: paged.next,
-        looked_at: paged.looked_at,
-    }
+    Ok(paged.map(|(_, lease)| lease))
 }
 
 async fn ended(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
@@ -185,7 +185,7 @@ fn look(
     Ok(page::LeaseDetail {
         frame,
         lease: match held {
-            Some(grant) => row::held(&grant, now, visitor, ROW_TARGETS_MAX),
+            Some(grant) => row::held(&grant, ledger, now, visitor, ROW_TARGETS_MAX),
             None => row::lease(lease, now, visitor, ROW_TARGETS_MAX),
         },
         targets: targets.collect(),
@@ -230,8 +230,8 @@ fn leased(target: &Target, ledger: &Ledger, now: Time, lives: bool) -> page::Lea
 }
 
 /// Whoever does something must have said who they are, so that nobody ends what is another's by mistake.
-fn me(visitor: &Visitor, id: LeaseId) -> Result<Owner, Box<Response>> {
-    let ask = || Box::new(see(&link::with("/me", &[("back", link::lease(id.0).as_str())])));
+fn me(visitor: &Visitor, back: &str) -> Result<Owner, Box<Response>> {
+    let ask = || Box::new(see(&link::with("/me", &[("back", back)])));
     visitor.owner.clone().ok_or_else(ask)
 }
 
@@ -261,7 +261,7 @@ async fn outcome(
 /// `POST /leases/{id}/extend`.
 pub(crate) async fn extend(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
     let id = LeaseId(id);
-    let owner = match me(&visitor, id) {
+    let owner = match me(&visitor, &link::lease(id.0)) {
         Ok(owner) => owner,
         Err(elsewhere) => return *elsewhere,
     };
@@ -273,7 +273,7 @@ pub(crate) async fn extend(visitor: Visitor, Path(id): Path<u64>, form: Form) ->
 /// `POST /leases/{id}/release`.
 pub(crate) async fn release(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
     let id = LeaseId(id);
-    let owner = match me(&visitor, id) {
+    let owner = match me(&visitor, &link::lease(id.0)) {
         Ok(owner) => owner,
         Err(elsewhere) => return *elsewhere,
     };
@@ -285,6 +285,9 @@ pub(crate) async fn release(visitor: Visitor, Path(id): Path<u64>, form: Form) -
 
 /// `GET /leases/{id}/force`: asks first.
 pub(crate) async fn ask(visitor: Visitor, Path(id): Path<u64>) -> Response {
+    if let Err(elsewhere) = me(&visitor, &link::force(id)) {
+        return *elsewhere;
+    }
     let page = confirm(&visitor, LeaseId(id), &Form::default(), None);
     visitor.answer(page)
 }
@@ -299,7 +302,7 @@ fn confirm(
     let grant = ledger.grant(id).ok_or(Refusal::LeaseEnded(id))?;
     let page = page::ForcePage {
         frame: visitor.frame(format!("Take back lease {id}"), "/leases", ""),
-        lease: row::held(&grant, now, visitor, ROW_TARGETS_MAX),
+        lease: row::held(&grant, &ledger, now, visitor, ROW_TARGETS_MAX),
         // Whoever tries again has seen what it holds now.
         seen: seen_of(&grant.lease),
         reason: form.typed("reason").into(),
@@ -311,8 +314,12 @@ fn confirm(
 
 /// `POST /leases/{id}/force`.
 pub(crate) async fn force(visitor: Visitor, Path(id): Path<u64>, form: Form) -> Response {
+    let by = match me(&visitor, &link::force(id)) {
+        Ok(by) => by,
+        Err(elsewhere) => return *elsewhere,
+    };
     let id = LeaseId(id);
-    let submitted = match force_command(&visitor, id, &form) {
+    let submitted = match force_command(&visitor, id, &form, by) {
         Ok(command) => visitor.app.submit(command).await,
         Err(problem) => Err(problem),
     };
@@ -331,7 +338,7 @@ fn seen_of(lease: &Lease) -> String {
     seen::digest(lease.targets.iter().map(Target::as_str))
 }
 
-fn force_command(visitor: &Visitor, id: LeaseId, form: &Form) -> Result<Command, Problem> {
+fn force_command(visitor: &Visitor, id: LeaseId, form: &Form, by: Owner) -> Result<Command, Problem> {
     let reason = form.filled("reason").ok_or_else(|| Problem::invalid("reason", "must be said"))?;
     let ledger = visitor.app.keeper.snapshot();
     let lease = ledger.lease(id).ok_or(Refusal::LeaseEnded(id))?;
@@ -342,7 +349,7 @@ fn force_command(visitor: &Visitor, id: LeaseId, form: &Form) -> Result<Command,
         subject: Subject::Lease(id),
         expected: None,
         reason: body::text("reason", reason)?,
-        by: visitor.owner.clone(),
+        by: Some(by),
         to_state: body::optional("to_state", form.filled("to_state"), body::state)?,
     }))
 }

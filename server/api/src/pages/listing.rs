@@ -19,8 +19,8 @@ use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
 use crate::sieve::Sifted;
 
-/// Between the parts of a cursor of a sorted list.
-const SEPARATOR: char = '\u{1f}';
+/// Between the length of the first part of a cursor of a sorted list and its parts, which follow without anything between.
+const SEPARATOR: char = ':';
 
 /// What the address of a list says.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -99,12 +99,14 @@ place! {
 /// A key, then a name.
 impl<K: Place, N: Place> Place for (K, N) {
     fn read(text: &str) -> Option<Self> {
-        let (key, name) = text.split_once(SEPARATOR)?;
+        let (length, parts) = text.split_once(SEPARATOR)?;
+        let (key, name) = parts.split_at_checked(length.parse().ok()?)?;
         Some((K::read(key)?, N::read(name)?))
     }
 
     fn write(&self) -> String {
-        format!("{}{SEPARATOR}{}", self.0.write(), self.1.write())
+        let (key, name) = (self.0.write(), self.1.write());
+        format!("{}{SEPARATOR}{key}{name}", key.len())
     }
 }
 
@@ -117,11 +119,22 @@ pub(crate) struct Paged<R> {
     pub(crate) rows: Vec<R>,
     pub(crate) next: Option<String>,
     pub(crate) looked_at: Option<usize>,
+    /// Whether only what was looked at is in order: no other page has the rest.
+    pub(crate) sorted: bool,
+}
+
+impl<R> Paged<R> {
+    /// The same with other rows.
+    pub(crate) fn map<S>(self, of: impl Fn(R) -> S) -> Paged<S> {
+        let Self { rows, next, looked_at, sorted } = self;
+        Paged { rows: rows.into_iter().map(of).collect(), next, looked_at, sorted }
+    }
 }
 
 impl<R> From<Sifted<R>> for Paged<R> {
     fn from(found: Sifted<R>) -> Self {
-        Self { rows: found.rows, next: found.next.map(|next| next.to_string()), looked_at: found.looked_at }
+        let Sifted { rows, next, looked_at } = found;
+        Self { rows, next: next.map(|next| next.to_string()), looked_at, sorted: false }
     }
 }
 
@@ -169,6 +182,16 @@ impl Listing {
         self.format.is_some()
     }
 
+    /// After which row to go on.
+    ///
+    /// # Errors
+    /// A problem if the cursor is not one of this list in this order.
+    pub(crate) fn cursor<P: Place>(&self) -> Result<Option<P>, Problem> {
+        let read =
+            |after| P::read(after).ok_or_else(|| Problem::invalid("after", "is not a cursor of this list"));
+        self.after.as_deref().map(read).transpose()
+    }
+
     /// Takes rows that are in the order of their places.
     pub(crate) fn plain<R, N: Place>(
         &self,
@@ -189,27 +212,31 @@ impl Listing {
                 taken.push(row);
             }
             if end {
-                return Paged { rows: taken, next: last, looked_at: Some(looked_at + 1) };
+                return Paged { rows: taken, next: last, looked_at: Some(looked_at + 1), sorted: false };
             }
             if taken.len() == limit {
                 let next = rows.peek().is_some().then(|| taken.last().map(&place)).flatten();
-                return Paged { rows: taken, next, looked_at: None };
+                return Paged { rows: taken, next, looked_at: None, sorted: false };
             }
         }
-        Paged { rows: taken, next: None, looked_at: None }
+        Paged { rows: taken, next: None, looked_at: None, sorted: false }
     }
 
     /// Takes rows in the order of `key`, then of their names; descending if the order's name begins with a minus.
     ///
     /// Only among the first rows that may be looked at.
+    ///
+    /// # Errors
+    /// A problem if the cursor is not one of this list in this order.
     pub(crate) fn sorted<R, K: Place, N: Place>(
         &self,
         rows: impl Iterator<Item = R>,
         name: impl Fn(&R) -> N,
         key: impl Fn(&R) -> K,
         wanted: impl Fn(&R) -> bool,
-    ) -> Paged<R> {
+    ) -> Result<Paged<R>, Problem> {
         let mut rows = rows;
+        let after = self.cursor::<(K, N)>()?;
         let descending = self.list.sort.starts_with('-');
         let looked_at: Vec<R> = rows.by_ref().take(self.looks_at()).collect();
         let looked_at_count = rows.next().is_some().then_some(looked_at.len());
@@ -218,7 +245,7 @@ impl Listing {
             .filter(|row| wanted(row))
             .map(|row| ((key(&row), name(&row)), row))
             .collect();
-        if let Some(after) = self.after.as_deref().and_then(<(K, N)>::read) {
+        if let Some(after) = after {
             keyed.retain(|(place, _)| if descending { *place < after } else { *place > after });
         }
         let by_place =
@@ -231,14 +258,16 @@ impl Listing {
         }
         keyed.sort_by(by_place);
         let next = keyed.last().filter(|_| more).map(|(place, _)| place.write());
-        Paged { rows: keyed.into_iter().map(|(_, row)| row).collect(), next, looked_at: looked_at_count }
+        let rows = keyed.into_iter().map(|(_, row)| row).collect();
+        Ok(Paged { rows, next, looked_at: looked_at_count, sorted: true })
     }
 
     /// The finished list around a page of rows, of which there are `total` without a filter.
     pub(crate) fn finish<R>(&mut self, paged: Paged<R>, total: Option<usize>) -> Vec<R> {
-        let Paged { rows, next, looked_at } = paged;
+        let Paged { rows, next, looked_at, sorted } = paged;
         self.list.next = next;
         self.list.looked_at = looked_at;
+        self.list.sorted_among = looked_at.filter(|_| sorted);
         self.list.shown = rows.len();
         self.list.total = total;
         rows
@@ -282,7 +311,7 @@ impl Listing {
         page: impl FnOnce(List, Vec<R>) -> P,
     ) -> Result<Response, Problem> {
         let now = visitor.app.keeper.now();
-        let after = self.after.as_deref().and_then(|after| after.parse().ok());
+        let after = self.cursor::<u64>()?;
         let filter = Arc::new(self.filter.clone());
         let piece = |before: Option<u64>, bounds: (usize, usize)| {
             let (find, filter) = (find.clone(), Arc::clone(&filter));
@@ -312,7 +341,7 @@ impl Listing {
     pub(crate) async fn show_now<R: Cells + Send + 'static, P: Template>(
         mut self,
         visitor: &Visitor,
-        rows: impl FnOnce(&mut Self, &Ledger, Time) -> Vec<R> + Send + 'static,
+        rows: impl FnOnce(&mut Self, &Ledger, Time) -> Result<Vec<R>, Problem> + Send + 'static,
         page: impl FnOnce(List, Vec<R>) -> P,
     ) -> Result<Response, Problem> {
         let look = move |ledger: &Ledger, now| {
@@ -320,7 +349,7 @@ impl Listing {
             (self, rows)
         };
         let (listing, rows) = visitor.app.look(look).await?;
-        listing.show(visitor, rows, page)
+        listing.show(visitor, rows?, page)
     }
 }
 
@@ -375,7 +404,7 @@ mod tests {
         let (most, all) = (EXPORT_ROWS_MAX as u64, EXPORT_ROWS_LOOKED_AT_MAX as u64);
         for few in [
             listing.plain(0..all, |n| *n, |n| *n < most),
-            listing.sorted(0..all, |n| *n, |n| *n, |n| *n < most),
+            listing.sorted(0..all, |n| *n, |n| *n, |n| *n < most).expect("no cursor"),
         ] {
             assert_eq!((few.rows.len(), few.next, few.looked_at), (EXPORT_ROWS_MAX, None, None));
         }
@@ -392,6 +421,7 @@ mod tests {
             let mut after = None;
             loop {
                 let page = listing(sort, after).sorted(0..250_u64, |n| *n, |n| n % 10, |_| true);
+                let page = page.expect("a cursor of this list");
                 seen.extend(page.rows);
                 after = page.next;
                 if after.is_none() {
@@ -404,6 +434,33 @@ mod tests {
             unique.dedup();
             assert_eq!(unique.len(), 250);
         }
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written_whatever_is_in_it() {
+        for key in ["", ":", "3:x", "a\u{1f}b", "é:1", "12"] {
+            let place = (key.to_owned(), 17_u64);
+            assert_eq!(<(String, u64)>::read(&place.write()), Some(place), "{key:?}");
+        }
+        for bad in ["", "17", ":17", "9:a17", "1:é17", "x:a17", "1:a", "-1:a17", "1:abc"] {
+            assert_eq!(<(String, u64)>::read(bad), None, "{bad:?}");
+        }
+        let lost = listing("last", Some("17".to_owned()));
+        assert!(lost.sorted(0..9_u64, |n| *n, |n| *n, |_| true).is_err());
+        assert!(listing("name", Some("x".to_owned())).cursor::<u64>().is_err());
+    }
+
+    #[test]
+    fn a_list_that_is_sorted_in_part_says_so() {
+        let many = LISTING_ROWS_LOOKED_AT_MAX as u64 + 5;
+        let mut listing = listing("-last", None);
+        let page = listing.sorted(0..many, |n| *n, |n| *n, |_| true).expect("no cursor");
+        assert_eq!(page.rows[0], LISTING_ROWS_LOOKED_AT_MAX as u64 - 1, "not the last of all");
+        listing.finish(page, Some(usize::try_from(many).expect("small")));
+        assert_eq!(
+            listing.list.caption(),
+            "100 things, sorted among the first 10000 of 10005 only: files have all in this order"
+        );
     }
 
     #[test]

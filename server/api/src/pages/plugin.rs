@@ -50,17 +50,17 @@ pub(crate) async fn make(
         let wanted = all.iter().filter(|sight| listing.filter.matches(&Candidate { sight }));
         let rows = wanted.map(|sight| row::plugin(sight, now));
         let name = |row: &PluginRow| row.name.raw().to_owned();
-        let after = listing.after.clone();
         let paged = match listing.list.sort {
-            "state" => listing.sorted(rows, name, |row| row.state.name.raw().to_owned(), |_| true),
-            "-calls" => listing.sorted(rows, name, |row| row.calls, |_| true),
-            "-errors" => listing.sorted(rows, name, |row| row.errors, |_| true),
+            "state" => listing.sorted(rows, name, |row| row.state.name.raw().to_owned(), |_| true)?,
+            "-calls" => listing.sorted(rows, name, |row| row.calls, |_| true)?,
+            "-errors" => listing.sorted(rows, name, |row| row.errors, |_| true)?,
             _ => {
+                let after = listing.cursor::<String>()?;
                 let rows = rows.filter(|row| after.as_deref().is_none_or(|after| row.name.raw() > after));
                 listing.plain(rows, name, |_| true)
             }
         };
-        listing.finish(paged, Some(total))
+        Ok(listing.finish(paged, Some(total)))
     };
     let page = |list, rows| page::Plugins { frame, list, rows, error };
     let mut page = listing.show_now(visitor, rows, page).await?;

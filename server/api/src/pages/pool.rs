@@ -40,11 +40,11 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let app = visitor.app.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let after = listing.after.clone();
         let by_name = listing.list.sort == "name";
+        let after = if by_name { listing.cursor::<String>()? } else { None };
         let pools = ledger
             .pools()
-            .filter(|pool| !by_name || after.as_deref().is_none_or(|after| pool.name.as_str() > after))
+            .filter(|pool| after.as_deref().is_none_or(|after| pool.name.as_str() > after))
             .filter(|pool| listing.filter.matches(&Candidate { pool, ledger }));
         let rows =
             pools.map(|pool| row::pool(pool, ledger, now, app.pulse.summary(&pool.name, now).as_ref()));
@@ -52,9 +52,9 @@ async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Respo
         let paged = if by_name {
             listing.plain(rows, name, |_| true)
         } else {
-            listing.sorted(rows, name, sort_key(listing.list.sort), |_| true)
+            listing.sorted(rows, name, sort_key(listing.list.sort), |_| true)?
         };
-        listing.finish(paged, Some(ledger.pool_count()))
+        Ok(listing.finish(paged, Some(ledger.pool_count())))
     };
     listing.show_now(visitor, rows, |list, rows| page::Pools { frame, list, rows }).await
 }

@@ -43,15 +43,19 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let paged = paged(listing, ledger, &looker);
+        let paged = paged(listing, ledger, &looker)?;
         let requests: Vec<_> = listing.finish(paged, None).into_iter().cloned().collect();
         let names = if listing.is_file() { usize::MAX } else { 1 };
-        row::waits(&requests, ledger, now, &looker, names)
+        Ok(row::waits(&requests, ledger, now, &looker, names))
     };
     listing.show_now(visitor, rows, |list, rows| page::Queue { frame, list, rows }).await
 }
 
-fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<&'l Arc<Request>> {
+fn paged<'l>(
+    listing: &Listing,
+    ledger: &'l Ledger,
+    visitor: &Visitor,
+) -> Result<Paged<&'l Arc<Request>>, Problem> {
     let name = |request: &&Arc<Request>| request.id.0;
     let wanted = |request: &&Arc<Request>| {
         request.waits()
@@ -63,8 +67,8 @@ fn paged<'l>(listing: &Listing, ledger: &'l Ledger, visitor: &Visitor) -> Paged<
         "turn" => listing.sorted(ledger.requests_after(None), name, turn, wanted),
         "owner" => listing.sorted(ledger.requests_after(None), name, |request| request.owner.clone(), wanted),
         _ => {
-            let after = listing.after.as_deref().and_then(|after| after.parse().ok()).map(RequestId);
-            listing.plain(ledger.requests_after(after), name, wanted)
+            let after = listing.cursor::<u64>()?.map(RequestId);
+            Ok(listing.plain(ledger.requests_after(after), name, wanted))
         }
     }
 }
@@ -88,7 +92,11 @@ async fn detail(visitor: &Visitor, id: RequestId, problem: Option<&Problem>) -> 
         let events = if request.waits() { Vec::new() } else { sieve::of_request(reader, id, now)? };
         let page = page::WaitDetail {
             wait: row::wait(request, ledger.place(id).as_ref(), now, &looker),
-            live_until: row::ahead(request.live_until, now),
+            live_until: if request.dormant {
+                row::ago(request.live_until, now)
+            } else {
+                row::ahead(request.live_until, now)
+            },
             patience: seat::until(request).map(|until| row::ahead(until, now)),
             lease: match request.outcome {
                 Some(Outcome::Granted { lease, .. }) => Some(lease.0),

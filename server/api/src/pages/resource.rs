@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use lessor_ledger::{Ledger, Origin, Refusal, Resource, Target, Time};
+use lessor_ledger::{Ledger, Origin, Refusal, Resource, State, Target, Time};
 use lessor_store::{EventFilter, ReadError, Reader};
 use lessor_web::chart::Window;
 use lessor_web::{EventRow, Frame, Sort, Text, link, page};
@@ -41,9 +41,9 @@ pub(crate) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 async fn make(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Response, Problem> {
     let looker = visitor.clone();
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
-        let paged = paged(listing, (ledger, now), &looker);
+        let paged = paged(listing, (ledger, now), &looker)?;
         let rows = listing.finish(paged, Some(ledger.resource_count()));
-        rows.iter().map(|row| row::resource(row.resource, ledger, now, &looker)).collect()
+        Ok(rows.iter().map(|row| row::resource(row.resource, ledger, now, &looker)).collect())
     };
     listing.show_now(visitor, rows, |list, rows| page::Resources { frame, list, rows }).await
 }
@@ -52,15 +52,18 @@ fn paged<'l>(
     listing: &Listing,
     (ledger, now): (&'l Ledger, Time),
     visitor: &'l Visitor,
-) -> Paged<Candidate<'l>> {
+) -> Result<Paged<Candidate<'l>>, Problem> {
     let sort = listing.list.sort;
-    let after = listing.after.clone().filter(|_| sort == "name").and_then(|after| Target::new(after).ok());
+    let after = if sort == "name" { listing.cursor::<Target>()? } else { None };
     let rows = candidates((ledger, now), visitor.owner.as_ref(), (None, &listing.filter), after.as_ref());
     let name = |row: &Candidate<'_>| row.resource.name.clone();
     let wanted = |row: &Candidate<'_>| listing.filter.matches(row);
     let until = |row: &Candidate<'_>| match row.lock {
-        None => i64::MIN,
-        Some(lock) => lock.deadline.map_or(i64::MAX, Time::nanos),
+        // What nobody can have, held or not, is not free however long one waits.
+        _ if row.resource.cordon().is_some() => i64::MAX,
+        None if row.resource.state == State::free() => i64::MIN,
+        None => i64::MAX,
+        Some(lock) => lock.deadline.map_or(i64::MAX - 1, Time::nanos),
     };
     let updated = |row: &Candidate<'_>| row.resource.updated_at.nanos();
     // As it is shown.
@@ -69,7 +72,7 @@ fn paged<'l>(
         "until" => listing.sorted(rows, name, until, wanted),
         "state" => listing.sorted(rows, name, state, wanted),
         "-updated" => listing.sorted(rows, name, updated, wanted),
-        _ => listing.plain(rows, name, wanted),
+        _ => Ok(listing.plain(rows, name, wanted)),
     }
 }
 

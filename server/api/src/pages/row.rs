@@ -112,9 +112,15 @@ pub(crate) fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor)
 }
 
 /// A lease that is held; `names` as many targets of it as are named.
-pub(crate) fn held(grant: &Grant, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
+///
+/// Of a `ConTest` job only what has not lapsed is held; if all of it has, nothing is.
+pub(crate) fn held(grant: &Grant, ledger: &Ledger, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
+    let locks = || grant.lease.targets.iter().filter_map(|target| ledger.lock(target.as_str()));
+    let ends = locks().filter(|lock| !lock.lapsed).filter_map(|lock| lock.deadline).min();
+    let lapsed = locks().filter_map(|lock| lock.deadline).max().filter(|_| !grant.live);
     LeaseRow {
-        holder: Holder { until: grant.expires_at.map(|at| ahead(at, now)), ..of(&grant.lease, now, visitor) },
+        holder: Holder { until: ends.map(|at| ahead(at, now)), ..of(&grant.lease, now, visitor) },
+        lapsed: lapsed.map(|at| ago(at, now)),
         ..lease(&grant.lease, now, visitor, names)
     }
 }
@@ -136,6 +142,7 @@ pub(crate) fn lease(lease: &Lease, now: Time, visitor: &Visitor, names: usize) -
         holder: of(lease, now, visitor),
         targets: lease.targets.iter().take(names).map(name).collect(),
         more: lease.targets.len().saturating_sub(names),
+        lapsed: None,
         ended: lease.ended.as_ref().map(|ended| (Text::from(cause(ended.cause)), ago(ended.at, now))),
     }
 }

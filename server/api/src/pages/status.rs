@@ -28,7 +28,7 @@ async fn make(visitor: &Visitor) -> Result<Response, Problem> {
         ("Resources", count(ledger.resource_count())),
         ("Leases", count(ledger.lease_count())),
         ("Requests, waiting or settled not long ago", count(ledger.request_count())),
-        ("Events kept", format!("{first} to {last}", first = first.0, last = last.0)),
+        ("Events kept", if last < first { "none".to_owned() } else { format!("{} to {}", first.0, last.0) }),
         ("Commands waiting for the writer", count(app.keeper.waiting())),
         ("Open streams", count(app.streams_open())),
     ];

@@ -12,6 +12,7 @@ mod pages_bulk;
 mod pages_forms;
 mod pages_install;
 mod pages_jobs;
+mod pages_lapsed;
 mod pages_missing;
 mod pages_over;
 mod pages_sorted;

@@ -92,15 +92,18 @@ async fn every_page_is_there_and_shows_what_users_wrote_as_text() {
         "/leases",
         "/leases?q=is:ended",
         "/leases/1",
-        "/leases/1/force",
         "/queue",
         "/queue/1",
         "/events",
         "/events/1",
         "/status",
     ];
+    let taken_back = lab.send(as_ann("/leases/1/force")).await;
+    let mut answers = vec![("/leases/1/force", taken_back)];
     for path in paths {
-        let answer = lab.get(path).await;
+        answers.push((path, lab.get(path).await));
+    }
+    for (path, answer) in answers {
         shows(&answer, 200, &["<!DOCTYPE html>", "</html>"]);
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
         let text = without_values(&answer.text);
@@ -265,18 +268,22 @@ async fn a_lease_is_extended_and_released() {
 }
 
 #[tokio::test]
-async fn taking_back_asks_for_a_reason_and_for_what_was_shown() {
+async fn taking_back_asks_for_a_name_and_a_reason_and_for_what_was_shown() {
     let lab = Lab::start().await;
     lab.acquire(json!({"owner": "bob", "pool": "gpu"})).await;
-    let page = lab.get("/leases/1/force").await;
+    let me = "/me?back=%2Fleases%2F1%2Fforce";
+    leads_to(&lab.get("/leases/1/force").await, me);
+    let page = lab.send(as_ann("/leases/1/force")).await;
     let seen = hidden(&page, "seen");
-    let unsaid = lab.form("/leases/1/force", &[("seen", &seen), ("to_state", "dirty")]).await;
+    leads_to(&lab.form("/leases/1/force", &[("seen", &seen), ("reason", "stuck")]).await, me);
+    assert!(lab.get("/v1/leases/1").await.expect(200)["ended_at"].is_null(), "nobody has said who they are");
+    let unsaid = lab.form_of_ann("/leases/1/force", &[("seen", &seen), ("to_state", "dirty")]).await;
     shows(&unsaid, 400, &["<strong>reason</strong>", "value=\"dirty\"", "aria-invalid"]);
-    let other = lab.form("/leases/1/force", &[("seen", "other"), ("reason", "stuck")]).await;
+    let other = lab.form_of_ann("/leases/1/force", &[("seen", "other"), ("reason", "stuck")]).await;
     shows(&other, 412, &["role=\"alert\"", "look again", "stuck"]);
-    let done = lab.form("/leases/1/force", &[("seen", &seen), ("reason", "stuck")]).await;
+    let done = lab.form_of_ann("/leases/1/force", &[("seen", &seen), ("reason", "stuck")]).await;
     leads_to(&done, "/leases/1?done=forced");
-    shows(&lab.get("/leases/1").await, 200, &["taken back", "stuck"]);
+    shows(&lab.get("/leases/1").await, 200, &["taken back", "stuck", "<dt>By</dt><dd>ann</dd>"]);
 }
 
 #[tokio::test]

@@ -43,6 +43,11 @@ async fn what_makes_no_sense_for_many_is_refused() {
     lab.acquire(json!({"owner": "ann", "pool": "gpu"})).await;
     let unnamed = [("seen", ""), ("action", "extend")];
     shows(&lab.form("/bulk/leases", &unnamed).await, 400, &["say who you are first"]);
+    for (path, action) in [("/bulk/leases", "take-back"), ("/bulk/jobs", "free")] {
+        let unnamed = [("seen", ""), ("action", action), ("reason", "stuck")];
+        shows(&lab.form(path, &unnamed).await, 400, &["say who you are first"]);
+    }
+    shows(&lab.form_of_ann("/bulk/leases?after=x", &unnamed).await, 400, &["not a cursor"]);
     let unsaid = [("seen", ""), ("action", "take-back"), ("reason", " ")];
     shows(&lab.form_of_ann("/bulk/leases", &unsaid).await, 400, &["<strong>reason</strong>"]);
     shows(&lab.form_of_ann("/bulk/queue", &[("action", "drain")]).await, 400, &["there is no"]);

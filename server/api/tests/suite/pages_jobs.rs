@@ -144,8 +144,12 @@ async fn a_job_is_renewed_ended_and_freed() {
     lab.until_stuck().await;
     let late = lab.form_of_ann("/jobs/1099511627777/renew", &[]).await;
     shows(&late, 409, &["role=\"alert\""]);
+    leads_to(
+        &lab.form("/jobs/1099511627777/force", &[("reason", "on fire")]).await,
+        "/me?back=%2Fjobs%2F1099511627777",
+    );
     shows(
-        &lab.form("/jobs/1099511627777/force", &[("reason", " ")]).await,
+        &lab.form_of_ann("/jobs/1099511627777/force", &[("reason", " ")]).await,
         400,
         &["<strong>reason</strong>"],
     );

@@ -1,10 +1,11 @@
 //! The ledger, seen in the model's terms.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lessor_ledger::{
-    Change, Command, Conflict, Grant, LeaseId, Ledger, Missing, Outcome, Refusal, Reply, Request, Resource,
-    Step, Target, Time,
+    Change, Command, Conflict, Grant, Lease, LeaseId, Ledger, Missing, Outcome, Owner, Refusal, Reply,
+    Request, Resource, Step, Target, Time,
 };
 
 use super::decide::{Said, list};
@@ -212,6 +213,7 @@ pub(crate) fn compare(ledger: &Ledger, model: &Model, command: &Command) {
     assert_eq!(waiters, sorted(&model.waiters, |waiter| waiter.id), "requests after {command:?}");
     places(ledger, command);
     ends(ledger, model, command);
+    orders(ledger, command);
     holders(ledger, command);
     let pools = sorted(&model.pools, |pool| pool.name.clone());
     assert_eq!(super::pools_of(ledger), pools, "pools after {command:?}");
@@ -252,6 +254,31 @@ fn ends(ledger: &Ledger, model: &Model, command: &Command) {
     }
     let endless = model.holds.iter().any(|hold| hold.deadline.is_none());
     assert_eq!(ledger.has_endless_locks(), endless, "endless locks after {command:?}");
+}
+
+/// Leases from the last to the first, and by owner, are those from the first to the last, from wherever they are read.
+fn orders(ledger: &Ledger, command: &Command) {
+    let places = |leases: &mut dyn Iterator<Item = &Arc<Lease>>| -> Vec<(Owner, LeaseId)> {
+        leases.map(|lease| (lease.owner.clone(), lease.id)).collect()
+    };
+    let all = places(&mut ledger.leases_after(None));
+    let cursors = || all.iter().map(Some).chain([None]);
+    for cursor in cursors() {
+        let id = cursor.map(|(_, id)| *id);
+        let mut newest = all.clone();
+        newest.retain(|place| id.is_none_or(|id| place.1 < id));
+        newest.reverse();
+        assert_eq!(places(&mut ledger.leases_before(id)), newest, "newest after {command:?} from {id:?}");
+        if let Some((owner, _)) = cursor {
+            let found = places(&mut ledger.leases_of_before(owner, id));
+            let theirs: Vec<_> = newest.iter().filter(|place| place.0 == *owner).cloned().collect();
+            assert_eq!(found, theirs, "newest of {owner} after {command:?} from {id:?}");
+        }
+        let mut by_owner = sorted(&all, Clone::clone);
+        by_owner.retain(|place| cursor.is_none_or(|cursor| place > cursor));
+        let found = places(&mut ledger.leases_by_owner(cursor.cloned()));
+        assert_eq!(found, by_owner, "by owner after {command:?} from {cursor:?}");
+    }
 }
 
 /// Many looked up in a row are as each on its own.

@@ -19,7 +19,7 @@ pub(super) enum Action {
     /// Gives it back, if it is of this owner.
     Release(Owner, Option<State>),
     /// Ends it, whoever holds it.
-    TakeBack { reason: Text, by: Option<Owner>, to_state: Option<State> },
+    TakeBack { reason: Text, by: Owner, to_state: Option<State> },
     /// Takes it out of the line, if it is of whoever looks.
     Cancel,
     /// Takes it out of the line, whoever waits.
@@ -27,7 +27,7 @@ pub(super) enum Action {
     /// Ends it, if it is of this owner.
     End(Owner),
     /// Gives up on its manager, whoever it is of.
-    Free { reason: Text, by: Option<Owner> },
+    Free { reason: Text, by: Owner },
 }
 
 /// Which resources are meant, by how they are drained.
@@ -80,13 +80,12 @@ impl Action {
             }
             (BulkOf::Leases, "release") => Ok(Self::Release(me()?, to_state()?)),
             (BulkOf::Leases, "take-back") => {
-                let by = visitor.owner.clone();
-                Ok(Self::TakeBack { reason: reason()?, by, to_state: to_state()? })
+                Ok(Self::TakeBack { by: me()?, reason: reason()?, to_state: to_state()? })
             }
             (BulkOf::Requests, "cancel") => Ok(Self::Cancel),
             (BulkOf::Requests, "take-out") => Ok(Self::TakeOut { reason: reason()?, by: me()? }),
             (BulkOf::Jobs, "end") => Ok(Self::End(me()?)),
-            (BulkOf::Jobs, "free") => Ok(Self::Free { reason: reason()?, by: visitor.owner.clone() }),
+            (BulkOf::Jobs, "free") => Ok(Self::Free { by: me()?, reason: reason()? }),
             (_, other) => Err(Problem::invalid("action", format!("there is no {other:?}"))),
         }
     }
@@ -117,14 +116,14 @@ impl Action {
                 subject: Subject::Lease(*lease),
                 expected: None,
                 reason: reason.clone(),
-                by: by.clone(),
+                by: Some(by.clone()),
                 to_state: to_state.clone(),
             })),
             (Self::End(owner), Id::Job(job)) if item.mine => {
                 Some(Command::Job(JobCommand::End { job: *job, owner: Some(owner.clone()), reason: None }))
             }
             (Self::Free { reason, by }, Id::Job(job)) => {
-                let (reason, by) = (reason.clone(), by.clone());
+                let (reason, by) = (reason.clone(), Some(by.clone()));
                 Some(Command::Job(JobCommand::Force { job: *job, reason, by }))
             }
             (Self::Cancel, Id::Request(request)) if item.mine => {

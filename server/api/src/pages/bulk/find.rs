@@ -16,6 +16,7 @@ use crate::pages::visitor::Visitor;
 use crate::pages::{drain, row, seen};
 use crate::problem::{Kind, Problem};
 use crate::sieve::{job, lease, request, resource};
+use crate::v1::list;
 
 /// The first that a filter finds.
 pub(super) struct Found {
@@ -119,7 +120,7 @@ impl Item {
 /// Finds them.
 ///
 /// # Errors
-/// A problem if the filter cannot be read, or finds what is over.
+/// A problem if the filter or the cursor cannot be read, or it finds what is over.
 pub(super) async fn find(visitor: &Visitor, what: BulkOf, query: &ShowQuery) -> Result<Found, Problem> {
     let keys = match what {
         BulkOf::Resources => &resource::PAGE_KEYS[..],
@@ -135,23 +136,26 @@ pub(super) async fn find(visitor: &Visitor, what: BulkOf, query: &ShowQuery) -> 
     visitor
         .app
         .look(move |ledger, now| {
-            let (viewer, after) = (viewer.as_ref(), after.as_deref());
-            match what {
-                BulkOf::Resources => resources(ledger, &filter, now, (viewer, after)),
-                BulkOf::Leases => leases(ledger, &filter, (viewer, after)),
-                BulkOf::Requests => requests(ledger, &filter, (viewer, after)),
-                BulkOf::Jobs => jobs(ledger, &filter, (viewer, after)),
-            }
+            let viewer = viewer.as_ref();
+            let number = || list::after_number(after.as_deref());
+            Ok(match what {
+                BulkOf::Resources => {
+                    let after = list::after_name(after)?;
+                    resources(ledger, &filter, now, (viewer, after.as_ref()))
+                }
+                BulkOf::Leases => leases(ledger, &filter, (viewer, number()?)),
+                BulkOf::Requests => requests(ledger, &filter, (viewer, number()?)),
+                BulkOf::Jobs => jobs(ledger, &filter, (viewer, number()?)),
+            })
         })
-        .await
+        .await?
 }
 
 /// Whoever looks, and after which one to begin.
-type From<'a> = (Option<&'a Owner>, Option<&'a str>);
+type From<'a, A> = (Option<&'a Owner>, Option<A>);
 
-fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<'_>) -> Found {
-    let after = after.and_then(|after| Target::new(after).ok());
-    let all = resource::candidates((ledger, now), viewer, (None, filter), after.as_ref());
+fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<'_, &Target>) -> Found {
+    let all = resource::candidates((ledger, now), viewer, (None, filter), after);
     let wanted = |row: resource::Candidate<'_>| {
         filter.matches(&row).then(|| Item {
             id: Id::Resource(row.resource.name.clone()),
@@ -163,7 +167,7 @@ fn resources(ledger: &Ledger, filter: &Filter, now: Time, (viewer, after): From<
     taken(all, |row| Id::Resource(row.resource.name.clone()), wanted)
 }
 
-fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_, u64>) -> Found {
     let wanted = |lease: &Arc<Lease>| {
         filter.matches(&lease::Candidate { lease, ledger, viewer }).then(|| Item {
             id: Id::Lease(lease.id),
@@ -172,10 +176,10 @@ fn leases(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found 
             cordon: None,
         })
     };
-    taken(ledger.leases_after(number(after).map(LeaseId)), |lease| Id::Lease(lease.id), wanted)
+    taken(ledger.leases_after(after.map(LeaseId)), |lease| Id::Lease(lease.id), wanted)
 }
 
-fn requests(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+fn requests(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_, u64>) -> Found {
     let wanted = |request: &Arc<Request>| {
         let wanted = request.waits() && filter.matches(&request::Candidate { request, ledger, viewer });
         wanted.then(|| Item {
@@ -185,10 +189,10 @@ fn requests(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Foun
             cordon: None,
         })
     };
-    taken(ledger.requests_after(number(after).map(RequestId)), |request| Id::Request(request.id), wanted)
+    taken(ledger.requests_after(after.map(RequestId)), |request| Id::Request(request.id), wanted)
 }
 
-fn jobs(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
+fn jobs(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_, u64>) -> Found {
     let wanted = |job: &Arc<JobRecord>| {
         let wanted = job.live() && filter.matches(&job::Candidate { job, viewer });
         wanted.then(|| Item {
@@ -198,11 +202,7 @@ fn jobs(ledger: &Ledger, filter: &Filter, (viewer, after): From<'_>) -> Found {
             cordon: None,
         })
     };
-    taken(ledger.jobs_after(number(after).map(Job)), |job| Id::Job(job.id), wanted)
-}
-
-fn number(after: Option<&str>) -> Option<u64> {
-    after?.parse().ok()
+    taken(ledger.jobs_after(after.map(Job)), |job| Id::Job(job.id), wanted)
 }
 
 /// The first that are wanted, among the first that may be looked at.
