@@ -20,6 +20,7 @@ mod lease;
 mod listing;
 mod manifest;
 mod mine;
+mod place;
 mod plugin;
 mod pool;
 mod queue;

@@ -35,11 +35,20 @@ impl Variables {
 /// Gives a command these variables, and none of another lease that this process itself runs for.
 pub(crate) fn give(command: &mut Command, vars: &[(String, String)]) {
     for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"LEASE_") {
+        if name.to_str().is_some_and(is_ours) {
             command.env_remove(name);
         }
     }
     command.envs(vars.iter().map(|(name, value)| (name, value)));
+}
+
+/// Whether [`variables`] may set a variable of this name.
+fn is_ours(name: &str) -> bool {
+    let of_a_target = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    ["LEASE_ID", "LEASE_FENCE", "LEASE_OWNER", "LEASE_EXPIRES", "LEASE_RESOURCE", "LEASE_JSON"]
+        .contains(&name)
+        || name == "LEASE_RESOURCE_COUNT"
+        || name.strip_prefix("LEASE_RESOURCE_").is_some_and(of_a_target)
 }
 
 /// The variables for the command's environment: `LEASE_…`, and `LESSOR_SERVER` so that a `lessor` in the command
@@ -126,6 +135,10 @@ mod tests {
         assert_eq!(get("LEASE_RESOURCE_0_FQDN"), Some("b.lab"));
         assert_eq!(get("LEASE_RESOURCE_0_BAD"), None);
         assert_eq!(get("LESSOR_SERVER"), Some("http://lab:1"));
+        let others: Vec<&str> =
+            vars.iter().map(|(name, _)| name.as_str()).filter(|name| !is_ours(name)).collect();
+        assert_eq!(others, ["LESSOR_SERVER"], "all the rest is taken from a command of another lease");
+        assert!(!is_ours("LEASE_RESOURCE_KIND") && !is_ours("LEASE_DEBUG"), "users have variables, too");
     }
 
     #[test]
