@@ -5,7 +5,7 @@
 //! itself, over the API. It shows `inventory` and needs the grants `inventory` and
 //! `locker`. The settings may say which pool is meant when a job names none: `{"default_pool": "gpu"}`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_plugin::inventory::{self, Query, Resource};
 use lessor_plugin::{Failure, Job, NoParameters, Problems, Target, TargetManager, info, locker, settings};
@@ -89,7 +89,7 @@ impl TargetManager for PoolPicker {
             return Err(Failure::retryable("too-few", why));
         }
         info!("job {} has {}", job.number, got.join(", "));
-        let got: HashSet<String> = got.into_iter().collect();
+        let got: BTreeSet<String> = got.into_iter().collect();
         there.into_iter().filter(|resource| got.contains(&resource.name)).map(target).collect()
     }
 }
