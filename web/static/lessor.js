@@ -7,7 +7,7 @@ const say = document.getElementById('say')
 const topics = (body.dataset.topics || '').split(' ').filter(Boolean)
 const sections = () => document.querySelectorAll('[data-live]')
 
-// The address is where the page is found again: not what was just done, which is said once, nor where a form was sent.
+// The address is where the page is found again, not where a form was sent.
 const { here } = body.dataset
 if (location.pathname + location.search !== here) history.replaceState(null, '', location.origin + here + location.hash)
 
@@ -27,7 +27,7 @@ const announce = (text) => {
 }
 if (say.textContent) announce(say.textContent)
 
-/* Times: relative to the server's clock, in the reader's words for the absolute one. */
+/* Times, relative to the server's clock. */
 let skew = Date.parse(body.dataset.now) - Date.now()
 const units = [[86400, 'd', 3600, 'h'], [3600, 'h', 60, 'min'], [60, 'min', 1, 's']]
 const length = (seconds) => {
@@ -150,8 +150,7 @@ const refocus = (focus, row, table, at) => {
   const next = focus.isConnected ? focus : place && place.querySelector('.open')
   if (next) next.focus({ preventScroll: true })
 }
-// What the pointer is on stays where it is on the screen, whatever comes or goes around it: all of the page is moved by as much,
-// and back when the pointer leaves. So nobody presses what came under the pointer a moment before.
+// What the pointer is on stays where it is on the screen: all of the page is moved by as much, and back when it leaves.
 const main = document.getElementById('main')
 const GRIP = 'table, .do, [data-live=forms], a, button, summary'
 const over = () => [...main.querySelectorAll(':hover')]
@@ -172,7 +171,7 @@ const grip = () => {
     const [node, at] = before.places.findLast(([node]) => now(node)) || []
     const by = node ? place(now(node)) - at : 0
     if (by) margin('marginTop', -by)
-    // A page that is too short for where it is scrolled to would move, too.
+    // Nor may the page get too short for where it is scrolled to.
     const short = before.length - long()
     if (short > 0) margin('marginBottom', short)
     if (scrollY !== before.y) scrollTo(before.x, before.y)
