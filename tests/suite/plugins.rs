@@ -358,6 +358,8 @@ fn plugins_of_the_configuration_that_never_ran_say_why_wherever_one_looks() {
         assert!(server.get(&format!("/plugins/{name}")).text().contains("take it out of that file"));
     }
     assert_eq!(shown.len(), 4);
+    let metrics = server.get("/metrics");
+    assert!(metrics.text().contains(r#"lessor_plugins{state="broken"} 4"#), "{}", metrics.text());
     // Whoever needs it is told the same; what is not installed cannot be changed.
     let refused = server.submit("absent", &json!({}), &json!({}));
     assert_eq!((refused.status, refused.problem()), (409, "/problems/plugin-unavailable".to_owned()));

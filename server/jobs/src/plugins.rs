@@ -203,9 +203,10 @@ impl Plugins {
         let name = plugin_name(name)?;
         let before = self.record(name.clone()).ok();
         let sight = self.read_again(name).await?;
-        let version = |record: &Arc<PluginRecord>| record.version.clone();
         // Anything else is an event of its own.
-        if before.is_some() && before.as_ref().map(version) == sight.record.as_ref().map(version) {
+        if let (Some(before), Some(now)) = (before, &sight.record)
+            && before.version == now.version
+        {
             self.tell(sight.name.clone(), PluginNews::Reloaded).await;
         }
         Ok(sight)
@@ -271,17 +272,20 @@ impl Plugins {
     /// All plugins of this state of the ledger, and those of the configuration that are not installed, by name.
     #[must_use]
     pub fn look(&self, ledger: &Ledger) -> Vec<Sight> {
-        let configured: Vec<Configured> = self.0.configured().values().cloned().collect();
-        let missing = configured.into_iter().filter(|one| ledger.plugin(one.name.as_str()).is_none());
-        let missing: Vec<Sight> = missing.map(|one| self.sight_of_missing(one)).collect();
+        let missing = self.missing(ledger).into_iter().map(|one| self.sight_of_missing(one));
         let installed = ledger.plugins().map(|record| self.sight(Arc::clone(record)));
         let mut all: Vec<Sight> = installed.chain(missing).collect();
         all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         all
     }
 
-    /// How each plugin of this state of the ledger does, by name, and why if it could not be prepared: what [`look`](Self::look)
-    /// says too, at less cost.
+    /// Those of the configuration that are not installed.
+    fn missing(&self, ledger: &Ledger) -> Vec<Configured> {
+        let configured = self.0.configured();
+        configured.values().filter(|one| ledger.plugin(one.name.as_str()).is_none()).cloned().collect()
+    }
+
+    /// How each of [these](Self::look) does, and why if it could not be prepared, at less cost.
     #[must_use]
     pub fn statuses(&self, ledger: &Ledger) -> Vec<(PluginName, Option<PluginStatus>, Option<String>)> {
         let of = |name: &PluginName| {
@@ -289,7 +293,8 @@ impl Plugins {
             let broken = self.why_broken(name, status.is_some());
             (name.clone(), status, broken)
         };
-        ledger.plugins().map(|record| of(&record.name)).collect()
+        let installed = ledger.plugins().map(|record| of(&record.name));
+        installed.chain(self.missing(ledger).iter().map(|one| of(&one.name))).collect()
     }
 
     /// One plugin.
