@@ -224,6 +224,8 @@ fn digest(component: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -255,9 +257,15 @@ mod tests {
     fn only_so_many_unused_components_stay() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let components = Components::open(folder.path().to_owned()).expect("a folder");
-        let keep = |n: usize| components.keep(&n.to_le_bytes()).expect("room");
-        let digests: Vec<String> =
-            (0..SPARE_COMPONENTS_MAX + 4).map(|n| keep(n).digest().to_owned()).collect();
+        // Files made within one tick of a file system's clock have the same time: each is given a second of its own.
+        let keep = |n: usize| {
+            let digest = components.keep(&n.to_le_bytes()).expect("room").digest().to_owned();
+            let file = File::options().write(true).open(components.path(&digest)).expect("it was just made");
+            let kept = SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64);
+            file.set_modified(kept).expect("the file is ours");
+            digest
+        };
+        let digests: Vec<String> = (0..SPARE_COMPONENTS_MAX + 4).map(keep).collect();
         let being_installed = components.read(&digests[1]).expect("it is there");
         components.sweep(|| BTreeSet::from([digests[0].clone()]));
         let there = |digest: &String| components.read(digest).is_ok();
