@@ -34,7 +34,10 @@ impl Server {
     }
 
     fn start_in(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
-        let mut command = lessor();
+        Self::launch(lessor(), folder, arguments)
+    }
+
+    fn launch(mut command: Command, folder: tempfile::TempDir, arguments: &[&str]) -> Self {
         command.args(["serve", "--data", "data"]).args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -153,6 +156,20 @@ fn an_address_that_others_can_reach_has_to_be_meant() {
     }
     let mut server = Server::start(&["--listen", "0.0.0.0:0", "--insecure"]);
     server.signal("-INT");
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+#[test]
+fn variables_that_are_set_to_nothing_are_as_good_as_none() {
+    let mut command = lessor();
+    for option in
+        ["CONFIG", "DATA", "LISTEN", "POOLS", "REQUEST_TTL", "INSECURE", "HOSTS", "KEEP_EVENTS", "SECRETS"]
+    {
+        command.env(format!("LESSOR_{option}"), "");
+    }
+    let mut server =
+        Server::launch(command, tempfile::tempdir().expect("a temporary folder can be made"), &[]);
+    server.signal("-TERM");
     assert_eq!(server.ended().code(), Some(0));
 }
 

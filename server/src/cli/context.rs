@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-/// What was given: an empty variable is as good as none.
+/// What was given: an empty text, as `"$OWNER"` may be in a script, is as good as none.
 pub(crate) fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

@@ -34,9 +34,11 @@ mod value;
 mod which;
 mod whoami;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser};
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use client::Client;
 use context::Place;
@@ -141,7 +143,8 @@ pub(crate) struct Completions {
 /// Reads the command line. Prints help, version and usage errors by itself and then gives the exit code: 0 or 2, or
 /// 125 for a usage error of `run`, whose lower codes belong to the command that it runs.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let matches = deaf_to_empty(Cli::command()).try_get_matches();
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         // Nobody is left to be told if the stream is closed.
         let _ = error.print();
         let first = std::env::args_os().skip(1).find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
@@ -151,6 +154,15 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
             _ => Code::Usage.into(),
         }
     })
+}
+
+/// The same without the variables that are set to nothing, as `${POOLS:-}` does: they are as good as none.
+#[expect(clippy::disallowed_methods, reason = "clap reads variables here, too")]
+fn deaf_to_empty(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_subcommands(deaf_to_empty)
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg })
 }
 
 /// Carries out every command but `serve`, in a runtime of its own.
