@@ -62,6 +62,10 @@ pub(crate) const GUARD_NAP_MAX: Duration = Duration::from_secs(1);
 /// How often the process group of an ended command is looked at until it is empty.
 pub(crate) const GROUP_POLL: Duration = Duration::from_millis(20);
 
+/// How often the group is killed, one [`GROUP_POLL`] after the other, before it is given up. A second is enough for a busy
+/// machine; who lives longer is in an uninterruptible wait.
+pub(crate) const GROUP_KILLS_MAX: usize = 50;
+
 /// Items per page of a list; the most that the server gives.
 pub(crate) const PAGE: u64 = 1000;
 

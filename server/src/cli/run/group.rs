@@ -17,7 +17,7 @@ use crate::cli::Inner;
 use crate::cli::clock::Moment;
 use crate::cli::exit::SIGNAL_BASE;
 use crate::cli::failure::Failure;
-use crate::cli::limits::GROUP_POLL;
+use crate::cli::limits::{GROUP_KILLS_MAX, GROUP_POLL};
 
 /// A command and everything that it started and did not move to another group.
 pub(crate) struct Group {
@@ -103,7 +103,7 @@ impl Group {
     }
 
     /// Ends what the command left behind: asks until `kill_at`, then kills. Returns once the group is empty, or at
-    /// the latest one [`GROUP_POLL`] after it was killed twice in vain (processes in an uninterruptible wait).
+    /// the latest when it was killed [`GROUP_KILLS_MAX`] times in vain (processes in an uninterruptible wait).
     pub(crate) async fn drain(&mut self, kill_at: Moment) {
         if self.is_empty() {
             return;
@@ -115,7 +115,7 @@ impl Group {
                 return;
             }
         }
-        for _ in 0..2 {
+        for _ in 0..GROUP_KILLS_MAX {
             self.kill();
             tokio::time::sleep(GROUP_POLL).await;
             if self.is_empty() {
