@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use lessor_jobs::{Ceiling, Managers as _, Manifest, PluginError, Plugins, Secrets, Surroundings};
 use lessor_keeper::{Error, Keeper, Options, Stopper};
-use lessor_ledger::{Command, ContestLock, Job, Span, Target};
 use lessor_plugins::{CallError, Host, HostOptions, NoManager, Worker};
 use lessor_store::{Store, StoreOptions, Volume};
 use redb::StorageBackend;
@@ -18,14 +17,19 @@ use redb::backends::InMemoryBackend;
 use serde_json::{Value, json};
 
 /// Longest wait for something that is bound to happen. Generous, because the machine may be busy.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
-/// A disk in memory. Once it is to break, it keeps what it is given up to the next sync of a log, and refuses that and all
-/// after it. The tables are synced by a thread of their own, whenever that comes to it.
+/// How the plugin is called.
+const PLUGIN: &str = "picker";
+
+/// A disk in memory. Once it is to break, it keeps what it is given up to a record of the plugin in a log, and refuses the
+/// sync of that and all after it. What else is written meanwhile, whenever it comes to that, it keeps.
 #[derive(Clone, Debug, Default)]
 struct Disk {
     files: Arc<Mutex<BTreeMap<String, Arc<InMemoryBackend>>>>,
     breaking: Arc<AtomicBool>,
+    /// The record is written and not yet synced.
+    written: Arc<AtomicBool>,
     broken: Arc<AtomicBool>,
 }
 
@@ -40,6 +44,7 @@ struct DiskFile {
 impl Disk {
     fn mend(&self) {
         self.breaking.store(false, SeqCst);
+        self.written.store(false, SeqCst);
         self.broken.store(false, SeqCst);
     }
 
@@ -71,7 +76,7 @@ impl StorageBackend for DiskFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.is_log && self.disk.breaking.load(SeqCst) {
+        if self.is_log && self.disk.written.load(SeqCst) {
             self.disk.broken.store(true, SeqCst);
         }
         self.disk.writable()?;
@@ -80,6 +85,10 @@ impl StorageBackend for DiskFile {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.disk.writable()?;
+        let is_record = || data.windows(PLUGIN.len()).any(|bytes| bytes == PLUGIN.as_bytes());
+        if self.is_log && self.disk.breaking.load(SeqCst) && is_record() {
+            self.disk.written.store(true, SeqCst);
+        }
         self.memory.write(offset, data)
     }
 }
@@ -109,7 +118,6 @@ enum Verdict {
 /// A server without its HTTP: keeper, host and plugins.
 struct Shop {
     disk: Disk,
-    keeper: Keeper,
     plugins: Plugins,
     /// The pool picker.
     digest: String,
@@ -130,25 +138,18 @@ impl Shop {
             secrets: Secrets::default(),
             ceiling: Ceiling::default(),
         };
-        let plugins = Plugins::open(keeper.clone(), host, surroundings).expect("a folder");
+        let plugins = Plugins::open(keeper, host, surroundings).expect("a folder");
         plugins.restore(Vec::new()).await;
         tokio::spawn(plugins.keep_to_records());
         let digest = plugins.upload(component("pool-picker")).await.expect("room");
-        let shop = Self { disk, keeper, plugins, digest, _folder: folder, _stopper: stopper };
-        shop.plugins.install("picker", &shop.digest, &manifest(&json!({}))).await.expect("it fits");
+        let shop = Self { disk, plugins, digest, _folder: folder, _stopper: stopper };
+        shop.plugins.install(PLUGIN, &shop.digest, &manifest(&json!({}))).await.expect("it fits");
         assert_eq!(shop.verdict().await, Verdict::Refuses);
         shop
     }
 
     /// Has a change fail that is on disk all the same, and lets the store be opened again.
     async fn lose<T>(&self, change: impl Future<Output = Result<T, PluginError>>) {
-        // After a reopening the first commit goes to another file of the log, and syncs the room that it makes there.
-        let lock = ContestLock {
-            job: Job(1),
-            duration: Span::from_secs(1),
-            targets: vec![Target::new("room").ok()],
-        };
-        self.keeper.submit(Command::ContestLock(lock)).await.expect("the store is open");
         self.disk.breaking.store(true, SeqCst);
         let lost = change.await.err();
         assert!(matches!(lost, Some(PluginError::Keeper(Error::ReadOnly(_)))), "{lost:?}");
@@ -157,7 +158,7 @@ impl Shop {
 
     /// What the host answers to a job without parameters.
     async fn verdict(&self) -> Verdict {
-        let manager = match self.plugins.manager("picker") {
+        let manager = match self.plugins.manager(PLUGIN) {
             Ok(manager) => manager,
             Err(absence) => return Verdict::None(absence),
         };
@@ -183,10 +184,10 @@ impl Shop {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_switched_on_disk_is_switched_in_the_host() {
     let shop = Shop::open().await;
-    shop.lose(shop.plugins.enable("picker", false)).await;
+    shop.lose(shop.plugins.enable(PLUGIN, false)).await;
     shop.until(Verdict::None(NoManager::Disabled)).await;
-    assert!(!shop.plugins.show("picker").expect("it is installed").record.expect("it has a record").enabled);
-    shop.lose(shop.plugins.enable("picker", true)).await;
+    assert!(!shop.plugins.show(PLUGIN).expect("it is installed").record.expect("it has a record").enabled);
+    shop.lose(shop.plugins.enable(PLUGIN, true)).await;
     shop.until(Verdict::Refuses).await;
 }
 
@@ -194,14 +195,14 @@ async fn what_was_switched_on_disk_is_switched_in_the_host() {
 async fn what_was_installed_or_removed_on_disk_is_so_in_the_host() {
     let shop = Shop::open().await;
     let named = manifest(&json!({"default_pool": "gpu"}));
-    shop.lose(shop.plugins.install("picker", &shop.digest, &named)).await;
+    shop.lose(shop.plugins.install(PLUGIN, &shop.digest, &named)).await;
     shop.until(Verdict::Takes).await;
-    shop.lose(shop.plugins.roll_back("picker")).await;
+    shop.lose(shop.plugins.roll_back(PLUGIN)).await;
     shop.until(Verdict::Refuses).await;
-    shop.lose(shop.plugins.remove("picker")).await;
+    shop.lose(shop.plugins.remove(PLUGIN)).await;
     shop.until(Verdict::None(NoManager::Unknown)).await;
-    assert!(shop.plugins.show("picker").is_err());
-    shop.lose(shop.plugins.install("picker", &shop.digest, &named)).await;
+    assert!(shop.plugins.show(PLUGIN).is_err());
+    shop.lose(shop.plugins.install(PLUGIN, &shop.digest, &named)).await;
     shop.until(Verdict::Takes).await;
-    assert_eq!(shop.plugins.show("picker").expect("it is installed").broken, None);
+    assert_eq!(shop.plugins.show(PLUGIN).expect("it is installed").broken, None);
 }

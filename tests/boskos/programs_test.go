@@ -33,7 +33,7 @@ func TestBoskosctlAcquireBeatAndRelease(t *testing.T) {
 		t.Errorf("acquire printed %s", got.stdout)
 	}
 
-	beat := ctl(t, s.URL, "ann", "heartbeat", "--resource", got.stdout, "--period", "100ms", "--timeout", "1s")
+	beat := ctl(t, s.URL, "ann", "heartbeat", "--resource", got.stdout, "--period", "100ms", "--timeout", "10s")
 	if beat.code != 0 || !strings.Contains(beat.stdout, `heartbeat sent for resource "gpu-1"`) ||
 		!strings.Contains(beat.stdout, "reached timeout, stopping heartbeats") {
 		t.Errorf("heartbeat: %+v", beat)

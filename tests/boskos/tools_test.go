@@ -69,10 +69,11 @@ type result struct {
 // runTool runs a Boskos program to its end, which has to come within a minute.
 func runTool(t *testing.T, name string, args ...string) result {
 	t.Helper()
+	program := tool(t, name)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, tool(t, name), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError

@@ -87,7 +87,7 @@ func TestSyncAllKeepsLeasesFresh(t *testing.T) {
 	reaper := newClient(t, "Reaper", s.URL)
 	r1 := mustAcquire(t, ann, "gpu", "free", "busy")
 	r2 := mustAcquire(t, ann, "gpu", "free", "testing")
-	age := 1500 * time.Millisecond
+	age := 15 * time.Second
 	eventually(t, time.Minute, "the leases are old enough to be reaped", func() bool {
 		return time.Since(r1.LastUpdate) > age && time.Since(r2.LastUpdate) > age
 	})

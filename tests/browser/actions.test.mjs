@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { launch, press, visit } from './browser.mjs'
+import { follow, launch, press, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
 
 const POOLS = `resources:
@@ -53,7 +53,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test('one is leased by name from its row', async () => {
       await page.goto('/resources?q=name:two-1')
-      await page.getByRole('link', { name: 'Lease two-1' }).click()
+      await follow(page, 'Lease two-1')
       await press(page, 'Lease')
       assert.equal((await resource('two-1')).owner, 'ann')
     })
@@ -112,7 +112,7 @@ for (const javaScriptEnabled of [true, false]) {
       await press(page, 'Drain')
       const { message, since, until } = (await resource('gpu-2')).cordon
       assert.equal(message, 'fan broken')
-      assert.ok(Math.abs(new Date(until) - new Date(since) - 2 * 3600e3) < 1000, `${since} to ${until}`)
+      assert.ok(Math.abs(new Date(until) - new Date(since) - 2 * 3600e3) < 60_000, `${since} to ${until}`)
       assert.match(await page.locator('main').innerText(), /ends in (2 h|1 h 59 min)/)
       await press(page, 'Let leases on again')
       assert.equal((await resource('gpu-2')).cordon ?? null, null)

@@ -1,5 +1,5 @@
 // A day that was: the server's clock is set by libfaketime (Debian's package), if that is there, and put right at the end.
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Server } from './server.mjs'
 
@@ -13,7 +13,11 @@ export const noPast = LIBRARY ? false : 'libfaketime is not installed'
 // What a server needs to begin `seconds` ago; `set` moves its clock on.
 const past = (folder, seconds) => {
   const file = join(folder, 'clock')
-  const set = (ago) => writeFileSync(file, `-${ago}`)
+  // In one step: to libfaketime an empty file is the time that it is.
+  const set = (ago) => {
+    writeFileSync(`${file}.new`, `-${ago}`)
+    renameSync(`${file}.new`, file)
+  }
   set(seconds)
   // What the server waits for by itself takes as long as ever.
   const env = { LD_PRELOAD: LIBRARY, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }

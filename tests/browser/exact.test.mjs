@@ -1,7 +1,7 @@
 // Names and texts that no field of a form can carry as they are: forms act on what they show, or not at all.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { launch, press, visit } from './browser.mjs'
+import { follow, launch, press, visit } from './browser.mjs'
 import { Server } from './server.mjs'
 
 const POOLS = `resources:
@@ -39,7 +39,7 @@ describe('forms for names that no field carries', () => {
     test(`${JSON.stringify(name)} is leased, and nothing else`, async () => {
       await put(name)
       await page.goto(path(name))
-      await page.getByRole('link', { name: 'Lease…' }).click()
+      await follow(page, 'Lease…')
       await page.getByLabel('For how long').fill('soon')
       await press(page, 'Lease')
       assert.equal(await page.getByLabel('For how long').getAttribute('aria-invalid'), 'true')
@@ -55,7 +55,7 @@ describe('forms for names that no field carries', () => {
   test('a lease from a pool with such a name is from that pool', async () => {
     await server.api('PUT', '/v1/resources/odd-1', { pool: ' gpu' })
     await page.goto(`/pools/${encodeURIComponent(' gpu')}`)
-    await page.getByRole('link', { name: 'Lease…' }).click()
+    await follow(page, 'Lease…')
     await press(page, 'Lease')
     assert.deepEqual(await locked(), ['odd-1'])
     await press(page, 'Release')

@@ -27,14 +27,14 @@ describe('forms on a page that is open', () => {
   const release = ({ id, owner }) => server.api('DELETE', `/v1/leases/${id}?owner=${owner}`)
   const button = (name) => page.getByRole('button', { name, exact: true })
   const state = (wanted) =>
-    page.waitForFunction((wanted) => document.getElementById('live').dataset.state === wanted, wanted, { timeout: 10_000 })
+    page.waitForFunction((wanted) => document.getElementById('live').dataset.state === wanted, wanted, { timeout: 20_000 })
   const open = async (path) => {
     await page.goto(path)
     await page.mouse.move(2, 2)
     await state('live')
   }
-  const gone = (locator) => locator.waitFor({ state: 'detached', timeout: 5000 })
-  const there = (locator) => locator.waitFor({ timeout: 5000 })
+  const gone = (locator) => locator.waitFor({ state: 'detached', timeout: 20_000 })
+  const there = (locator) => locator.waitFor({ timeout: 20_000 })
 
   test('a page that came back with an error follows what happens', async () => {
     const taken = await lease()
@@ -109,7 +109,7 @@ describe('forms on a page that is open', () => {
     await open('/leases?sort=until')
     const order = () => page.locator('tbody > tr').evaluateAll((rows) => rows.map((row) => row.id.slice(6)).join())
     const ordered = (...leases) =>
-      page.waitForFunction((ids) => [...document.querySelectorAll('tbody > tr')].map((row) => row.id.slice(6)).join() === ids, leases.map(({ id }) => id).join(), { timeout: 5000 })
+      page.waitForFunction((ids) => [...document.querySelectorAll('tbody > tr')].map((row) => row.id.slice(6)).join() === ids, leases.map(({ id }) => id).join(), { timeout: 20_000 })
     const focused = () => page.evaluate(() => document.activeElement.closest('tr')?.id.slice(6))
     assert.equal(await order(), [first, second, third].map(({ id }) => id).join())
     await page.keyboard.press('j')
@@ -144,10 +144,10 @@ describe('forms on a page that is open', () => {
   })
 
   test('a warning is read, goes away, and is in nobody\'s way', async () => {
-    const taken = await lease({ ttl: '4m' })
+    const taken = await lease({ ttl: '3m50s' })
     await open('/leases')
     const say = page.locator('#say')
-    await page.waitForFunction((id) => document.getElementById('say').textContent.startsWith(`Your lease ${id} ends in 3 min`), taken.id, { timeout: 5000 })
+    await page.waitForFunction((id) => document.getElementById('say').textContent.startsWith(`Your lease ${id} ends in 3 min`), taken.id, { timeout: 20_000 })
     assert.equal(await say.evaluate((node) => getComputedStyle(node).pointerEvents), 'none')
     await page.waitForFunction(() => !document.getElementById('say').textContent, null, { timeout: 15_000 })
     await page.reload()
@@ -205,7 +205,7 @@ describe('forms on a page that is open', () => {
     const other = await context.newPage()
     await other.goto('/plugins/list')
     await server.api('POST', '/v1/plugins/list/disable')
-    await other.getByRole('button', { name: 'Enable', exact: true }).waitFor({ timeout: 5000 })
+    await other.getByRole('button', { name: 'Enable', exact: true }).waitFor({ timeout: 20_000 })
     await there(page.getByText('disabled').first())
     assert.equal(await button('Disable').count(), 1)
     await page.mouse.move(2, 2)
@@ -217,7 +217,7 @@ describe('forms on a page that is open', () => {
     const taken = await lease()
     await open(`/leases/${taken.id}`)
     await page.goto('/help')
-    const asked = page.waitForRequest((request) => request.url().endsWith(`/leases/${taken.id}`) && 'lessor-refresh' in request.headers(), { timeout: 5000 })
+    const asked = page.waitForRequest((request) => request.url().endsWith(`/leases/${taken.id}`) && 'lessor-refresh' in request.headers(), { timeout: 20_000 })
     await page.goBack()
     await asked
   })

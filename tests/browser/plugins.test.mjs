@@ -1,7 +1,7 @@
 // What can be done to jobs and plugins, done on their pages and looked for through the API: with a script and without.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { launch, press, visit } from './browser.mjs'
+import { follow, launch, press, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
 
 for (const javaScriptEnabled of [true, false]) {
@@ -28,13 +28,13 @@ for (const javaScriptEnabled of [true, false]) {
         acquire_parameters: { Targets: targets.map((ID) => ({ ID })) },
         release_parameters: {},
       })
-    const notice = (words) => page.getByText(words).first().waitFor({ timeout: 5000 })
+    const notice = (words) => page.getByText(words).first().waitFor({ timeout: 20_000 })
 
     test('what was installed is there, with its grants and settings', async () => {
       await install({ settings: { greeting: 'hello there' } })
       await page.goto('/plugins')
       await page.getByRole('link', { name: 'list', exact: true }).first().click()
-      await page.getByText('hello there').waitFor({ timeout: 5000 })
+      await page.getByText('hello there').waitFor({ timeout: 20_000 })
       assert.match(await page.locator('main').innerText(), /Locks on targets\s+yes/)
     })
 
@@ -79,12 +79,12 @@ for (const javaScriptEnabled of [true, false]) {
     test('what a job holds leads to the job', async () => {
       const job = await start('held')
       await page.goto('/resources/held')
-      await page.getByText('A name without a record').waitFor({ timeout: 5000 })
+      await page.getByText('A name without a record').waitFor({ timeout: 20_000 })
       assert.equal(await page.getByRole('link', { name: /Take/ }).count(), 0)
       await page.getByRole('link', { name: 'Its job' }).click()
       await page.waitForURL(`**/jobs/${job.id}`)
       await page.getByRole('link', { name: 'Its events' }).click()
-      await page.getByText('target-acquired').first().waitFor({ timeout: 5000 })
+      await page.getByText('target-acquired').first().waitFor({ timeout: 20_000 })
       await page.getByRole('link', { name: `job:${job.id}` }).first().click()
       await page.waitForURL(`**/jobs/${job.id}`)
       await page.goto('/leases')
@@ -130,7 +130,7 @@ for (const javaScriptEnabled of [true, false]) {
       const jobs = [await start('many-1'), await start('many-2')]
       const all = async () => {
         await page.goto('/jobs?q=target:many-*')
-        await page.getByRole('link', { name: 'Do something with all of these…' }).click()
+        await follow(page, 'Do something with all of these…')
       }
       await all()
       await press(page, 'End 2 of yours')

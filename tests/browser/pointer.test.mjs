@@ -59,11 +59,12 @@ describe('what the pointer is on', () => {
     const last = waits.at(-1).id
     const { context, page, same } = await rest('/', (page) => page.getByLabel(`Cancel request ${last}`, { exact: true }))
     await server.api('POST', `/v1/leases/${bob.id}/release`, { owner: 'bob', targets: ['gpu-2'] })
-    await page.locator('#lease tr', { hasText: 'gpu-2' }).waitFor({ timeout: 5000 })
+    await page.locator('#lease tr', { hasText: 'gpu-2' }).waitFor({ timeout: 20_000 })
     await same()
+    const comes = page.waitForEvent('framenavigated', (frame) => frame === page.mainFrame())
     await page.mouse.down()
     await page.mouse.up()
-    await page.waitForURL(/done=cancelled|\/queue/)
+    await comes
     const left = (await server.api('GET', '/v1/requests?filter=is:waiting')).items.map((item) => item.id)
     assert.deepEqual(left, [waits[1].id])
     for (const id of left) await server.api('DELETE', `/v1/requests/${id}`)
@@ -75,10 +76,10 @@ describe('what the pointer is on', () => {
   test('stays when a list comes above it, and when that goes again', async () => {
     const { context, page, same } = await rest('/', (page) => page.getByLabel('Lease… from phone'))
     const taken = await lease('ann', { targets: ['gpu-1'], purpose: 'my first' })
-    await page.getByText('my first').waitFor({ timeout: 5000 })
+    await page.getByText('my first').waitFor({ timeout: 20_000 })
     await same()
     await release(taken)
-    await page.getByText('my first').waitFor({ state: 'detached', timeout: 5000 })
+    await page.getByText('my first').waitFor({ state: 'detached', timeout: 20_000 })
     await same()
     await context.close()
   })
@@ -87,7 +88,7 @@ describe('what the pointer is on', () => {
     test(`stays when an alert comes above it, which is seen when the pointer leaves: ${resource}`, async () => {
       const { context, page, same } = await rest('/resources', (page) => page.getByLabel(`Lease ${resource}`, { exact: true }))
       writeFileSync(server.pools, 'resources: nonsense')
-      await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ state: 'attached', timeout: 5000 })
+      await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ state: 'attached', timeout: 20_000 })
       await same()
       await page.mouse.move(2, 2)
       await until('the alert is in sight', async () => {
@@ -96,7 +97,7 @@ describe('what the pointer is on', () => {
         return (await page.evaluate(() => scrollY)) > 0 || box.y >= top.y + top.height
       })
       writeFileSync(server.pools, POOLS)
-      await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ state: 'detached', timeout: 5000 })
+      await page.locator('#alerts', { hasText: 'Pools file' }).waitFor({ state: 'detached', timeout: 20_000 })
       await context.close()
     })
   }
@@ -106,10 +107,10 @@ describe('what the pointer is on', () => {
     const find = (page) => page.getByRole('link', { name: 'Wait for it…' })
     const { context, page, same } = await rest('/resources/pixel-7', find, { width: 700, height: 720 })
     await release(taken)
-    await page.getByText('Nobody holds it.').waitFor({ timeout: 5000 })
+    await page.getByText('Nobody holds it.').waitFor({ timeout: 20_000 })
     await same()
     await page.mouse.move(2, 2)
-    await page.getByRole('link', { name: 'Lease…', exact: true }).waitFor({ timeout: 5000 })
+    await page.getByRole('link', { name: 'Lease…', exact: true }).waitFor({ timeout: 20_000 })
     await context.close()
   })
 
@@ -118,7 +119,7 @@ describe('what the pointer is on', () => {
     for (const target of names.slice(0, 30)) bobs.push(await lease('ann', { targets: [target] }))
     const { context, page, same } = await rest('/', (page) => page.getByLabel('Lease… from phone'))
     for (const one of bobs) await release(one)
-    await page.getByText('You hold nothing').waitFor({ timeout: 5000 })
+    await page.getByText('You hold nothing').waitFor({ timeout: 20_000 })
     await same()
     await page.mouse.move(2, 2)
     await until('nothing is left of it', () => page.evaluate(() => !document.getElementById('main').style.marginBottom))

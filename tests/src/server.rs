@@ -307,10 +307,15 @@ impl Server {
     /// # Panics
     /// If it does not get ready.
     pub fn restart(&mut self) {
-        self.run();
-        if let Err(exit) = self.await_ready() {
-            panic!("lessor does not serve again ({}):\n{}", exit.status, exit.said);
-        }
+        wait::until("its port is free again", wait::SOON, || {
+            self.run();
+            match self.await_ready() {
+                Ok(()) => true,
+                // Somebody else looked for a free port meanwhile, or makes a connection from it.
+                Err(exit) if exit.said.ends_with("Address already in use (os error 98)\n") => false,
+                Err(exit) => panic!("lessor does not serve again ({}):\n{}", exit.status, exit.said),
+            }
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for anything that a healthy server does at once. Generous, because a debug build on a machine with
 /// other work is slow, and only a failing test waits for all of it.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -13,6 +13,9 @@ use crate::{Result, failed, missing, say};
 /// How often a running program is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long the rest of its output is waited for when a program has ended.
+const PUMP_BOUND: Duration = Duration::from_mins(1);
+
 /// How long a program may take to leave after SIGTERM. Lessor promises 10 s.
 pub(crate) const LEAVE_BOUND: Duration = Duration::from_secs(15);
 
@@ -81,8 +84,8 @@ fn run(command: &mut Command, bound: Duration, shown: bool) -> Result<Finished> 
     };
     let (text, pump) = pump(reader, shown);
     let how = await_end(&mut child, bound, &name)?;
-    // A grandchild that stays behind would keep the pipe open: what it may still say is not waited for for long.
-    let deadline = now() + Duration::from_secs(2);
+    // A grandchild that stays behind would keep the pipe open: what it may still say is not waited for for ever.
+    let deadline = now() + PUMP_BOUND;
     while !pump.is_finished() && now() < deadline {
         std::thread::sleep(LOOK_EVERY);
     }

@@ -175,9 +175,9 @@ fn names_stay_on_their_lines() {
 #[test]
 fn acquire_with_hold_keeps_the_lease_until_a_signal() {
     let server = server();
-    let mut hold = Beside::start(&server, "hold", &["acquire", "-p", "board", "--ttl", "800ms", "--hold"]);
+    let mut hold = Beside::start(&server, "hold", &["acquire", "-p", "board", "--ttl", "6s", "--hold"]);
     hold.says("leased");
-    wait::pass(std::time::Duration::from_secs(2));
+    wait::pass(std::time::Duration::from_secs(8));
     assert_eq!(leases(&server).len(), 1, "{}", hold.err());
     hold.signal(Signal::TERM);
     assert_eq!(hold.code(), 0);
@@ -417,7 +417,7 @@ fn help_shows_examples_and_exit_codes() {
 
 #[test]
 fn bench_measures_itself_against_a_server_that_does_nothing() {
-    let short = ["bench", "--spawn", "--duration", "2s", "--resources", "40", "--pools", "2", "-o", "json"];
+    let short = ["bench", "--spawn", "--duration", "3s", "--resources", "40", "--pools", "2", "-o", "json"];
     for mix in ["acquire-release", "lock-unlock", "v1"] {
         let arguments = [&short[..], &["--clients", "4", "--baseline", "--mix", mix]].concat();
         let report = run_at("http://127.0.0.1:1", &arguments).gives(0).json();
@@ -443,7 +443,7 @@ fn bench_measures_pages_and_streams() {
         assert!(of(path)["latency_us"]["p99"].as_u64().is_some_and(|time| time > 0), "{}", of(path));
     }
     assert!(pages.iter().any(|page| page["path"].as_str().is_some_and(|path| path.contains("/style-"))));
-    let streams = ["bench", "streams", "--streams", "5", "--clients", "2", "--duration", "1s", "-o", "json"];
+    let streams = ["bench", "streams", "--streams", "5", "--clients", "2", "--duration", "4s", "-o", "json"];
     let streams = lessor(&server, &streams).gives(0).json();
     let delivered = streams["delivered"]["count"].as_u64().expect("a count");
     assert!(delivered >= 5 && delivered.is_multiple_of(5), "each stream gets every event: {streams}");

@@ -96,7 +96,7 @@ fn code_9_is_lease_lost() {
     let id = lessor(&server, &["acquire", "-p", "gpu"]).gives(0);
     lessor(&server, &["release", id.text()]).gives(0);
     lessor(&server, &["renew", id.text()]).gives(9);
-    let hold = ["acquire", "-p", "gpu", "--ttl", "600ms", "--hold"];
+    let hold = ["acquire", "-p", "gpu", "--ttl", "6s", "--hold"];
     let mut hold = Beside::start(&server, "hold", &hold);
     hold.says("leased");
     wait::until("it prints the lease", wait::SOON, || hold.out().ends_with('\n'));
@@ -144,8 +144,7 @@ fn run_gives_128_and_the_number_of_the_signal_that_ended_its_waiting() {
 #[test]
 fn run_gives_123_when_the_lease_is_lost() {
     let server = server();
-    let mut run =
-        Beside::start(&server, "run", &["run", "-p", "board", "--ttl", "900ms", "--", "sleep", "60"]);
+    let mut run = Beside::start(&server, "run", &["run", "-p", "board", "--ttl", "9s", "--", "sleep", "60"]);
     run.says("leased");
     let id = super::leases(&server)[0].to_string();
     lessor(&server, &["leases", "force-release", &id, "--reason", "the host is on fire"]).gives(0);

@@ -42,8 +42,8 @@ fn a_plugin_is_installed_used_for_a_command_and_removed() {
     let over: Value = lessor(&["job", "end", &id, "--wait", "20s", "-o", "json"]).gives(0).json();
     assert_eq!(over["phase"], "completed", "{over}");
 
-    let told = "echo $LEASE_ID $LEASE_RESOURCE $LEASE_RESOURCE_0_FQDN; sleep 1; exit 7";
-    let ran = ["run", "--manager", "targets", "--params", params, "--ttl", "1s", "--", "sh", "-c", told];
+    let told = "echo $LEASE_ID $LEASE_RESOURCE $LEASE_RESOURCE_0_FQDN; sleep 4; exit 7";
+    let ran = ["run", "--manager", "targets", "--params", params, "--ttl", "9s", "--", "sh", "-c", told];
     let ran = lessor(&ran).gives(7);
     let words: Vec<&str> = ran.text().split(' ').collect();
     assert_eq!(words[1..], ["bench-1", "bench-1.lab"], "{ran:?}");

@@ -44,7 +44,7 @@ impl Lab {
 }
 
 impl Frames {
-    /// The next frame; `None` at the end. Fails the test after 5 s of silence.
+    /// The next frame; `None` at the end. Fails the test after 30 s of silence.
     async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some((frame, rest)) = self.rest.split_once("\n\n") {
@@ -52,8 +52,8 @@ impl Frames {
                 self.rest = rest.to_string();
                 return Some(frame);
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(5), self.body.next()).await;
-            let chunk = chunk.expect("a frame within 5 s")?.expect("no error");
+            let chunk = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await;
+            let chunk = chunk.expect("a frame within 30 s")?.expect("no error");
             self.rest.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
         }
     }

@@ -177,15 +177,15 @@ impl Lab {
         answer(self.site.clone(), request).await
     }
 
-    /// Waits until a condition on the committed state holds; fails the test after 5 s.
+    /// Waits until a condition on the committed state holds; fails the test after 30 s.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&lessor_ledger::Ledger) -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..6_000 {
             if holds(&self.keeper.snapshot()) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("waited 5 s in vain: {what}");
+        panic!("waited 30 s in vain: {what}");
     }
 }
 

@@ -105,7 +105,9 @@ impl StorageBackend for DiskFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if let broken @ Err(_) = self.disk.refuse(Mood::BreaksAtSync) {
+        if self.is_log
+            && let broken @ Err(_) = self.disk.refuse(Mood::BreaksAtSync)
+        {
             self.disk.set(Mood::RefusesWrites);
             return broken;
         }

@@ -1,7 +1,9 @@
 //! A keeper on a disk of its own, with a clock that is set by hand.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Duration;
 
 use lessor_keeper::{Clock, Error, Health, Keeper, Options, Stopper, Watch};
@@ -57,6 +59,14 @@ pub(crate) fn at(secs: i64) -> Time {
 
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+/// Polls it once: what it has to send has been sent then.
+pub(crate) async fn begun<F: Future>(future: F) -> Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    let ended = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+    assert!(!ended, "it has to wait for an answer");
+    future
 }
 
 /// Looks again and again until `look` finds something.

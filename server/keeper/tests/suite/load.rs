@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use lessor_keeper::limits::LARGE_TARGETS;
+use lessor_keeper::limits::{LARGE_TARGETS, ROOM_TARGETS};
 use lessor_keeper::{Error, Health, stats::Kind};
 use lessor_ledger::{Command, ContestLock, Job, Refusal, Span, Target};
 use lessor_store::EventFilter;
 use tokio::task::JoinSet;
 
-use crate::lab::{Lab, acquire, release, soon, until};
+use crate::lab::{Lab, acquire, begun, release, soon, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commands_that_wait_together_share_a_commit_and_none_is_lost() {
@@ -91,17 +91,14 @@ async fn one_command_too_many_is_turned_away_at_once() {
     lab.disk.hang(true);
     // The writer takes the first and hangs; the next four fill the queue.
     let mut clients = JoinSet::new();
-    let ask = |clients: &mut JoinSet<_>, client: usize| {
+    let ask = |client: usize| {
         let lab = Arc::clone(&lab);
-        clients.spawn(async move { lab.acquire(&format!("client-{client}")).await });
+        begun(async move { lab.acquire(&format!("client-{client}")).await })
     };
-    ask(&mut clients, 0);
-    // Nothing waits: it was taken, or is yet to be sent; then it is one of those that fill the queue.
-    let mut client = 1;
-    while lab.keeper.waiting() < 4 {
-        ask(&mut clients, client);
-        client += 1;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    clients.spawn(ask(0).await);
+    until("the writer hangs", || lab.disk.hangs().then_some(())).await;
+    for client in 1..=4 {
+        clients.spawn(ask(client).await);
     }
     let error = soon("the answer", lab.acquire("late")).await.expect_err("the queue is full");
     assert!(matches!(error, Error::Busy), "{error:?}");
@@ -121,7 +118,8 @@ async fn a_stop_answers_what_waits_and_nothing_after() {
     let mut clients = JoinSet::new();
     for client in 0..6 {
         let keeper = keeper.clone();
-        clients.spawn(async move { keeper.submit(acquire(&format!("client-{client}"), 60, false)).await });
+        let asking = async move { keeper.submit(acquire(&format!("client-{client}"), 60, false)).await };
+        clients.spawn(begun(asking).await);
     }
     until("the writer hangs", || disk.hangs().then_some(())).await;
     let stopping = tokio::spawn(stopper.stop());
@@ -152,15 +150,18 @@ fn locks(job: u64, count: usize) -> Command {
 /// Deciding all of them would take much longer than a stop may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_all_that_waits() {
-    let Lab { keeper, stopper, .. } = Lab::new(1).await;
+    let Lab { keeper, stopper, disk, .. } = Lab::new(1).await;
+    disk.hang(true);
     let mut clients = JoinSet::new();
     for job in 1..=4_000 {
         let keeper = keeper.clone();
         clients.spawn(async move { keeper.submit(locks(job, LARGE_TARGETS)).await });
     }
-    until("the writer is at work", || (keeper.waiting() > 2_000).then_some(())).await;
+    until("many wait", || (keeper.waiting() > 2_000).then_some(())).await;
+    let stopping = begun(stopper.stop()).await;
+    disk.hang(false);
     // On a busy machine it may be late all the same.
-    let _ = soon("the stop", stopper.stop()).await;
+    let _ = soon("the stop", stopping).await;
     let answers = soon("the answers", clients.join_all()).await;
     assert!(answers.iter().any(|answer| matches!(answer, Err(Error::Stopped))), "all were waited for");
     assert!(answers.iter().all(|answer| !matches!(answer, Err(Error::Busy | Error::ReadOnly(_)))));
@@ -171,22 +172,25 @@ async fn whoever_asks_for_little_has_one_large_command_before_it_at_most() {
     let lab = Lab::new(1).await;
     lab.disk.hang(true);
     let mut clients = JoinSet::new();
-    for job in 1..=20 {
+    let ask = |job, count| {
         let keeper = lab.keeper.clone();
-        clients.spawn(async move { keeper.submit(locks(job, 2_000)).await });
-    }
+        async move { keeper.submit(locks(job, count)).await }
+    };
+    clients.spawn(ask(1, 1));
     until("the writer hangs", || lab.disk.hangs().then_some(())).await;
-    let small = tokio::spawn({
-        let keeper = lab.keeper.clone();
-        async move { keeper.submit(locks(21, 1)).await }
-    });
-    until("all that may wait do", || (lab.keeper.waiting() > 0).then_some(())).await;
+    for job in 2..=20 {
+        clients.spawn(ask(job, 2_000));
+    }
+    let room = ROOM_TARGETS as usize / 2_000;
+    until("there is no room for more large ones", || (lab.keeper.waiting() == room).then_some(())).await;
+    let small = tokio::spawn(ask(21, 1));
+    until("the small one waits, too", || (lab.keeper.waiting() == room + 1).then_some(())).await;
     lab.disk.hang(false);
     soon("the answer", small).await.expect("it does not panic").expect("nobody else locks that");
     assert!(soon("the answers", clients.join_all()).await.iter().all(Result::is_ok));
     let about = EventFilter { target: Target::new("21-0").ok(), ..EventFilter::default() };
     let events = lab.keeper.history().events(&about).expect("the history can be read");
-    assert!(events[0].id.0 < 12_000, "{:?} of 40,000", events[0].id);
+    assert!(events[0].id.0 < 12_000, "{:?} of 38,000", events[0].id);
 }
 
 #[tokio::test]

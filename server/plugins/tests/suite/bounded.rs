@@ -1,6 +1,5 @@
 //! What a component may take before it runs: the process that has it is bounded, and ended with whoever waits for it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,10 +64,9 @@ async fn looking_is_bounded_as_well() {
 
 /// A program that writes its process ID into a file and then does something else than a worker.
 fn impostor(folder: &Path, then: &str) -> (Worker, PathBuf) {
-    let (program, pid) = (folder.join("worker"), folder.join("pid"));
-    std::fs::write(&program, format!("#!/bin/sh\necho $$ > {}\n{then}\n", pid.display())).expect("room");
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("it is ours");
-    (Worker::new(program, &[]), pid)
+    let pid = folder.join("pid");
+    let script = format!("echo $$ > {}\n{then}\n", pid.display());
+    (Worker::new("/bin/sh".into(), &["-c", &script, "worker"]), pid)
 }
 
 fn is_there(pid: &str) -> bool {
@@ -79,10 +77,10 @@ fn is_there(pid: &str) -> bool {
 async fn a_process_that_does_not_answer_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let (mut worker, pid) = impostor(folder.path(), "exec sleep 1000");
-    worker.looking.wall = Duration::from_millis(500);
+    worker.looking.wall = Duration::from_secs(4);
     assert_eq!(
         reason(worker, component("target-list")).await,
-        "looking through it takes more than 0.5 s, which is the limit"
+        "looking through it takes more than 4 s, which is the limit"
     );
     assert!(!is_there(&std::fs::read_to_string(pid).unwrap()), "it was ended and reaped");
 }
@@ -165,12 +163,12 @@ async fn a_compilation_that_began_goes_on_and_is_kept() {
     until(|| std::fs::read_dir(&rig.cache).unwrap().count() == 1).await;
 }
 
-/// Waits for something that happens by itself.
+/// Waits for something that happens by itself. What is compiled without optimisation beside other tests takes its time.
 async fn until(mut happened: impl FnMut() -> bool) {
     let happens = async {
         while !happened() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), happens).await.expect("it happens within seconds");
+    tokio::time::timeout(Duration::from_mins(5), happens).await.expect("it happens within seconds");
 }

@@ -1,6 +1,7 @@
 //! HTTP endpoints: a plugin reaches what was named for it, and nothing else.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lessor_plugins::{Endpoint, Misfit};
 use serde_json::json;
@@ -31,6 +32,16 @@ impl Lab {
 
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Waits until it has read so many requests: whoever sent one may have left before that.
+    pub(crate) async fn was_asked(&self, times: usize) {
+        let read = async {
+            while self.asked().len() < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), read).await.expect("it is asked");
     }
 }
 
@@ -135,7 +146,8 @@ async fn an_answer_is_bounded_in_size_and_time() {
     let lab = Lab::start().await;
     let rig = rig(&lab).await;
     assert_eq!(fetch(&rig, "lab", "/large").await, "too-large sent");
-    assert_eq!(fetch(&rig, "lab", "/silent").await, "timeout sent");
+    let silent = json!({"endpoint": "lab", "path": "/silent", "timeout_ms": 2_000});
+    assert_eq!(told(&rig, &silent).await, "timeout sent");
     assert_eq!(fetch(&rig, "nobody", "/").await, "failed not sent");
 }
 
@@ -148,7 +160,8 @@ async fn a_request_that_found_no_connection_in_time_was_not_sent() {
     spec.secrets.insert("token".to_owned(), "hunter2".to_owned().into());
     spec.grants.http.insert("mute".to_owned(), endpoint(format!("https://localhost:{port}/"), true));
     let rig = Rig::with(spec, component("fetcher")).await;
-    assert_eq!(fetch(&rig, "mute", "/").await, "timeout not sent");
+    let mute = json!({"endpoint": "mute", "path": "/", "timeout_ms": 2_000});
+    assert_eq!(told(&rig, &mute).await, "timeout not sent");
 }
 
 #[tokio::test]

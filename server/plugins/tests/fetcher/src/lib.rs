@@ -18,6 +18,8 @@ pub struct Errand {
     path: String,
     /// JSON to send; if there is none, nothing is sent but the question.
     body: Option<String>,
+    /// How long to wait for the answer, in milliseconds; 20 s unless given.
+    timeout_ms: Option<u64>,
 }
 
 impl TargetManager for Fetcher {
@@ -29,11 +31,11 @@ impl TargetManager for Fetcher {
             None => Request::get(&errand.path),
             Some(body) => Request::post_json(&errand.path, body),
         };
-        let told =
-            match http::send(&errand.endpoint, Request { timeout: Duration::from_millis(500), ..request }) {
-                Ok(response) => format!("{} {} bytes", response.status, response.body.len()),
-                Err(error) => format!("{} {}", error.code, if error.sent { "sent" } else { "not sent" }),
-            };
+        let timeout = Duration::from_millis(errand.timeout_ms.unwrap_or(20_000));
+        let told = match http::send(&errand.endpoint, Request { timeout, ..request }) {
+            Ok(response) => format!("{} {} bytes", response.status, response.body.len()),
+            Err(error) => format!("{} {}", error.code, if error.sent { "sent" } else { "not sent" }),
+        };
         Ok(vec![Target::named(told)])
     }
 }
