@@ -65,8 +65,17 @@ pub fn heavy() -> Vec<u8> {
 /// If the server does not take it.
 #[must_use]
 pub fn serving_museum() -> Server {
+    serving_museum_with(&[])
+}
+
+/// The same with more flags of `lessor serve`.
+///
+/// # Panics
+/// If the server does not take it.
+#[must_use]
+pub fn serving_museum_with(flags: &[&str]) -> Server {
     let config = "secrets = '.'\n[plugin-grants]\nsecrets = ['token']\nfiles = ['/nowhere']\n";
-    let server = Setup::new().config(config).start();
+    let server = Setup::new().config(config).arguments(flags).start();
     fs::write(server.folder().join("token"), "s3cret\n").expect("the folder takes a file");
     server.install("museum", "museum", &museum());
     server

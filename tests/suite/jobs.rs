@@ -162,6 +162,8 @@ fn releases_that_are_stuck_are_tried_again_soon_after_a_reload_has_ended_a_quara
         ["plugin-installed", "plugin-quarantined", "plugin-enabled", "plugin-reloaded"],
         "{events}"
     );
+    let found = server.get("/v1/events?filter=museum+kind:plugin-enabled").json();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
     assert!(events["items"][1]["note"].as_str().is_some_and(|why| why.contains("calls of a kind broke")));
 }
 

@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
+use lessor_tests::plugin::serving_museum_with;
 use lessor_tests::{Client, wait};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// Requests that are answered with a problem, each of which is a line of the log at level debug. Together they are many
@@ -62,4 +64,15 @@ fn nobody_waits_for_a_log_that_is_not_read() {
         let _ = found.send(lines.any(|line| line.contains("lines of this log were lost")));
     });
     assert_eq!(told.recv_timeout(wait::SOON), Ok(true));
+}
+
+#[test]
+fn what_is_not_written_takes_nothing_of_what_a_call_may_log() {
+    for (level, cut) in [("info", true), ("warn", false)] {
+        let mut server = serving_museum_with(&["--log-level", level]);
+        let job = server.job("museum", &json!({"do": "chatter", "count": 2_000, "names": ["a"]}), &json!({}));
+        assert_eq!(job["phase"], "leased", "{job}");
+        assert!(server.stop().success());
+        assert_eq!(server.said().contains("lines were dropped"), cut, "{level}");
+    }
 }

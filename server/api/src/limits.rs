@@ -56,7 +56,8 @@ pub(crate) const BULLETIN_GAP: Duration = Duration::from_millis(5);
 /// The same for each stream that the last look woke: with [`STREAMS_MAX`] that follow everything 40 wake-ups a second each.
 pub(crate) const BULLETIN_GAP_EACH: Duration = Duration::from_micros(10);
 
-/// Bulletins that a stream may be behind before it goes back to the history: a bit more than a second's.
+/// Bulletins that a stream may be behind before it goes back to the history: a third of a second's if something happens
+/// all the time.
 pub(crate) const BULLETINS_MAX: usize = 64;
 
 /// Time between two comments on a silent event stream, and two signals to a page when nothing changes; proxies close

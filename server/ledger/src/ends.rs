@@ -1,6 +1,6 @@
 //! When leases end, and which of them ends next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::sync::Arc;
 
@@ -10,35 +10,46 @@ use crate::state::Ledger;
 use crate::time::Time;
 
 impl Ledger {
-    /// The earliest deadline of what an active lease holds; `None` if it has none.
+    /// The earliest deadline of what an active lease holds and of what has not lapsed of that; once all of it has, when the
+    /// last did. `None` if it has none.
     #[must_use]
     pub fn expires_at(&self, lease: &Lease) -> Option<Time> {
-        lease.targets.iter().filter_map(|target| self.locks.get(target)?.deadline).min()
+        let locks = lease.targets.iter().filter_map(|target| self.locks.get(target));
+        let (mut held, mut first, mut last_lapsed) = (false, None, None);
+        for lock in locks {
+            if lock.lapsed {
+                last_lapsed = last_lapsed.max(lock.deadline);
+            } else {
+                held = true;
+                first = first.into_iter().chain(lock.deadline).min();
+            }
+        }
+        if held { first } else { last_lapsed }
     }
 
     /// Active leases that [end](Self::expires_at) by themselves, the first to end first; of those that end at one time the first
     /// number first. From the one after `cursor` on.
     ///
-    /// Costs as much as the leases that are taken from it hold.
+    /// Costs as much as the leases that are taken from it hold, and those of which something has lapsed.
     pub fn leases_by_end(
         &self,
         cursor: Option<(Time, LeaseId)>,
     ) -> impl Iterator<Item = (Time, &Arc<Lease>)> {
         let from = cursor.map_or(Time::from_nanos(i64::MIN), |(at, _)| at);
         let mut locks = self.locked_until(from).peekable();
-        // A lease whose locks end at several times comes at the first of them.
-        let mut seen = BTreeSet::new();
+        // A lease whose locks end at several times comes at one of them.
+        let mut ends = BTreeMap::new();
         let together = iter::from_fn(move || {
             let &(at, _) = locks.peek()?;
             let same = iter::from_fn(|| locks.next_if(|(other, _)| *other == at));
             let ids = same.filter_map(|(_, target)| Some(self.locks.get(target)?.lease));
-            let new: BTreeSet<LeaseId> = ids.filter(|id| seen.insert(*id)).collect();
-            Some((at, new))
+            let mut end =
+                |id: LeaseId| *ends.entry(id).or_insert_with(|| self.expires_at(self.leases.get(&id)?));
+            Some((at, ids.filter(|id| end(*id) == Some(at)).collect::<BTreeSet<_>>()))
         });
         let leases = together.flat_map(|(at, ids)| ids.into_iter().map(move |id| (at, id)));
         let leases = leases.filter(move |place| cursor.is_none_or(|cursor| *place > cursor));
-        let leases = leases.filter_map(|(at, id)| Some((at, self.leases.get(&id)?)));
-        leases.filter(|(at, lease)| self.expires_at(lease) == Some(*at))
+        leases.filter_map(|(at, id)| Some((at, self.leases.get(&id)?)))
     }
 
     /// Whether anything is held until it is given back.

@@ -7,8 +7,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::call::{Inventory, Locker};
 use crate::lane::Pace;
-use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, MESSAGE_BYTES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
-use crate::text;
+use crate::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
 use crate::version::Context;
 use crate::visit::Question;
 use crate::wasi::Desk;
@@ -70,17 +69,16 @@ impl Visit {
         Ok(())
     }
 
-    /// A line cut to what may still be logged; none if that is nothing.
-    pub(crate) fn line(&mut self, message: &str) -> Option<String> {
-        let line = text::tame(message, MESSAGE_BYTES_MAX);
+    /// Takes a line of so many bytes from what may still be logged, and whether there was as much.
+    pub(crate) fn may_log(&mut self, bytes: usize) -> bool {
         // A line costs something even when it is empty.
-        let cost = u64::try_from(line.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let cost = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(1);
         if let Some(left) = self.log_bytes_left.checked_sub(cost) {
             self.log_bytes_left = left;
-            return Some(line);
+            return true;
         }
         self.log_lines_dropped += 1;
-        None
+        false
     }
 }
 

@@ -51,7 +51,7 @@ async fn active(visitor: &Visitor, listing: Listing, frame: Frame) -> Result<Res
     let rows = move |listing: &mut Listing, ledger: &Ledger, now| {
         let leases = listing.finish(paged(listing, ledger, &looker)?, Some(ledger.lease_count()));
         let grants = leases.iter().filter_map(|lease| ledger.grant(lease.id));
-        Ok(grants.map(|grant| row::held(&grant, ledger, now, &looker, listing.names())).collect())
+        Ok(grants.map(|grant| row::held(&grant, now, &looker, listing.names())).collect())
     };
     let page = |list, rows| page::Leases { frame, list, rows, ended: false };
     listing.show_now(visitor, rows, page).await
@@ -185,7 +185,7 @@ fn look(
     Ok(page::LeaseDetail {
         frame,
         lease: match held {
-            Some(grant) => row::held(&grant, ledger, now, visitor, ROW_TARGETS_MAX),
+            Some(grant) => row::held(&grant, now, visitor, ROW_TARGETS_MAX),
             None => row::lease(lease, now, visitor, ROW_TARGETS_MAX),
         },
         targets: targets.collect(),
@@ -302,7 +302,7 @@ fn confirm(
     let grant = ledger.grant(id).ok_or(Refusal::LeaseEnded(id))?;
     let page = page::ForcePage {
         frame: visitor.frame(format!("Take back lease {id}"), "/leases", ""),
-        lease: row::held(&grant, &ledger, now, visitor, ROW_TARGETS_MAX),
+        lease: row::held(&grant, now, visitor, ROW_TARGETS_MAX),
         // Whoever tries again has seen what it holds now.
         seen: seen_of(&grant.lease),
         reason: form.typed("reason").into(),

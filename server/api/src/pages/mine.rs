@@ -52,7 +52,7 @@ fn look(ledger: &Ledger, now: Time, frame: Frame, visitor: &Visitor) -> page::Mi
         leases: leases
             .iter()
             .filter_map(|lease| ledger.grant(lease.id))
-            .map(|grant| row::held(&grant, ledger, now, visitor, ROW_TARGETS_MAX))
+            .map(|grant| row::held(&grant, now, visitor, ROW_TARGETS_MAX))
             .collect(),
         leases_total: ledger.lease_count(),
         waits: row::waits(&waits, ledger, now, visitor, 1),

@@ -114,10 +114,8 @@ pub(crate) fn holder(lock: &Lock, ledger: &Ledger, now: Time, visitor: &Visitor)
 /// A lease that is held; `names` as many targets of it as are named.
 ///
 /// Of a `ConTest` job only what has not lapsed is held; if all of it has, nothing is.
-pub(crate) fn held(grant: &Grant, ledger: &Ledger, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
-    let locks = || grant.lease.targets.iter().filter_map(|target| ledger.lock(target.as_str()));
-    let ends = locks().filter(|lock| !lock.lapsed).filter_map(|lock| lock.deadline).min();
-    let lapsed = locks().filter_map(|lock| lock.deadline).max().filter(|_| !grant.live);
+pub(crate) fn held(grant: &Grant, now: Time, visitor: &Visitor, names: usize) -> LeaseRow {
+    let (ends, lapsed) = if grant.live { (grant.expires_at, None) } else { (None, grant.expires_at) };
     LeaseRow {
         holder: Holder { until: ends.map(|at| ahead(at, now)), ..of(&grant.lease, now, visitor) },
         lapsed: lapsed.map(|at| ago(at, now)),

@@ -2,7 +2,7 @@
 
 use lessor_filter::{Filter, Key, Row, Value, contains};
 use lessor_ledger::{
-    Event, EventId, EventKind, LeaseId, Owner, PoolName, RequestId, Span, State, Target, Time,
+    Event, EventId, EventKind, LeaseId, Owner, PluginName, PoolName, RequestId, Span, State, Target, Time,
 };
 use lessor_store::{EventFilter, ReadError, Reader};
 
@@ -70,11 +70,12 @@ impl Row for Candidate<'_> {
     }
 
     fn contains(&self, needle: &str) -> bool {
-        let Event { target, pool, owner, note, from, to, .. } = self.event;
+        let Event { target, pool, owner, plugin, note, from, to, .. } = self.event;
         let texts = [
             target.as_ref().map(Target::as_str),
             pool.as_ref().map(PoolName::as_str),
             owner.as_ref().map(Owner::as_str),
+            plugin.as_ref().map(PluginName::as_str),
             note.as_deref(),
             from.as_ref().map(State::as_str),
             to.as_ref().map(State::as_str),

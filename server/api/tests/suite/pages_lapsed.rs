@@ -42,4 +42,12 @@ async fn what_was_refreshed_in_part_ends_when_that_does() {
         shows(&page, 200, &["datetime=\"2026-05-04T10:05:00Z\" data-rel=\"in\""]);
         assert!(!page.text.contains("apsed <time"), "{}", page.text);
     }
+    // So it does in the API, and among others.
+    let lease = lab.get("/v1/leases/1").await.expect(200);
+    assert_eq!((&lease["live"], &lease["remaining_ms"]), (&json!(true), &json!(3_600_000)), "{lease}");
+    lab.acquire(json!({"owner": "ann", "targets": ["sooner"], "ttl": "4m"})).await;
+    lab.acquire(json!({"owner": "ann", "targets": ["later"], "ttl": "2h"})).await;
+    let listed = lab.get("/leases?sort=until&format=json").await.expect(200);
+    let ids: Vec<_> = listed.as_array().expect("rows").iter().map(|row| row["lease"].clone()).collect();
+    assert_eq!(ids, [2, 1, 3], "{listed}");
 }

@@ -230,16 +230,19 @@ fn places(ledger: &Ledger, command: &Command) {
     assert_eq!(ledger.places(&requests), each.collect(), "places after {command:?}");
 }
 
-/// The order of leases by their ends is that of the locks, from wherever it is read.
+/// The order of leases by their ends is that of the locks that have not lapsed, from wherever it is read.
 fn ends(ledger: &Ledger, model: &Model, command: &Command) {
-    let mut first: BTreeMap<LeaseId, Time> = BTreeMap::new();
+    let mut holds: BTreeMap<LeaseId, Vec<&Hold>> = BTreeMap::new();
     for hold in &model.holds {
-        if let Some(deadline) = hold.deadline {
-            let end = first.entry(hold.lease).or_insert(deadline);
-            *end = deadline.min(*end);
-        }
+        holds.entry(hold.lease).or_default().push(hold);
     }
-    let mut expected: Vec<(Time, LeaseId)> = first.into_iter().map(|(id, end)| (end, id)).collect();
+    let end = |holds: &[&Hold]| {
+        let held: Vec<_> = holds.iter().filter(|hold| !hold.over).collect();
+        let lapsed = holds.iter().filter_map(|hold| hold.deadline).max();
+        if held.is_empty() { lapsed } else { held.iter().filter_map(|hold| hold.deadline).min() }
+    };
+    let mut expected: Vec<(Time, LeaseId)> =
+        holds.iter().filter_map(|(id, holds)| Some((end(holds)?, *id))).collect();
     expected.sort_unstable();
     let from = |cursor| -> Vec<(Time, LeaseId)> {
         ledger.leases_by_end(cursor).map(|(end, lease)| (end, lease.id)).collect()

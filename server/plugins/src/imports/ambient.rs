@@ -3,19 +3,20 @@
 use crate::clock::{now, wall_ms};
 use crate::contract::{clock, log, random, secrets, settings, types};
 use crate::guest::{Guest, Overuse};
-use crate::limits::RANDOM_BYTES_MAX;
+use crate::limits::{MESSAGE_BYTES_MAX, RANDOM_BYTES_MAX};
+use crate::text;
 
 impl types::Host for Guest {}
 
 impl log::Host for Guest {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         self.visit.host_call()?;
-        let Some(line) = self.visit.line(&message) else { return Ok(()) };
+        let line = text::tame(&message, MESSAGE_BYTES_MAX);
         if level == log::Level::Error {
             self.visit.last_error = Some(line.clone());
         }
         // What nobody reads takes nothing of what it may write.
-        if !is_written(level) || !self.context.may_log(line.len()) {
+        if !is_written(level) || !self.visit.may_log(line.len()) || !self.context.may_log(line.len()) {
             return Ok(());
         }
         let plugin = self.context.name.as_str();
