@@ -1,7 +1,7 @@
 // Nothing comes under the pointer that was not there: who presses a button presses the one that they saw.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { launch, visit } from './browser.mjs'
 import { Server, until } from './server.mjs'
 
@@ -24,6 +24,10 @@ describe('what the pointer is on', () => {
 
   const lease = (owner, more) => server.api('POST', '/v1/leases', { owner, ttl: '10m', ...more })
   const release = ({ id, owner }) => server.api('DELETE', `/v1/leases/${id}?owner=${owner}`)
+
+  afterEach(async () => {
+    for (const one of (await server.api('GET', '/v1/leases')).items) await release(one)
+  })
 
   // Opens a page as Ann and rests the pointer on something of it. `same` fails if that is elsewhere, or under another, by then.
   const rest = async (path, find, viewport = { width: 1280, height: 720 }) => {
@@ -52,7 +56,7 @@ describe('what the pointer is on', () => {
 
   test('is the same button when a list above it grows, so that it is pressed', async () => {
     const wanted = ['gpu-2', 'gpu-3', 'gpu-4']
-    const held = [await lease('ann', { targets: ['gpu-1'] })]
+    await lease('ann', { targets: ['gpu-1'] })
     const bob = await lease('bob', { targets: wanted })
     const waits = []
     for (const target of wanted) waits.push(await lease('ann', { targets: [target], wait: '1ms' }))
@@ -68,8 +72,6 @@ describe('what the pointer is on', () => {
     const left = (await server.api('GET', '/v1/requests?filter=is:waiting')).items.map((item) => item.id)
     assert.deepEqual(left, [waits[1].id])
     for (const id of left) await server.api('DELETE', `/v1/requests/${id}`)
-    held.push(bob, ...(await server.api('GET', '/v1/leases?owner=ann')).items.filter((one) => one.id !== held[0].id))
-    for (const one of held) await release(one)
     await context.close()
   })
 
@@ -123,6 +125,36 @@ describe('what the pointer is on', () => {
     await same()
     await page.mouse.move(2, 2)
     await until('nothing is left of it', () => page.evaluate(() => !document.getElementById('main').style.marginBottom))
+    await context.close()
+  })
+
+  for (const [who, does, what] of [
+    ['turns the wheel', (page) => page.mouse.wheel(0, -5000), 'h1'],
+    ['uses the keys', (page) => page.keyboard.press('j'), ':focus'],
+  ]) {
+    test(`is nothing to whoever ${who}: all of the page is within reach`, async () => {
+      const { context, page } = await rest('/', (page) => page.locator('table a', { hasText: 'gpu' }).first())
+      const taken = []
+      for (const target of names.slice(0, 12)) taken.push(await lease('ann', { targets: [target] }))
+      await page.locator(`#lease-${taken.at(-1).id}`).waitFor({ timeout: 20_000 })
+      await does(page)
+      await until('it is in sight', () => page.locator(what).evaluate((node) => node.getBoundingClientRect().top >= 0))
+      await context.close()
+    })
+  }
+
+  test('is nothing to a finger, once it was lifted', async () => {
+    const { context, page } = await visit(browser, server, { owner: 'ann', viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true })
+    await page.goto('/leases?sort=-id')
+    await page.waitForFunction(() => document.getElementById('live').dataset.state === 'live')
+    await lease('bob', { targets: ['gpu-1'] })
+    const row = page.locator('tbody tr').first()
+    await row.waitFor({ timeout: 20_000 })
+    const box = await row.boundingBox()
+    await page.touchscreen.tap(box.x + box.width - 3, box.y + 3)
+    await lease('bob', { targets: ['gpu-2'], purpose: 'after the tap' })
+    await page.getByText('after the tap').waitFor({ timeout: 20_000 })
+    assert.equal(await page.evaluate(() => document.getElementById('main').style.marginTop), '')
     await context.close()
   })
 })

@@ -129,7 +129,8 @@ const morph = (old, young) => {
 
 // Under the pointer nothing moves: rows change where they are, what came and went, and buttons, wait until it leaves.
 // A form waits until whoever is at it leaves, and stays for as long as it holds what they typed.
-const AT = 'table:hover, .do:hover:not(td), [data-live=forms]:hover, [data-live=forms]:focus-within'
+const UNDER = '.aim table:hover, .aim .do:hover:not(td)'
+const AT = `${UNDER}, .aim [data-live=forms]:hover, [data-live=forms]:focus-within`
 const written = (field) => field.type !== 'hidden' && field.value !== field.defaultValue
 const theirs = (forms) => [...forms.querySelectorAll('input, textarea')].some(written)
 let waiting = null
@@ -153,7 +154,7 @@ const refocus = (focus, row, table, at) => {
 // What the pointer is on stays where it is on the screen: all of the page is moved by as much, and back when it leaves.
 const main = document.getElementById('main')
 const GRIP = 'table, .do, [data-live=forms], a, button, summary'
-const over = () => [...main.querySelectorAll(':hover')]
+const over = () => [...main.querySelectorAll('.aim :hover')]
 const held = (chain) => chain.some((node) => node.matches(GRIP))
 const place = (node) => node.getBoundingClientRect().top + scrollY
 const long = () => document.documentElement.scrollHeight
@@ -192,7 +193,7 @@ const patch = (page) => {
       if (at) waiting = page
       if (at || theirs(old)) continue
     }
-    const part = old.querySelector('table:hover, .do:hover:not(td)')
+    const part = old.querySelector(UNDER)
     if (part) {
       const isTable = part.nodeName === 'TABLE'
       const alike = part.id ? `#${part.id}` : isTable ? 'table:not([id])' : '.do:not(td)'
@@ -222,6 +223,18 @@ const left = () => {
   })
 }
 for (const event of ['mouseout', 'focusout']) document.addEventListener(event, left)
+// A finger that was lifted points at nothing, although the browser has it hover there, nor does the mouse of whoever uses
+// the keys. Whoever turns the wheel wants to see what is above.
+const aim = (aims) => {
+  document.documentElement.classList.toggle('aim', aims)
+  if (aims) return
+  left()
+  letGo()
+}
+aim(matchMedia('(hover: hover)').matches)
+for (const event of ['pointermove', 'pointerdown']) document.addEventListener(event, ({ pointerType }) => aim(pointerType !== 'touch'))
+document.addEventListener('keydown', () => aim(false), true)
+document.addEventListener('wheel', letGo)
 
 // While a form is on its way a reload would take the place of its answer.
 let sent = 0

@@ -9,6 +9,9 @@ const HEIGHT: f64 = 60.0;
 /// Width of one column with the gap after it.
 const STEP: f64 = 40.0;
 
+/// Room for marks that are wider than the first or last column.
+const MARGIN: f64 = 6.0;
+
 /// A histogram of waiting times.
 #[derive(Clone, Debug, Template)]
 #[template(path = "chart/histogram.svg")]
@@ -38,7 +41,7 @@ impl Histogram {
         let most = columns.iter().map(|(_, count)| *count).max().unwrap_or(0);
         let total: u64 = columns.iter().map(|(_, count)| count).sum();
         let (half, most_of_them) = (at_percentile(columns, 50), at_percentile(columns, 95));
-        let mut x = 0.0;
+        let mut x = MARGIN;
         let drawn = columns.iter().enumerate().map(|(index, (label, count))| {
             let height = share(*count, most, HEIGHT);
             let marks = match (half == Some(index), most_of_them == Some(index)) {
@@ -69,7 +72,7 @@ impl Histogram {
             }
             _ => "Nobody had to wait".to_owned(),
         };
-        Self { words, width: coordinate(x), columns: drawn }
+        Self { words, width: coordinate(x + MARGIN - 4.0), columns: drawn }
     }
 
     /// What it shows, in words.

@@ -27,6 +27,8 @@ pub struct Leases {
 pub struct Leased {
     /// Its name.
     pub name: Text,
+    /// Whether it keeps nobody off any more, as targets of a `ConTest` job that were not refreshed in time.
+    pub lapsed: bool,
     /// Its pool and state; `None` for a target without a record.
     pub place: Option<(Text, StateBadge)>,
     /// How to reach it: name, IPv4, IPv6.

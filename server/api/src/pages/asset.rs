@@ -23,5 +23,5 @@ pub(crate) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result
     if known {
         return Ok((StatusCode::NOT_MODIFIED, shared).into_response());
     }
-    Ok((shared, [(header::CONTENT_TYPE, asset.media_type)], asset.text).into_response())
+    Ok((shared, [(header::CONTENT_TYPE, asset.media_type)], asset.text.as_str()).into_response())
 }

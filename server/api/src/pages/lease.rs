@@ -219,6 +219,7 @@ fn leased(target: &Target, ledger: &Ledger, now: Time, lives: bool) -> page::Lea
     let is_held = ledger.holder(target.as_str(), now).is_some();
     page::Leased {
         name: target.as_str().into(),
+        lapsed: lives && ledger.lock(target.as_str()).is_some_and(|lock| lock.lapsed),
         place: record.map(|resource| (resource.pool.as_str().into(), row::state(&resource.state, is_held))),
         addresses: record.map(|resource| resource::addresses(resource)).unwrap_or_default(),
         data: data

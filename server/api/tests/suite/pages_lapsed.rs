@@ -42,6 +42,8 @@ async fn what_was_refreshed_in_part_ends_when_that_does() {
         shows(&page, 200, &["datetime=\"2026-05-04T10:05:00Z\" data-rel=\"in\""]);
         assert!(!page.text.contains("apsed <time"), "{}", page.text);
     }
+    let page = lab.get("/leases/1").await;
+    assert_eq!(page.text.matches("It has lapsed: others may lock it").count(), 1, "{}", page.text);
     // So it does in the API, and among others.
     let lease = lab.get("/v1/leases/1").await.expect(200);
     assert_eq!((&lease["live"], &lease["remaining_ms"]), (&json!(true), &json!(3_600_000)), "{lease}");
