@@ -189,8 +189,11 @@ describe('a page that is open', () => {
     await live(page)
     server.child.kill('SIGSTOP')
     try {
-      await page.clock.fastForward(36_000)
-      await page.waitForFunction(() => document.getElementById('live').dataset.state === 'offline', null, { timeout: 20_000 })
+      // What the server said before may be heard after the first.
+      await until('that is said', async () => {
+        await page.clock.fastForward(36_000)
+        return page.evaluate(() => document.getElementById('live').dataset.state === 'offline')
+      })
     } finally {
       server.child.kill('SIGCONT')
     }
