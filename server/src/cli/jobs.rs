@@ -196,10 +196,12 @@ impl Jobs {
             Self::Start { manager, order, lock_duration, no_wait, owner } => {
                 let owner = client.owner(owner.as_deref(), whoami::person);
                 let body = order.body(manager, &owner, *lock_duration);
+                // From here on: a signal that comes before the answer would leave a job that nobody renews.
+                let signals = if *no_wait { None } else { Some(Signals::new()?) };
                 let sent = Moment::now();
                 let mut job = client.post(&["v1", "jobs"])?.json(&body).send().await?.body;
-                if !no_wait {
-                    job = acquired(client, Held::job(client, job, sent)?).await?;
+                if let Some(signals) = signals {
+                    job = acquired(client, Held::job(client, job, sent)?, signals).await?;
                 }
                 output.details(KIND, &job)?;
                 not_failed(&job)
@@ -255,8 +257,7 @@ pub(crate) async fn waited(client: &Client, id: &str) -> Result<Value, Failure> 
 }
 
 /// Waits until a job is acquired or over. A signal ends the job with the waiting: nobody would renew it.
-async fn acquired(client: &Client, started: Held) -> Result<Value, Failure> {
-    let mut signals = Signals::new()?;
+async fn acquired(client: &Client, started: Held, mut signals: Signals) -> Result<Value, Failure> {
     let settled = async {
         let mut job = started.body.clone();
         while job["phase"] == "acquiring" {

@@ -68,7 +68,8 @@ impl Histogram {
         };
         let words = match (bound(half), bound(most_of_them)) {
             (Some(half), Some(most)) => {
-                format!("{total} grants after waiting: half within {half}, 95 % within {most}")
+                let grants = if total == 1 { "grant" } else { "grants" };
+                format!("{total} {grants} after waiting: half within {half}, 95 % within {most}")
             }
             _ => "Nobody had to wait".to_owned(),
         };
