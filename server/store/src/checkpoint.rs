@@ -129,20 +129,25 @@ impl Rows {
 
 /// Writes what history keeps of the batches, and where to find the events in it. What the records are since is in their own
 /// tables from now on: renewals and heartbeats, which are no events, leave nothing behind.
+///
+/// Here as in all of a checkpoint, one table is open at a time: if redb panics at a damaged page while it opens a second one, the
+/// first cannot be closed, and the process is aborted.
 pub(crate) fn write_parts(txn: &WriteTransaction, segments: &[Arc<Segment>]) -> Result<(), Fault> {
+    let parts = || segments.iter().flat_map(|segment| &segment.parts);
     let mut journal = txn.open_table(JOURNAL)?;
-    let mut index = txn.open_table(EVENT_PARTS)?;
     let mut kept = Vec::new();
-    for part in segments.iter().flat_map(|segment| &segment.parts) {
+    for part in parts() {
         if part.history(&mut kept) {
             journal.insert(part.key, kept.as_slice())?;
         } else {
             // The journal of a backup has it whole.
             journal.remove(part.key)?;
         }
-        if part.header.events > 0 {
-            index.insert(part.header.first_event, part.key)?;
-        }
+    }
+    drop(journal);
+    let mut index = txn.open_table(EVENT_PARTS)?;
+    for part in parts().filter(|part| part.header.events > 0) {
+        index.insert(part.header.first_event, part.key)?;
     }
     Ok(())
 }
@@ -201,6 +206,7 @@ impl Pen<'_> {
                 break;
             }
         }
+        drop(leases);
         entries.insert(self.txn)
     }
 

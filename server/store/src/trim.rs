@@ -75,11 +75,14 @@ impl Gone {
             }
             true
         })?;
-        if part.header.events > 0 {
-            txn.open_table(EVENT_PARTS)?.remove(part.header.first_event)?;
+        let (header, leases) = (part.header, part.ended_leases()?);
+        drop(value);
+        drop(journal);
+        if header.events > 0 {
+            txn.open_table(EVENT_PARTS)?.remove(header.first_event)?;
         }
         let mut ended = txn.open_table(ENDED)?;
-        for id in part.ended_leases()? {
+        for id in leases {
             if let Some(value) = ended.remove(id.0)? {
                 let lease = decode::<LeaseRecord<'_>>(value.value(), &mut Names::new());
                 self.leases.push(lease.map_err(damaged("ended"))?);
@@ -93,6 +96,7 @@ impl Gone {
         for (subject, last) in &self.subjects {
             posting::trim(&mut postings, subject, *last)?;
         }
+        drop(postings);
         let mut entries = Entries::default();
         for lease in &self.leases {
             entries.note(lease);
