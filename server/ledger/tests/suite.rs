@@ -18,6 +18,7 @@ mod model;
 mod room;
 mod script;
 mod table_boskos;
+mod table_collecting;
 mod table_contest;
 mod table_dynamic;
 mod table_job_ends;
