@@ -25,42 +25,53 @@ describe('a page that is open', () => {
   const live = (page) => page.waitForFunction(() => document.getElementById('live').dataset.state === 'live')
   const rows = (page) => page.locator('tbody tr').count()
 
+  // A machine that does something else may be late, but not every time. `act` says how many milliseconds it took.
+  const withinASecond = async (act) => {
+    const took = []
+    while (took.length < 5 && !took.some((ms) => ms <= 1000)) took.push(await act(took.length))
+    assert.ok(Math.min(...took) <= 1000, `it took ${took} ms`)
+  }
+
   test('shows within a second what another browser did', async () => {
     const [ann, bob] = [await visit(browser, server, { owner: 'ann' }), await visit(browser, server, { owner: 'bob' })]
     await ann.page.goto('/leases')
     await live(ann.page)
-    const took = []
-    // A machine that does something else may be late, but not every time.
-    while (took.length < 5 && !took.some((ms) => ms <= 1000)) {
+    await withinASecond(async () => {
       await bob.page.goto('/lease?pool=gpu')
       await bob.page.getByLabel('What for').fill('seen at once')
       await Promise.all([bob.page.waitForURL(/\/leases\/\d+/), bob.page.getByRole('button', { name: 'Lease', exact: true }).click()])
       const started = Date.now()
       await ann.page.getByText('seen at once').waitFor({ timeout: 20_000 })
-      took.push(Date.now() - started)
+      const took = Date.now() - started
       await bob.page.getByRole('button', { name: 'Release', exact: true }).click()
       await ann.page.getByText('seen at once').waitFor({ state: 'detached', timeout: 20_000 })
-    }
-    assert.ok(Math.min(...took) <= 1000, `it took ${took} ms`)
+      return took
+    })
     assert.deepEqual([...ann.troubles, ...bob.troubles], [])
     await ann.context.close()
     await bob.context.close()
   })
 
-  test('shows a renewal, which is no event', async () => {
+  test('shows a renewal, which is no event, within a second', async () => {
     const { context, page, troubles } = await visit(browser, server, { owner: 'ann' })
     const taken = await lease('dora', { purpose: 'renewed elsewhere', ttl: '10m' })
     await page.goto('/leases')
     await live(page)
     const row = page.locator('tr', { hasText: 'renewed elsewhere' })
     const until = () => row.locator('td[data-label=Until] time').getAttribute('datetime')
-    const before = await until()
-    await server.api('POST', `/v1/leases/${taken.id}/renew`, { ttl: '5h' })
-    await page.waitForFunction(
-      ([id, before]) => document.querySelector(`#lease-${id} td[data-label=Until] time`).dateTime !== before,
-      [taken.id, before],
-      { timeout: 20_000 },
-    )
+    await withinASecond(async (tries) => {
+      // Pages that follow renewals are told of the next ones 5 s later.
+      if (tries) await page.waitForTimeout(6000)
+      const before = await until()
+      const started = Date.now()
+      await server.api('POST', `/v1/leases/${taken.id}/renew`, { ttl: '5h' })
+      await page.waitForFunction(
+        ([id, before]) => document.querySelector(`#lease-${id} td[data-label=Until] time`).dateTime !== before,
+        [taken.id, before],
+        { timeout: 20_000 },
+      )
+      return Date.now() - started
+    })
     assert.match(await row.locator('td[data-label=Until] time').innerText(), /^in (4 h 59 min|5 h)/)
     await release(taken)
     assert.deepEqual(troubles, [])

@@ -103,7 +103,7 @@ impl Setup {
         for _ in 1..PORT_TRIES {
             match server.await_ready() {
                 Ok(()) => return server,
-                Err(exit) if exit.said.to_lowercase().contains("address already in use") => {
+                Err(exit) if exit.port_is_taken() => {
                     server.address = free_address();
                     server.run();
                 }
@@ -120,6 +120,13 @@ impl Setup {
     #[must_use]
     pub fn start_in_vain(self) -> Exit {
         Server::spawn(self).await_ready().expect_err("the server got ready, which it should not")
+    }
+}
+
+impl Exit {
+    /// Whether somebody else had the port, the last time.
+    fn port_is_taken(&self) -> bool {
+        self.said.ends_with("Address already in use (os error 98)\n")
     }
 }
 
@@ -312,7 +319,7 @@ impl Server {
             match self.await_ready() {
                 Ok(()) => true,
                 // Somebody else looked for a free port meanwhile, or makes a connection from it.
-                Err(exit) if exit.said.ends_with("Address already in use (os error 98)\n") => false,
+                Err(exit) if exit.port_is_taken() => false,
                 Err(exit) => panic!("lessor does not serve again ({}):\n{}", exit.status, exit.said),
             }
         });

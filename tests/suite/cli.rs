@@ -161,7 +161,7 @@ fn pid(id: u32) -> Pid {
 }
 
 /// Whether there is a process with this ID that is not just waiting to be reaped.
-fn is_alive(id: u32) -> bool {
+pub(super) fn is_alive(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
     test_kill_process(pid(id)).is_ok() && state.is_some_and(|state| state != 'Z')

@@ -8,6 +8,8 @@ use lessor_tests::{Answer, CONFIG, Server, Setup, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::cli::is_alive;
+
 /// The refusal of grants: which, of what, and what would allow each.
 #[track_caller]
 fn exceeding(answer: &Answer) -> Vec<(String, String, String)> {
@@ -132,12 +134,8 @@ fn what_compiles_is_bounded_and_dies_with_the_server() {
         assert!(limit(name).split_whitespace().any(|word| word == most), "{limits}");
     }
     server.kill();
-    // Whoever inherits it may never ask what became of it.
-    let lives = || {
-        let status = std::fs::read_to_string(worker.join("status")).unwrap_or_default();
-        status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
-    };
-    wait::until("it is gone", wait::SOON, || !lives());
+    let id = worker.file_name().and_then(|id| id.to_str()?.parse().ok()).expect("processes go by numbers");
+    wait::until("it is gone", wait::SOON, || !is_alive(id));
 }
 
 #[test]

@@ -74,7 +74,8 @@ fn five_hundred_silent_connections_hold_nobody_up() {
     let silent: Vec<_> = (0..500).map(|_| http::connect(server.address()).expect("there is room")).collect();
     let start = wait::now();
     assert_eq!(server.get("/healthz").status, 200);
-    assert!(start.elapsed() < BODY_BOUND, "{:?}", start.elapsed());
+    // Less than the 10 s that the server waits for their heads.
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     drop(silent);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lessor_plugins::{Misfit, Worker};
 
 use crate::crafted::{component_of, function};
-use crate::rig::{Rig, component, spec, worker};
+use crate::rig::{Rig, component, spec, until, worker};
 
 /// The only reason why the component does not fit.
 async fn reason(worker: Worker, component: Vec<u8>) -> String {
@@ -133,12 +133,12 @@ async fn a_look_ends_with_whoever_waits_for_it() {
     let (host, theirs) = (rig.host.clone(), component("target-list"));
     let looking = tokio::spawn(async move { host.check(spec("list"), theirs).await });
     let written = |pid: &PathBuf| std::fs::read_to_string(pid).is_ok_and(|pid| pid.ends_with('\n'));
-    until(|| written(&pid)).await;
+    until("it is started", || written(&pid)).await;
     let pid = std::fs::read_to_string(&pid).unwrap();
     assert!(is_there(&pid));
     looking.abort();
     assert!(looking.await.unwrap_err().is_cancelled());
-    until(|| !is_there(&pid)).await;
+    until("it is ended", || !is_there(&pid)).await;
 }
 
 #[tokio::test]
@@ -156,19 +156,9 @@ async fn a_compilation_that_began_goes_on_and_is_kept() {
     }
     let host = rig.host.clone();
     let compiling = tokio::spawn(async move { host.compile(checked).await.map(drop) });
-    until(|| pid.exists()).await;
+    until("it is started", || pid.exists()).await;
     compiling.abort();
     assert!(compiling.await.unwrap_err().is_cancelled());
     std::fs::write(&go, "").unwrap();
-    until(|| std::fs::read_dir(&rig.cache).unwrap().count() == 1).await;
-}
-
-/// Waits for something that happens by itself. What is compiled without optimisation beside other tests takes its time.
-async fn until(mut happened: impl FnMut() -> bool) {
-    let happens = async {
-        while !happened() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(5), happens).await.expect("it happens within seconds");
+    until("it is kept", || std::fs::read_dir(&rig.cache).unwrap().count() == 1).await;
 }

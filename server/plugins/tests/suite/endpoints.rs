@@ -1,14 +1,13 @@
 //! HTTP endpoints: a plugin reaches what was named for it, and nothing else.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use lessor_plugins::{Endpoint, Misfit};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::rig::{Rig, component, spec};
+use crate::rig::{Rig, component, spec, until};
 
 /// An HTTP server on loopback that remembers what it was asked.
 pub(crate) struct Lab {
@@ -36,12 +35,7 @@ impl Lab {
 
     /// Waits until it has read so many requests: whoever sent one may have left before that.
     pub(crate) async fn was_asked(&self, times: usize) {
-        let read = async {
-            while self.asked().len() < times {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), read).await.expect("it is asked");
+        until("it is asked", || self.asked().len() >= times).await;
     }
 }
 

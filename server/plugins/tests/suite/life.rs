@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::{Rig, Silent, component, marked, museum, spec};
+use crate::rig::{Rig, Silent, component, marked, museum, spec, until};
 
 const SWAPS: u64 = 20;
 const CALLS: u64 = 1_000;
@@ -229,12 +229,8 @@ fn stuck(rig: &Rig, plugin: &str) -> (CancellationToken, JoinHandle<Result<Vec<T
 
 /// Waits until so many calls run or wait.
 async fn in_flight(rig: &Rig, plugin: &str, expected: u64) {
-    let there = async {
-        while rig.host.status(plugin).is_none_or(|status| status.in_flight != expected) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), there).await.expect("calls come and go");
+    let there = || rig.host.status(plugin).is_some_and(|status| status.in_flight == expected);
+    until("calls come and go", there).await;
 }
 
 /// A check of parameters that computes until its time is over.

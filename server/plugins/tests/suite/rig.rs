@@ -80,6 +80,18 @@ pub(crate) fn hurried_museum() -> PluginSpec {
     spec
 }
 
+/// Waits for something that happens by itself. What is compiled without optimisation beside other tests takes its time.
+pub(crate) async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let happens = async {
+        while !happened() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(5), happens)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
 /// A host, and the server that its plugins see.
 pub(crate) struct Rig {
     pub(crate) host: Host,
