@@ -197,6 +197,9 @@ pub(crate) const SEAT_WAIT_MAX: Duration = Duration::from_hours(5 * 24);
 /// Shortest time between two signals to pages: four a second are as many as anybody can see.
 pub(crate) const SIGNAL_GAP: Duration = Duration::from_millis(250);
 
+/// Shortest time between two looks of the dashboard at what was committed: next to [`SIGNAL_GAP`] nobody sees it.
+pub(crate) const PULSE_GAP: Duration = Duration::from_millis(10);
+
 /// How often it is looked whether leases were renewed: a page that is open shows it within a second.
 pub(crate) const RENEWALS_LOOK_EVERY: Duration = Duration::from_millis(500);
 

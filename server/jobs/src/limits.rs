@@ -58,3 +58,10 @@ pub(crate) const PREPARATIONS_MAX: usize = 4;
 /// How long reading what an operator named may take: the file of a component of the configuration, 64 MiB from a slow disk,
 /// or all secrets of a plugin.
 pub(crate) const FILE_READ_MAX: Duration = Duration::from_secs(30);
+
+/// Shortest time between two looks at which jobs have turned: not to be noticed beside what a plugin's call takes, and five
+/// times fewer than there are commits at full load.
+pub(crate) const TURNS_GAP: Duration = Duration::from_millis(2);
+
+/// Shortest time between two looks whether commits were missed, which is when the store was opened again.
+pub(crate) const RECORDS_GAP: Duration = Duration::from_millis(100);

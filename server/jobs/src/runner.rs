@@ -12,7 +12,7 @@ use lessor_ledger::{Command, Event, EventKind, Job};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::REPORT_RETRY_MAX;
+use crate::limits::{REPORT_RETRY_MAX, TURNS_GAP};
 use crate::watch::Bells;
 use crate::work::{Shop, Work};
 
@@ -36,7 +36,7 @@ struct Running {
 
 impl Runner {
     pub(crate) fn new(shop: Arc<Shop>, bells: Arc<Bells>) -> Self {
-        let feed = shop.keeper.feed();
+        let feed = shop.keeper.feed().paced(TURNS_GAP);
         let (running, calls, jobs) = (BTreeMap::new(), JoinSet::new(), BTreeMap::new());
         Self { shop, bells, feed, running, calls, jobs }
     }

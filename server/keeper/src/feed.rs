@@ -2,14 +2,23 @@
 //! it never holds the writer up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lessor_ledger::{Change, Event};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
+use tokio::time::Instant;
 
 /// A subscription to committed events, from the moment it was made.
 #[derive(Debug)]
 pub struct Feed {
     receiver: broadcast::Receiver<Bundle>,
+    /// Shortest time between two wake-ups.
+    gap: Duration,
+    /// When it may be woken next.
+    rested: Instant,
 }
 
 /// Why a feed does not go on.
@@ -31,6 +40,16 @@ enum Bundle {
 }
 
 impl Feed {
+    /// The same, woken no more often than every `gap`. For a subscriber that need not know at once: at full load there are
+    /// thousands of commits a second, and most of what following them costs is being woken.
+    ///
+    /// What came meanwhile is given without a pause. Within a gap no more than
+    /// [`FEED_BATCHES_MAX`](crate::limits::FEED_BATCHES_MAX) commits should come, or some are missed.
+    #[must_use]
+    pub fn paced(self, gap: Duration) -> Self {
+        Self { gap, ..self }
+    }
+
     /// The events of the next commit that had any, in order of their numbers.
     ///
     /// # Errors
@@ -39,11 +58,26 @@ impl Feed {
     /// # Cancel safety
     /// Cancel safe: a dropped future loses no event.
     pub async fn next(&mut self) -> Result<Arc<[Arc<Event>]>, Missed> {
-        match self.receiver.recv().await {
+        match self.receive().await {
             Ok(Bundle::Events(events)) => Ok(events),
             Ok(Bundle::Gap) | Err(RecvError::Lagged(_)) => Err(Missed::Skipped),
             Err(RecvError::Closed) => Err(Missed::Stopped),
         }
+    }
+
+    async fn receive(&mut self) -> Result<Bundle, RecvError> {
+        match self.receiver.try_recv() {
+            Ok(bundle) => return Ok(bundle),
+            Err(TryRecvError::Lagged(missed)) => return Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Closed) => return Err(RecvError::Closed),
+            Err(TryRecvError::Empty) => {}
+        }
+        if !self.gap.is_zero() {
+            tokio::time::sleep_until(self.rested).await;
+        }
+        let received = self.receiver.recv().await;
+        self.rested = Instant::now() + self.gap;
+        received
     }
 }
 
@@ -59,7 +93,7 @@ impl Source {
             Some(sender) => sender.subscribe(),
             None => broadcast::channel(1).1,
         };
-        Feed { receiver }
+        Feed { receiver, gap: Duration::ZERO, rested: Instant::now() }
     }
 }
 

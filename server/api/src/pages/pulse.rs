@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{
-    RENEWALS_GAP, RENEWALS_LOOK_EVERY, ROLLUP_EVENTS_AT_ONCE, ROLLUP_EVENTS_MAX, ROLLUP_SAMPLE_EVERY,
-    SIGNAL_GAP,
+    PULSE_GAP, RENEWALS_GAP, RENEWALS_LOOK_EVERY, ROLLUP_EVENTS_AT_ONCE, ROLLUP_EVENTS_MAX,
+    ROLLUP_SAMPLE_EVERY, SIGNAL_GAP,
 };
 use crate::pages::rollup::{DAY, Rewind, Rollup, Summary};
 
@@ -109,7 +109,7 @@ impl Pulse {
         pools: watch::Receiver<PoolsStatus>,
         shutdown: CancellationToken,
     ) -> Self {
-        let feed = keeper.feed();
+        let feed = keeper.feed().paced(PULSE_GAP);
         let ledger = keeper.snapshot();
         let last = ledger.counters().event;
         let now = keeper.now();

@@ -10,6 +10,7 @@ use lessor_ledger::{PluginName, PluginRecord};
 use lessor_plugins::State;
 
 use super::Plugins;
+use crate::limits::RECORDS_GAP;
 
 impl Plugins {
     /// Follows the keeper until it stops. Whenever the store was opened again, the host is brought to what is on disk:
@@ -18,7 +19,7 @@ impl Plugins {
     /// # Cancel safety
     /// May be dropped when the server goes down.
     pub fn keep_to_records(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut feed = self.0.keeper.feed();
+        let mut feed = self.0.keeper.feed().paced(RECORDS_GAP);
         let plugins = self.clone();
         async move {
             loop {

@@ -1,5 +1,7 @@
 //! The feed: everything committed, in order, or word that something is missing.
 
+use std::time::{Duration, Instant};
+
 use lessor_keeper::Missed;
 use lessor_ledger::{EventId, EventKind};
 
@@ -38,4 +40,22 @@ async fn a_slow_follower_is_told_and_holds_nobody_up() {
     for _ in 0..4 {
         soon("the next events", slow.next()).await.expect("these are still there");
     }
+}
+
+#[tokio::test]
+async fn a_paced_follower_rests_between_looks_and_misses_nothing() {
+    const GAP: Duration = Duration::from_millis(300);
+    let lab = Lab::new(1).await;
+    let mut feed = lab.keeper.feed().paced(GAP);
+    let begun = Instant::now();
+    let (first, grant) = tokio::join!(soon("the grant", feed.next()), lab.acquire("ann"));
+    assert_eq!(first.expect("nothing is missed")[0].kind, EventKind::LeaseGranted);
+    let (next, ()) = tokio::join!(soon("the next events", feed.next()), async {
+        lab.release(&grant.expect("something is free")).await.expect("it is held");
+        lab.acquire("ben").await.expect("it is free");
+    });
+    assert!(begun.elapsed() >= GAP, "it was woken again after {:?}", begun.elapsed());
+    assert_eq!(next.expect("nothing is missed")[0].kind, EventKind::LeaseEnded);
+    let last = soon("the last events", feed.next()).await.expect("nothing is missed");
+    assert_eq!(last[0].kind, EventKind::LeaseGranted);
 }
