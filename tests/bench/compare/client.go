@@ -65,7 +65,14 @@ func (c *standard) call(ctx context.Context, method, address string, body []byte
 type lean struct{ fasthttp.Client }
 
 func fastHTTP(s settings) client {
-	return &lean{fasthttp.Client{MaxConnsPerHost: s.clients, ReadTimeout: patience, WriteTimeout: patience}}
+	return &lean{fasthttp.Client{
+		MaxConnsPerHost:               s.clients,
+		ReadTimeout:                   patience,
+		WriteTimeout:                  patience,
+		NoDefaultUserAgentHeader:      true,
+		DisableHeaderNamesNormalizing: true,
+		DisablePathNormalizing:        true,
+	}}
 }
 
 func (c *lean) leave() { c.CloseIdleConnections() }
