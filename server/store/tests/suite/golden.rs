@@ -126,6 +126,7 @@ fn every_version_opens_and_lists_the_same() {
         let (store, ledger) = Store::open(&file, never.clone()).unwrap();
         let due = std::fs::read_to_string(golden(version, "txt")).unwrap();
         assert_eq!(list(&store, &ledger), due, "version {version}");
+        assert_leases_have_their_events(&store, &ledger);
         let mut lab = Lab::new((store, ledger), 1);
         lab.now = lab.ledger.now();
         lab.rush(20);
@@ -136,6 +137,17 @@ fn every_version_opens_and_lists_the_same() {
         drop(lab);
         let (_store, ledger) = Store::open(&file, never).unwrap();
         assert_eq!(show(&ledger), due, "version {version} after a crash before the first checkpoint");
+    }
+}
+
+/// What the index says of each lease is what the events say.
+fn assert_leases_have_their_events(store: &Store, ledger: &Ledger) {
+    let reader = store.reader();
+    let all = reader.events(&EventFilter::default()).unwrap();
+    for lease in (0..=ledger.counters().lease + 1).map(LeaseId) {
+        let found = reader.events(&EventFilter { lease: Some(lease), ..EventFilter::default() }).unwrap();
+        let due: Vec<_> = all.iter().filter(|event| event.lease == Some(lease)).cloned().collect();
+        assert_eq!(found, due, "lease {lease}");
     }
 }
 
