@@ -22,7 +22,7 @@ use crate::codec::{
 use crate::ended::Entries;
 use crate::error::Fault;
 use crate::limits::CHECKPOINT_ROWS_BETWEEN_LOOKS;
-use crate::posting::{self, Subject};
+use crate::posting::{self, BySubject, Subject};
 use crate::schema::{
     ENDED, EVENT_PARTS, JOBS, JOURNAL, KEYS, LEASES, LOCKS, PLUGINS, POOLS, POSTINGS, REQUESTS, RESOURCES,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Rows {
     keys: Latest<(Owner, Text), Key>,
     jobs: Latest<Job, lessor_ledger::JobRecord>,
     plugins: Latest<PluginName, lessor_ledger::PluginRecord>,
-    postings: BTreeMap<Subject, Vec<u64>>,
+    postings: BySubject<Vec<u64>>,
 }
 
 impl Rows {
@@ -104,8 +104,8 @@ impl Rows {
                 self.plugins.insert(name.clone(), None);
             }
             Change::Event(event) => {
-                for subject in Subject::all(event) {
-                    self.postings.entry(subject).or_default().push(event.id.0);
+                for (subject, number) in Subject::all(event) {
+                    self.postings.entry(subject).push(number);
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Rows {
     /// Writes everything, unless `stop` becomes true: then some is missing and the transaction must not be committed.
     pub(crate) fn write(self, txn: &WriteTransaction, stop: &AtomicBool) -> Result<(), Fault> {
         let mut pen = Pen { txn, stop, rows: 0, scratch: Vec::new() };
-        pen.postings(self.postings)?;
+        pen.postings(&self.postings)?;
         pen.ended(&self.ended)?;
         pen.records(POOLS, self.pools, text, |it, out| encode::<PoolRecord<'_>>(it, out))?;
         pen.records(RESOURCES, self.resources, text, |it, out| encode::<ResourceRecord<'_>>(it, out))?;
@@ -183,10 +183,10 @@ impl Pen<'_> {
         !self.rows.is_multiple_of(CHECKPOINT_ROWS_BETWEEN_LOOKS) || !self.stop.load(Relaxed)
     }
 
-    fn postings(&mut self, postings: BTreeMap<Subject, Vec<u64>>) -> Result<(), Fault> {
+    fn postings(&mut self, postings: &BySubject<Vec<u64>>) -> Result<(), Fault> {
         let mut table = self.txn.open_table(POSTINGS)?;
-        for (subject, ids) in postings {
-            posting::write(&mut table, &subject, &ids, &mut self.scratch)?;
+        for (subject, numbers) in postings.iter() {
+            posting::write(&mut table, subject, numbers, &mut self.scratch)?;
             if !self.goes_on() {
                 break;
             }

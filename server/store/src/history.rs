@@ -11,7 +11,7 @@ use crate::ended::{self, Party};
 use crate::error::{Fault, ReadError, damaged};
 use crate::limits::PAGE_MAX;
 use crate::log::Log;
-use crate::posting::Subject;
+use crate::posting::Wanted;
 use crate::schema::{ENDED, EVENT_PARTS, POSTINGS};
 use crate::tail::Tail;
 use crate::walk::{Walk, events_of};
@@ -101,16 +101,16 @@ impl EventFilter {
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
     }
 
-    /// Subjects of which at least one is true of every match, the rarest ones known; empty if there are none.
-    fn subjects(&self) -> Vec<Subject> {
+    /// What the index knows and at least one of which is true of every match, the rarest known; empty if it is of no use.
+    fn wanted(&self) -> Vec<Wanted<'_>> {
         if let Some(lease) = self.lease {
-            return vec![Subject::Lease(lease)];
+            return vec![Wanted::Lease(lease)];
         }
         if let Some(target) = &self.target {
-            return vec![Subject::Target(target.clone())];
+            return vec![Wanted::Target(target)];
         }
         let kinds: std::collections::BTreeSet<_> = self.kinds.iter().copied().collect();
-        kinds.into_iter().map(Subject::Kind).collect()
+        kinds.into_iter().map(Wanted::Kind).collect()
     }
 }
 
@@ -231,18 +231,18 @@ impl History {
             return Ok(());
         }
         let walk = Walk { ids, newest_first: filter.newest_first };
-        let subjects = filter.subjects();
+        let wanted = filter.wanted();
         let mut add = |event: Event| {
             if filter.matches(&event) {
                 found.push(event);
             }
             found.len() < limit
         };
-        if subjects.is_empty() {
+        if wanted.is_empty() {
             return Ok(walk.all(&self.txn, &mut add)?);
         }
         let mut log = Log::open(&self.txn)?;
-        for id in events_of(&self.txn.open_table(POSTINGS)?, &subjects, &walk)? {
+        for id in events_of(&self.txn.open_table(POSTINGS)?, &wanted, &walk)? {
             if let Some(event) = log.event(EventId(id?))?
                 && !add(event)
             {

@@ -9,7 +9,7 @@ use lessor_ledger::{Event, EventId, Target};
 use crate::error::ReadError;
 use crate::history::History;
 use crate::log::Log;
-use crate::posting::Subject;
+use crate::posting::Wanted;
 use crate::schema::POSTINGS;
 use crate::walk::{Walk, events_of};
 
@@ -68,7 +68,7 @@ impl History {
             let ids = *stored.start().max(ids.start())..=*stored.end().min(ids.end());
             if !more && !ids.is_empty() {
                 let walk = Walk { ids, newest_first: true };
-                for id in events_of(&postings, &[Subject::Target(filter.target.clone())], &walk)? {
+                for id in events_of(&postings, &[Wanted::Target(&filter.target)], &walk)? {
                     more = count == room;
                     if more {
                         break;

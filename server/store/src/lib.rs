@@ -13,6 +13,7 @@ pub mod limits;
 
 mod backend;
 mod backup;
+mod by_lease;
 mod check;
 mod checkpoint;
 mod checkpointer;

@@ -52,8 +52,14 @@ pub const CHECKPOINT_ROWS_BETWEEN_LOOKS: usize = 1_024;
 /// Most journal values that a checkpoint trims beyond twice as many as it wrote itself, so that trimming catches up.
 pub const TRIM_PARTS_MAX: usize = 64;
 
-/// Most IDs in one row of the event index, so that a row fits into one page.
+/// Most numbers in one row of the event index, so that a row fits into one page.
 pub const POSTING_IDS_MAX: usize = 512;
+
+/// Lease numbers that share the rows of the event index: a power of two, and a part of what the tables mean.
+///
+/// Of leases that end, a checkpoint then writes a row for 16 in place of 16 rows. With more there would be little left to
+/// save, and a reader of one lease's events looks through the numbers of this many: about 32 of them, in 100 bytes.
+pub const POSTING_BUCKET_LEASES: u64 = 16;
 
 /// Lease numbers that one row of the index of ended leases spans. Of an owner who has them all it takes 4 KiB, a page;
 /// a checkpoint at full load holds the leases of two or three such runs.

@@ -10,13 +10,14 @@ use lessor_ledger::Counters;
 use minicbor::{Decode, Encode};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
+use crate::by_lease;
 use crate::codec::{self, DecodeError};
 use crate::ended::{Entries, Party, Role};
 use crate::error::{Fault, OpenError, damaged};
 use crate::limits::RESTORE_SKIP;
 
 /// Version of the tables and of everything in them.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Rows of which there is one each: see the `META_…` keys.
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -42,7 +43,7 @@ pub(crate) const PLUGINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::ne
 pub(crate) const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
 /// (party, bucket) → leases that ended; see [`crate::ended`].
 pub(crate) const ENDED_OF: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("ended_of");
-/// (subject, first event) → further events on this subject; see [`crate::posting`].
+/// (subject, first number) → further numbers of events on this subject; see [`crate::posting`].
 pub(crate) const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
 /// First event of a part → where the part is. Only parts with events.
 pub(crate) const EVENT_PARTS: TableDefinition<'_, u64, PartKey> = TableDefinition::new("event_parts");
@@ -67,7 +68,7 @@ pub(crate) const META_MARK: &str = "mark";
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The step at index `n` leads from version `n + 1` to `n + 2`.
-pub(crate) const MIGRATIONS: &[Step] = &[to_version_2, to_version_3, to_version_4];
+pub(crate) const MIGRATIONS: &[Step] = &[to_version_2, to_version_3, to_version_4, to_version_5];
 
 /// Of versions 1 and 2: (target, lease that ended).
 const ENDED_BY_TARGET: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("ended_by_target");
@@ -95,6 +96,11 @@ fn to_version_3(txn: &WriteTransaction) -> Result<(), Fault> {
 #[expect(clippy::unnecessary_wraps, reason = "one of several steps, of which others can fail")]
 fn to_version_4(_: &WriteTransaction) -> Result<(), Fault> {
     Ok(())
+}
+
+/// Version 5 has rows of the index of events for neighbouring leases together, where there was one for each.
+fn to_version_5(txn: &WriteTransaction) -> Result<(), Fault> {
+    by_lease::share_rows(txn)
 }
 
 /// Moves one index of ended leases, whose rows come by name, into the one that has taken its place.

@@ -1,7 +1,5 @@
 //! Retention: old parts of the journal go, and with each what the indexes say about it and the leases it ended.
 
-use std::collections::BTreeMap;
-
 use lessor_ledger::Lease;
 use redb::{ReadableTable, WriteTransaction};
 
@@ -10,7 +8,7 @@ use crate::ended::Entries;
 use crate::error::{Fault, damaged};
 use crate::journal::{Header, Mark, Part};
 use crate::options::Retention;
-use crate::posting::{self, Subject};
+use crate::posting::{self, BySubject, Subject};
 use crate::schema::{ENDED, EVENT_PARTS, JOURNAL, POSTINGS, PartKey};
 
 /// How far trimming may go.
@@ -57,8 +55,8 @@ fn oldest_over(
 /// rows is written once.
 #[derive(Debug, Default)]
 struct Gone {
-    /// The last event of each subject.
-    subjects: BTreeMap<Subject, u64>,
+    /// The last number of each subject.
+    subjects: BySubject<u64>,
     leases: Vec<Lease>,
 }
 
@@ -70,8 +68,8 @@ impl Gone {
         let Some(value) = journal.remove(key)? else { return Ok(false) };
         let part = Part::parse(value.value())?;
         part.events(&mut Names::new(), |event| {
-            for subject in Subject::all(&event) {
-                self.subjects.insert(subject, event.id.0);
+            for (subject, number) in Subject::all(&event) {
+                *self.subjects.entry(subject) = number;
             }
             true
         })?;
@@ -93,7 +91,7 @@ impl Gone {
 
     fn forget(self, txn: &WriteTransaction) -> Result<(), Fault> {
         let mut postings = txn.open_table(POSTINGS)?;
-        for (subject, last) in &self.subjects {
+        for (subject, last) in self.subjects.iter() {
             posting::trim(&mut postings, subject, *last)?;
         }
         drop(postings);

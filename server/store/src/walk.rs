@@ -8,7 +8,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use crate::codec::Names;
 use crate::error::Fault;
 use crate::journal::Part;
-use crate::posting::{self, Subject};
+use crate::posting::{self, Wanted};
 use crate::schema::{EVENT_PARTS, JOURNAL, PartKey};
 
 /// Which events, and from which end.
@@ -66,22 +66,22 @@ impl Walk {
     }
 }
 
-/// Numbers of the events in the range that are about at least one of the subjects, in the order of the walk.
-pub(crate) fn events_of(
+/// Numbers of the events in the range that are about at least one of what is wanted, in the order of the walk.
+pub(crate) fn events_of<'a>(
     postings: &ReadOnlyTable<(&'static [u8], u64), &'static [u8]>,
-    subjects: &[Subject],
+    wanted: &[Wanted<'a>],
     walk: &Walk,
-) -> Result<impl Iterator<Item = Result<u64, Fault>> + use<>, Fault> {
+) -> Result<impl Iterator<Item = Result<u64, Fault>> + use<'a>, Fault> {
     let mut streams = Vec::new();
-    for subject in subjects {
-        streams.push(Stream::open(postings, subject, walk)?);
+    for wanted in wanted {
+        streams.push(Stream::open(postings, *wanted, walk)?);
     }
     let newest_first = walk.newest_first;
     Ok(std::iter::from_fn(move || next(&mut streams, newest_first).transpose()))
 }
 
 /// The next number over all streams; several may have it.
-fn next(streams: &mut [Stream], newest_first: bool) -> Result<Option<u64>, Fault> {
+fn next(streams: &mut [Stream<'_>], newest_first: bool) -> Result<Option<u64>, Fault> {
     let mut best = None;
     for stream in streams.iter_mut() {
         let head = stream.peek()?;
@@ -99,34 +99,37 @@ fn next(streams: &mut [Stream], newest_first: bool) -> Result<Option<u64>, Fault
     Ok(best)
 }
 
-/// The numbers of one subject.
-struct Stream {
+/// The events of one thing that is wanted.
+struct Stream<'a> {
     rows: redb::Range<'static, (&'static [u8], u64), &'static [u8]>,
-    /// What is left of the current row, the next one last.
+    /// Events that are left of the current row, the next one last.
     row: Vec<u64>,
+    wanted: Wanted<'a>,
     walk: Walk,
 }
 
-impl Stream {
+impl<'a> Stream<'a> {
     fn open(
         table: &ReadOnlyTable<(&'static [u8], u64), &'static [u8]>,
-        subject: &Subject,
+        wanted: Wanted<'a>,
         walk: &Walk,
     ) -> Result<Self, Fault> {
-        let key = subject.key();
+        let key = wanted.key();
+        let numbers = wanted.numbers(&walk.ids);
         // The first number of the range may be in the middle of a row.
-        let first = table.range((key.as_slice(), 0)..=(key.as_slice(), *walk.ids.start()))?.next_back();
-        let first = first.transpose()?.map_or(*walk.ids.start(), |(row, _)| row.value().1);
-        let rows = table.range((key.as_slice(), first)..=(key.as_slice(), *walk.ids.end()))?;
-        Ok(Self { rows, row: Vec::new(), walk: walk.clone() })
+        let first = table.range((key.as_slice(), 0)..=(key.as_slice(), *numbers.start()))?.next_back();
+        let first = first.transpose()?.map_or(*numbers.start(), |(row, _)| row.value().1);
+        let rows = table.range((key.as_slice(), first)..=(key.as_slice(), *numbers.end()))?;
+        Ok(Self { rows, row: Vec::new(), wanted, walk: walk.clone() })
     }
 
     fn peek(&mut self) -> Result<Option<u64>, Fault> {
         while self.row.is_empty() {
             let row = if self.walk.newest_first { self.rows.next_back() } else { self.rows.next() };
             let Some((key, value)) = row.transpose()? else { return Ok(None) };
-            self.row = posting::ids(key.value().1, value.value())?;
-            self.row.retain(|id| self.walk.ids.contains(id));
+            let numbers = posting::numbers(key.value().1, value.value())?;
+            let events = numbers.into_iter().filter_map(|number| self.wanted.event(number));
+            self.row = events.filter(|event| self.walk.ids.contains(event)).collect();
             if !self.walk.newest_first {
                 self.row.reverse();
             }

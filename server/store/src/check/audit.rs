@@ -73,7 +73,7 @@ impl Tally {
 pub(super) struct Audit {
     /// The last change of each record that the tables lack, and the leases that ended: with the batch that each is from.
     pub(super) latest: BTreeMap<RecordKey, (u64, Change)>,
-    /// Events of the checkpointed batches by subject, as a key of the index.
+    /// Events of the checkpointed batches by subject, as the keys and the rows of the index have them.
     pub(super) subjects: BTreeMap<Vec<u8>, Tally>,
     /// Parts with events in the checkpointed batches: first event and place.
     pub(super) parts: Vec<(u64, PartKey)>,
@@ -117,8 +117,8 @@ pub(super) fn journal(txn: &ReadTransaction, loaded: &Loaded, report: &mut Repor
                 next_event = event.id.0 + 1;
                 report.events += 1;
                 if checkpointed {
-                    for subject in Subject::all(event) {
-                        audit.subjects.entry(subject.key()).or_default().add(event.id.0);
+                    for (subject, number) in Subject::all(event) {
+                        audit.subjects.entry(subject.key()).or_default().add(number);
                     }
                 }
             }

@@ -40,17 +40,20 @@ pub(super) fn events(
     for row in txn.open_table(POSTINGS)?.iter()? {
         let (key, value) = row?;
         let (subject, first) = key.value();
-        let ids = posting::ids(first, value.value())?;
-        if ids.last().is_some_and(|last| *last < audit.first_event) {
+        let numbers = posting::numbers(first, value.value())?;
+        let event = |number| posting::event(subject, number);
+        if numbers.last().is_some_and(|last| event(*last) < audit.first_event) {
             report.problem(|| {
+                let first = event(first);
                 format!("the index of events has a row from event {first} on, all of which are gone")
             });
         }
-        for id in ids {
-            if kept.contains(&id) {
-                found.entry(subject.to_vec()).or_default().add(id);
-            } else if id > loaded.tail.last.counters.event {
-                report.problem(|| format!("the index of events knows event {id}, which never was"));
+        for number in numbers {
+            let event = event(number);
+            if kept.contains(&event) {
+                found.entry(subject.to_vec()).or_default().add(number);
+            } else if event > loaded.tail.last.counters.event {
+                report.problem(|| format!("the index of events knows event {event}, which never was"));
             }
         }
     }

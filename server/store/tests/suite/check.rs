@@ -176,6 +176,40 @@ fn gaps_in_the_indexes_of_events_are_found() {
     assert_says(&report, "a row from event 0 on, all of which are gone");
 }
 
+/// What the check says after a change to the rows of leases 0 to 15, which share them: first numbers and values.
+fn after_leases(change: impl FnOnce(&mut Vec<(u64, Vec<u8>)>)) -> Report {
+    after(|txn| {
+        let bucket = [3, 0, 0, 0, 0, 0, 0, 0, 0].as_slice();
+        let all = (bucket, 0)..=(bucket, u64::MAX);
+        let mut postings = txn.open_table(POSTINGS).unwrap();
+        let mut rows = Vec::new();
+        for row in postings.range(all.clone()).unwrap() {
+            let (key, value) = row.unwrap();
+            rows.push((key.value().1, value.value().to_vec()));
+        }
+        assert!(rows.len() > 1, "several checkpoints wrote of these leases");
+        postings.retain_in(all, |_, _| false).unwrap();
+        change(&mut rows);
+        for (first, value) in rows {
+            postings.insert((bucket, first), value.as_slice()).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_lease_that_lacks_its_events_or_has_those_of_another_is_found() {
+    assert!(after_leases(|_| {}).is_sound());
+    let index = "the index has";
+    assert_says(&after_leases(|rows| drop(rows.pop())), index);
+    // The events are the same, but now they are those of the neighbours.
+    assert_says(&after_leases(|rows| rows[0].0 ^= 1), index);
+    let never = "knows event 1000000, which never was";
+    assert_says(&after_leases(|rows| rows.push((1_000_000 * 16, Vec::new()))), never);
+    let gone = "a row from event 0 on, all of which are gone";
+    assert_says(&after_leases(|rows| rows.push((15, Vec::new()))), gone);
+    assert_says(&after_leases(|rows| rows.push((u64::MAX, Vec::new()))), "which never was");
+}
+
 #[test]
 fn gaps_in_ended_leases_and_their_indexes_are_found() {
     let report = after(|txn| {

@@ -16,7 +16,7 @@ fn lab(seed: u64, options: StoreOptions) -> Lab {
     lab
 }
 
-fn expected_events(all: &[Event], filter: &EventFilter) -> Vec<Event> {
+pub(crate) fn expected_events(all: &[Event], filter: &EventFilter) -> Vec<Event> {
     let mut events: Vec<_> = all.to_vec();
     events.retain(|event| {
         filter.after.is_none_or(|after| event.id > after)

@@ -8,4 +8,5 @@ mod crash;
 mod golden;
 mod history;
 mod lab;
+mod neighbours;
 mod opening;
