@@ -119,9 +119,8 @@ pub(super) async fn metric(Extract(app): Extract<App>, call: Call) -> Outcome {
     Ok(answer::json(body))
 }
 
-/// Reads what is asked for, and lets go of the request: its parts lie in the buffer of the connection, which can be used for
-/// the next one only if nobody holds on to them. A command waits for the disk; another 8 KiB each time cost 3 % of the
-/// server's processor time.
+/// Reads what is asked for, and lets go of the request, whose parts lie in the buffer of its connection: who held it while the
+/// command waits for the disk would keep the buffer from being used again, which cost 3 % of the server's processor time.
 #[expect(clippy::needless_pass_by_value, reason = "the request ends here, before anything is waited for")]
 fn read<T>(
     call: Call,
