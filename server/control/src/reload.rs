@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lessor_keeper::{Error, Keeper};
-use lessor_ledger::{Command, PoolEntry, Reply, SyncReport, Time};
+use lessor_ledger::{Command, Ledger, PoolEntry, Reply, SyncReport, Time};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -190,7 +190,11 @@ impl Loop {
     }
 
     async fn hand_over(&mut self, entries: Vec<PoolEntry>) {
-        match self.keeper.submit(Command::Sync(entries)).await {
+        let reply = match self.try_out(&entries).await {
+            Some(reply) => Ok(reply),
+            None => self.keeper.submit(Command::Sync(entries)).await,
+        };
+        match reply {
             Ok(reply) => {
                 self.pending = None;
                 report(&self.path(), &reply);
@@ -208,6 +212,18 @@ impl Loop {
                 self.status.send_modify(|status| (status.error, status.warning) = (Some(text), None));
             }
         }
+    }
+
+    /// Tries the entries out on a copy of the last committed state, and gives the reply if they change nothing: then the writer
+    /// need not look, which would keep everybody else waiting for a second where there are a million resources.
+    ///
+    /// Not for the first time, when nobody else is there yet.
+    async fn try_out(&self, entries: &[PoolEntry]) -> Option<Reply> {
+        self.status.borrow().applied_at?;
+        let (mut copy, now) = (Ledger::clone(&self.keeper.snapshot()), self.keeper.now());
+        let command = Command::Sync(entries.to_vec());
+        let tried = tokio::task::spawn_blocking(move || copy.apply(command, now)).await.ok()?;
+        tried.reply.ok().filter(|_| tried.changes.is_empty())
     }
 
     fn path(&self) -> PathBuf {

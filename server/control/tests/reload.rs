@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lessor_control::{PoolsStatus, Reloader};
+use lessor_keeper::stats::Kind;
 use lessor_keeper::{Keeper, Options, Stopper};
 use lessor_store::{Store, StoreOptions};
 use tokio::sync::watch;
@@ -146,6 +147,27 @@ async fn a_nudge_applies_the_file_even_if_it_is_the_same() {
     reloader.nudge();
     until(&mut status, |status| status.applied_at > first).await;
     assert_eq!(lab.names(), ["gpu-1", "gpu-2"]);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_nothing_is_none_of_the_writers_business() {
+    let lab = Lab::new();
+    lab.write(TWO);
+    let reloader = lab.start().await;
+    let mut status = reloader.status();
+    let syncs = || lab.keeper.stats().applied(Kind::Sync);
+    assert_eq!(syncs(), 1);
+    for _ in 0..3 {
+        let before = status.borrow().applied_at;
+        reloader.nudge();
+        until(&mut status, |status| status.applied_at > before).await;
+        assert_eq!(syncs(), 1, "nothing was to be done");
+    }
+    let before = status.borrow().applied_at;
+    lab.write(THREE);
+    reloader.nudge();
+    until(&mut status, |status| status.applied_at > before).await;
+    assert_eq!((syncs(), lab.names().len()), (2, 3));
 }
 
 #[tokio::test]
