@@ -52,8 +52,14 @@ describe('forms on a page that is open', () => {
 
   test('a page that cannot be read again says so', async () => {
     const taken = await lease()
-    await open(`/leases/${taken.id}`)
-    await page.route(`**/leases/${taken.id}`, (route) => route.fulfill({ status: 502, contentType: 'application/json', body: '{}' }))
+    // From before it is opened: it may fetch itself at once, and a fetch that is under way would show the release.
+    await page.route(`**/leases/${taken.id}`, (route) =>
+      route.request().resourceType() === 'document'
+        ? route.continue()
+        : route.fulfill({ status: 502, contentType: 'application/json', body: '{}' }),
+    )
+    await page.goto(`/leases/${taken.id}`)
+    await page.mouse.move(2, 2)
     await release(taken)
     await state('offline')
     await page.unroute(`**/leases/${taken.id}`)

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lessor_keeper::{Error, Keeper};
+use lessor_keeper::{Error, Health, Keeper};
 use lessor_ledger::{Command, Ledger, PoolEntry, Reply, SyncReport, Time};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -60,7 +60,7 @@ struct Loop {
     /// `None` only while a blocking thread has it.
     source: Option<Source>,
     /// Good entries that the keeper could not take yet.
-    pending: Option<Vec<PoolEntry>>,
+    pending: Option<Arc<[PoolEntry]>>,
     status: watch::Sender<PoolsStatus>,
 }
 
@@ -144,7 +144,7 @@ impl Loop {
     async fn act_on(&mut self, look: Look) {
         match look {
             Look::Same => {}
-            Look::Good(entries) => self.pending = Some(entries),
+            Look::Good(entries) => self.pending = Some(entries.into()),
             Look::Empty(text) => {
                 self.pending = None;
                 tracing::warn!(path = %self.path().display(), "the pools file declares nothing: the pools stay as they are");
@@ -189,10 +189,10 @@ impl Loop {
         }
     }
 
-    async fn hand_over(&mut self, entries: Vec<PoolEntry>) {
+    async fn hand_over(&mut self, entries: Arc<[PoolEntry]>) {
         let reply = match self.try_out(&entries).await {
             Some(reply) => Ok(reply),
-            None => self.keeper.submit(Command::Sync(entries)).await,
+            None => self.keeper.submit(Command::Sync(entries.to_vec())).await,
         };
         match reply {
             Ok(reply) => {
@@ -215,15 +215,23 @@ impl Loop {
     }
 
     /// Tries the entries out on a copy of the last committed state, and gives the reply if they change nothing: then the writer
-    /// need not look, which would keep everybody else waiting for a second where there are a million resources.
+    /// need not look, which would keep everybody else waiting for a second where there are a million resources. Entries that
+    /// do change something are looked at twice.
     ///
-    /// Not for the first time, when nobody else is there yet.
-    async fn try_out(&self, entries: &[PoolEntry]) -> Option<Reply> {
+    /// Not for the first time, when nobody else is there yet, and not while nothing is written: what was committed last is
+    /// then not known for sure.
+    async fn try_out(&self, entries: &Arc<[PoolEntry]>) -> Option<Reply> {
         self.status.borrow().applied_at?;
-        let (mut copy, now) = (Ledger::clone(&self.keeper.snapshot()), self.keeper.now());
-        let command = Command::Sync(entries.to_vec());
-        let tried = tokio::task::spawn_blocking(move || copy.apply(command, now)).await.ok()?;
-        tried.reply.ok().filter(|_| tried.changes.is_empty())
+        let (snapshot, now, entries) = (self.keeper.snapshot(), self.keeper.now(), Arc::clone(entries));
+        let trial = tokio::task::spawn_blocking(move || {
+            let mut copy = Ledger::clone(&snapshot);
+            // What is due anyway is not the file's doing.
+            let _ = copy.apply(Command::Tick, now);
+            copy.apply(Command::Sync(entries.to_vec()), now)
+        });
+        let tried = trial.await.ok()?;
+        let same = tried.changes.is_empty() && matches!(self.keeper.health(), Health::Writable);
+        tried.reply.ok().filter(|_| same)
     }
 
     fn path(&self) -> PathBuf {

@@ -171,6 +171,18 @@ async fn a_file_that_changes_nothing_is_none_of_the_writers_business() {
 }
 
 #[tokio::test]
+async fn a_keeper_that_stopped_shows_in_the_status_even_if_nothing_is_to_be_done() {
+    let lab = Lab::new();
+    lab.write(TWO);
+    let reloader = lab.start().await;
+    let mut status = reloader.status();
+    lab.stopper.stop().await.expect("the keeper stops");
+    reloader.nudge();
+    let told = until(&mut status, |status| status.error.is_some()).await;
+    assert_eq!(told.error.as_deref(), Some("the keeper has stopped"));
+}
+
+#[tokio::test]
 async fn a_keeper_that_takes_nothing_shows_in_the_status() {
     let lab = Lab::new();
     lab.write(TWO);

@@ -63,5 +63,6 @@ pub(crate) const FILE_READ_MAX: Duration = Duration::from_secs(30);
 /// times fewer than there are commits at full load.
 pub(crate) const TURNS_GAP: Duration = Duration::from_millis(2);
 
-/// Shortest time between two looks whether commits were missed, which is when the store was opened again.
+/// Shortest time between two looks whether commits were missed, which is when the store was opened again. The feed holds 1,024
+/// commits; if more came within this, it would look at all records in vain, and do no harm.
 pub(crate) const RECORDS_GAP: Duration = Duration::from_millis(100);

@@ -40,11 +40,13 @@ enum Bundle {
 }
 
 impl Feed {
-    /// The same, woken no more often than every `gap`. For a subscriber that need not know at once: at full load there are
-    /// thousands of commits a second, and most of what following them costs is being woken.
+    /// The same, at rest for `gap` between two times of waiting. For a subscriber that need not know at once: at full load
+    /// there are thousands of commits a second, and most of what following them costs is being woken.
     ///
     /// What came meanwhile is given without a pause. Within a gap no more than
-    /// [`FEED_BATCHES_MAX`](crate::limits::FEED_BATCHES_MAX) commits should come, or some are missed.
+    /// [`FEED_BATCHES_MAX`](crate::limits::FEED_BATCHES_MAX) commits should come, or some are missed. That there is no keeper
+    /// any more may be told a gap later. Needs a runtime with timers. A future of [`next`](Self::next) that is dropped
+    /// while it waits shortens the rest, and loses nothing.
     #[must_use]
     pub fn paced(self, gap: Duration) -> Self {
         Self { gap, ..self }

@@ -40,7 +40,7 @@ pub const WATCHES_PER_REQUEST_MAX: usize = 64;
 /// Committed batches that the feed holds for subscribers that are behind; further behind is
 /// [`Missed`](crate::Missed).
 ///
-/// One second of full load at about 1,000 commits a second.
+/// Half a second of full load at about 2,000 commits a second.
 pub const FEED_BATCHES_MAX: usize = 1_024;
 
 /// Longest sleep before the wall clock is looked at again, because it may have been set in the meantime.

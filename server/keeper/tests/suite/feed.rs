@@ -1,9 +1,10 @@
 //! The feed: everything committed, in order, or word that something is missing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lessor_keeper::Missed;
 use lessor_ledger::{EventId, EventKind};
+use tokio::time::Instant;
 
 use crate::lab::{Lab, soon};
 
