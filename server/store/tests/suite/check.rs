@@ -22,7 +22,7 @@ const RESOURCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("resour
 const LOCKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("locks");
 const ENDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ended");
 const ENDED_OF: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("ended_of");
-const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
+pub(crate) const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
 const EVENT_PARTS: TableDefinition<'_, u64, (u64, u32)> = TableDefinition::new("event_parts");
 
 /// A store with some history, closed.

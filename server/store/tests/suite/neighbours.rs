@@ -5,13 +5,12 @@ use std::path::Path;
 use lessor_ledger::{Acquire, Command, EventId, LeaseId, Part, PoolName, State, Target};
 use lessor_store::limits::POSTING_IDS_MAX;
 use lessor_store::{EventFilter, Retention, STORE_FILE, Store, StoreOptions, check};
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase};
 
+use crate::check::POSTINGS;
 use crate::history::expected_events;
 use crate::lab::commands::{owner, pools, target};
 use crate::lab::{Lab, options};
-
-const POSTINGS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("postings");
 
 /// Leases 1 to 15 share rows, and so do 16 to 20.
 const LEASES: u64 = 20;
