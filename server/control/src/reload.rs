@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lessor_keeper::{Error, Health, Keeper};
-use lessor_ledger::{Command, Ledger, PoolEntry, Reply, SyncReport, Time};
+use lessor_ledger::{Command, PoolEntry, Reply, SyncReport, Time};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::limits::{POOLS_POLL, POOLS_RETRY_MAX};
 use crate::pools::{self, PoolsError};
 use crate::source::Source;
+use crate::trial::Trial;
 
 /// What became of the pools file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -223,15 +224,10 @@ impl Loop {
     async fn try_out(&self, entries: &Arc<[PoolEntry]>) -> Option<Reply> {
         self.status.borrow().applied_at?;
         let (snapshot, now, entries) = (self.keeper.snapshot(), self.keeper.now(), Arc::clone(entries));
-        let trial = tokio::task::spawn_blocking(move || {
-            let mut copy = Ledger::clone(&snapshot);
-            // What is due anyway is not the file's doing.
-            let _ = copy.apply(Command::Tick, now);
-            copy.apply(Command::Sync(entries.to_vec()), now)
-        });
-        let tried = trial.await.ok()?;
-        let same = tried.changes.is_empty() && matches!(self.keeper.health(), Health::Writable);
-        tried.reply.ok().filter(|_| same)
+        let trial = tokio::task::spawn_blocking(move || Trial::of(&snapshot, &entries, now).step);
+        let step = trial.await.ok()?;
+        let same = step.changes.is_empty() && matches!(self.keeper.health(), Health::Writable);
+        step.reply.ok().filter(|_| same)
     }
 
     fn path(&self) -> PathBuf {

@@ -46,6 +46,13 @@ impl Lab {
     }
 }
 
+/// Has the file read again, and waits until it was applied.
+async fn apply_again(reloader: &Reloader, status: &mut watch::Receiver<PoolsStatus>) {
+    let before = status.borrow().applied_at;
+    reloader.nudge();
+    until(status, |status| status.applied_at > before).await;
+}
+
 async fn until(
     status: &mut watch::Receiver<PoolsStatus>,
     what: impl FnMut(&PoolsStatus) -> bool,
@@ -138,14 +145,12 @@ async fn a_nudge_applies_the_file_even_if_it_is_the_same() {
     lab.write(TWO);
     let reloader = lab.start().await;
     let mut status = reloader.status();
-    let first = status.borrow().applied_at;
     // Somebody took a listed resource away over the API; the file has not changed.
     let name = lessor_ledger::Target::new("gpu-2").expect("a name in a test is a name");
     let gone = lab.keeper.submit(lessor_ledger::Command::DeleteResource { name, revision: None }).await;
     gone.expect("nobody holds it");
     assert_eq!(lab.names(), ["gpu-1"]);
-    reloader.nudge();
-    until(&mut status, |status| status.applied_at > first).await;
+    apply_again(&reloader, &mut status).await;
     assert_eq!(lab.names(), ["gpu-1", "gpu-2"]);
 }
 
@@ -158,15 +163,11 @@ async fn a_file_that_changes_nothing_is_none_of_the_writers_business() {
     let syncs = || lab.keeper.stats().applied(Kind::Sync);
     assert_eq!(syncs(), 1);
     for _ in 0..3 {
-        let before = status.borrow().applied_at;
-        reloader.nudge();
-        until(&mut status, |status| status.applied_at > before).await;
+        apply_again(&reloader, &mut status).await;
         assert_eq!(syncs(), 1, "nothing was to be done");
     }
-    let before = status.borrow().applied_at;
     lab.write(THREE);
-    reloader.nudge();
-    until(&mut status, |status| status.applied_at > before).await;
+    apply_again(&reloader, &mut status).await;
     assert_eq!((syncs(), lab.names().len()), (2, 3));
 }
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State as Extract;
 use lessor_control::limits::POOLS_FILE_BYTES_MAX;
-use lessor_control::pools;
+use lessor_control::{Trial, pools};
 use lessor_ledger::{Change, Command, Ledger, PoolEntry, Reply, SyncReport, Target, Time};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -106,16 +106,12 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 fn plan(ledger: &Arc<Ledger>, now: Time, text: &[u8]) -> Result<(Vec<PoolEntry>, AppliedView), Problem> {
     let text = std::str::from_utf8(text).map_err(|_| Problem::new(Kind::Malformed, "body: is not UTF-8"))?;
     let entries = pools::parse(text).map_err(|error| Problem::invalid("body", error))?;
-    let mut copy = Ledger::clone(ledger);
-    // What is due anyway is not the file's doing.
-    let _ = copy.apply(Command::Tick, now);
-    let before = copy.clone();
-    let step = copy.apply(Command::Sync(entries.clone()), now);
+    let Trial { before, after, step } = Trial::of(ledger, &entries, now);
     let mut plan = AppliedView::default();
     if let Reply::Synced(report) = step.reply.map_err(Problem::from)? {
         plan.set(report);
     }
-    plan.compare(&before, &copy, &step.changes);
+    plan.compare(&before, &after, &step.changes);
     Ok((entries, plan))
 }
 
